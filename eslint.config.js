@@ -2,7 +2,16 @@ import tseslint from 'typescript-eslint';
 
 // The import rule of docs/architecture.md: protocol <- common <- {agent, client, debug-adapter} <- {extension, cli}.
 // Each room lists the rooms it may not enter; `vscode` belongs to the extension, `test/` to nobody.
-const rooms = ['protocol', 'common', 'agent', 'client', 'debug-adapter', 'extension', 'cli', 'test'];
+const rooms = [
+  'protocol',
+  'common',
+  'agent',
+  'client',
+  'debug-adapter',
+  'extension',
+  'cli',
+  'test',
+];
 const mayImport = {
   protocol: [],
   common: ['protocol'],
@@ -26,7 +35,10 @@ const importRules = Object.entries(mayImport).map(([room, allowed]) => {
               message: `${room}/ may import only ${allowed.join(', ') || 'itself'}.`,
             },
           ],
-          paths: room === 'extension' ? [] : [{ name: 'vscode', message: 'Only extension/ imports vscode.' }],
+          paths:
+            room === 'extension'
+              ? []
+              : [{ name: 'vscode', message: 'Only extension/ imports vscode.' }],
         },
       ],
     },
