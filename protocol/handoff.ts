@@ -1,0 +1,150 @@
+import * as v from 'valibot';
+import { notification, request } from './contract.ts';
+import { finding } from './finding.ts';
+import { bytes, handoffId, milliseconds, pid, processId, text, ticket } from './limits.ts';
+
+/**
+ * What the target must know of a process to say whether it can take it, gathered by the source while the process
+ * runs. Opaque to the client, which only carries it from one agent to the other; the target validates it itself.
+ */
+export const processFacts = v.object({ engine: v.picklist(['criu']), document: v.unknown() });
+export type ProcessFacts = v.InferOutput<typeof processFacts>;
+
+/** The source's half of a check. Freezes nothing. */
+export const checkDeparture = request(
+  'check/departure',
+  v.object({ id: processId, engine: v.optional(v.picklist(['auto', 'criu'])) }),
+  v.object({
+    facts: processFacts,
+    findings: v.array(finding),
+    memoryBytes: bytes,
+    fileBytes: bytes,
+  }),
+);
+/** The target's half: compares files, CPU, ports, CRIU and space with the facts. */
+export const checkArrival = request(
+  'check/arrival',
+  v.object({ id: processId, facts: processFacts }),
+  v.object({ findings: v.array(finding), missingBytes: bytes }),
+);
+
+/** The steps of a handoff in their order; what people read for each is in `handoffStepLabels`. */
+export const handoffSteps = [
+  'check',
+  'copy',
+  'freeze',
+  'send',
+  'restore',
+  'commit',
+  'resume',
+] as const;
+export type HandoffStep = (typeof handoffSteps)[number];
+export const handoffStepLabels: Readonly<Record<HandoffStep, string>> = {
+  check: 'checking both devices',
+  copy: 'copying files while it runs',
+  freeze: 'freezing it',
+  send: 'sending its memory',
+  restore: 'restoring it, held',
+  commit: 'passing it on',
+  resume: 'letting it run',
+};
+
+export const handoffOutcome = v.object({
+  handoff: handoffId,
+  process: processId,
+  /** PID of the process's root on the target. */
+  pid,
+  /** From the freeze on the source to the first instruction on the target, as the source's clock saw it. */
+  downtimeMs: milliseconds,
+  totalMs: milliseconds,
+  bytesSent: bytes,
+  steps: v.array(v.object({ name: v.picklist(handoffSteps), ms: milliseconds })),
+  /** What was lost or decided on the way (closed connections, files kept beside), for the person who moved it. */
+  remarks: v.array(text),
+});
+export type HandoffOutcome = v.InferOutput<typeof handoffOutcome>;
+
+/**
+ * Starts the source's half of a handoff; the client joins the stream behind `ticket` with the one that
+ * `handoff/receive` of the target gave, and the agents speak to each other from there.
+ */
+export const sendProcess = request(
+  'handoff/send',
+  v.object({
+    handoff: handoffId,
+    id: processId,
+    /** What the person calls the two devices, for messages. */
+    source: text,
+    target: text,
+    /** Go on in spite of findings that only warn. Findings that block are never overridden. */
+    acceptWarnings: v.optional(v.boolean()),
+  }),
+  v.object({ ticket }),
+);
+export const receiveProcess = request(
+  'handoff/receive',
+  v.object({ handoff: handoffId, id: processId, source: text, target: text }),
+  v.object({ ticket }),
+);
+/** Answers when the handoff is over; fails with the error that ended it, the process then runs on the source. */
+export const awaitHandoff = request(
+  'handoff/await',
+  v.object({ handoff: handoffId }),
+  handoffOutcome,
+);
+/** Cancels until the release; after it, answers `false` and the move goes through. */
+export const cancelHandoff = request(
+  'handoff/cancel',
+  v.object({ handoff: handoffId }),
+  v.object({ cancelled: v.boolean() }),
+);
+export const handoffProgress = notification(
+  'handoff/progress',
+  v.object({
+    handoff: handoffId,
+    process: processId,
+    step: v.picklist(handoffSteps),
+    doneBytes: bytes,
+    totalBytes: bytes,
+  }),
+);
+
+/**
+ * What one side durably knows of a handoff: asked by the client to settle one that was interrupted after the release.
+ * `unknown` means that this side has no record of it.
+ */
+export const handoffVerdicts = [
+  'unknown',
+  'aborted',
+  'released',
+  'held',
+  'running',
+  'done',
+] as const;
+export type HandoffVerdict = (typeof handoffVerdicts)[number];
+export const queryHandoff = request(
+  'handoff/query',
+  v.object({ handoff: handoffId }),
+  v.object({ verdict: v.picklist(handoffVerdicts) }),
+);
+/** Handoffs that ended in doubt on this device. */
+export const listDoubts = request(
+  'handoff/doubts',
+  v.object({}),
+  v.object({
+    doubts: v.array(
+      v.object({
+        handoff: handoffId,
+        process: processId,
+        role: v.picklist(['source', 'target']),
+        peer: text,
+      }),
+    ),
+  }),
+);
+/** Tells the source what the target durably knows; it ends its copy or lets it run accordingly. */
+export const settleHandoff = request(
+  'handoff/settle',
+  v.object({ handoff: handoffId, peerVerdict: v.picklist(handoffVerdicts) }),
+  v.object({ runsHere: v.boolean() }),
+);
