@@ -12,7 +12,6 @@ export const name = v.pipe(
   v.string(),
   v.minLength(1, 'A name must not be empty.'),
   v.maxLength(200, 'A name must not be longer than 200 characters.'),
-  // eslint-disable-next-line no-control-regex
   v.regex(
     /^[^\u0000-\u001f\u007f]+$/,
     'A name must not contain line breaks or control characters.',

@@ -1,0 +1,147 @@
+import type { Duplex } from 'node:stream';
+
+/**
+ * Frames on a bulk stream: `u32 length (big-endian), u8 kind, payload`. Kind 0 is a JSON message, kind 1 raw data that
+ * belongs to the message before it.
+ */
+const headerBytes = 5;
+const jsonKind = 0;
+const dataKind = 1;
+
+/** Largest payload of a frame in bytes. What announces more is not one of ours. */
+export const maxFrame = 1 << 20;
+
+export type Frame =
+  | { readonly kind: 'json'; readonly value: unknown }
+  | { readonly kind: 'data'; readonly data: Buffer };
+
+/** Both directions of one framed stream, with back-pressure: `send*` resolve when more may be written. */
+export class FrameStream {
+  readonly #stream: Duplex;
+  readonly #frames: AsyncGenerator<Frame, void>;
+  /** Bytes written so far, headers included. */
+  bytesSent = 0;
+  bytesReceived = 0;
+
+  constructor(stream: Duplex) {
+    this.#stream = stream;
+    // Failures reach whoever reads or writes next; without a listener Node would end the process.
+    stream.on('error', () => undefined);
+    this.#frames = this.#read();
+  }
+
+  async sendJson(value: unknown): Promise<void> {
+    await this.#send(jsonKind, Buffer.from(JSON.stringify(value), 'utf8'));
+  }
+
+  /** Sends any number of bytes, as several frames when needed. */
+  async sendData(data: Buffer): Promise<void> {
+    for (let start = 0; start < data.length; start += maxFrame) {
+      await this.#send(dataKind, data.subarray(start, start + maxFrame));
+    }
+  }
+
+  /** The next frame. @throws when the stream ends, breaks, or carries something else than frames. */
+  async receive(): Promise<Frame> {
+    const next = await this.#frames.next();
+    if (next.done === true) throw new Error('The other side closed the handoff stream.');
+    return next.value;
+  }
+
+  async receiveJson(): Promise<unknown> {
+    const frame = await this.receive();
+    if (frame.kind !== 'json') throw new Error('Data arrived where a message was expected.');
+    return frame.value;
+  }
+
+  async receiveData(): Promise<Buffer> {
+    const frame = await this.receive();
+    if (frame.kind !== 'data') throw new Error('A message arrived where data was expected.');
+    return frame.data;
+  }
+
+  end(): void {
+    this.#stream.end();
+  }
+
+  destroy(): void {
+    this.#stream.destroy();
+  }
+
+  async #send(kind: number, payload: Buffer): Promise<void> {
+    if (payload.length > maxFrame) throw new Error('A message is too large for one frame.');
+    if (this.#stream.destroyed || this.#stream.writableEnded) {
+      throw new Error('The handoff stream is closed.');
+    }
+    const header = Buffer.alloc(headerBytes);
+    header.writeUInt32BE(payload.length, 0);
+    header.writeUInt8(kind, 4);
+    this.bytesSent += headerBytes + payload.length;
+    this.#stream.cork();
+    this.#stream.write(header);
+    const more = this.#stream.write(payload);
+    this.#stream.uncork();
+    if (!more) await this.#drained();
+  }
+
+  async #drained(): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      const settle = (): void => {
+        this.#stream.off('drain', settle);
+        this.#stream.off('close', settle);
+        if (this.#stream.destroyed) reject(new Error('The handoff stream is closed.'));
+        else resolve();
+      };
+      this.#stream.on('drain', settle);
+      this.#stream.on('close', settle);
+    });
+  }
+
+  async *#read(): AsyncGenerator<Frame, void> {
+    const pending: Buffer[] = [];
+    let available = 0;
+    const take = (count: number): Buffer => {
+      const parts: Buffer[] = [];
+      let missing = count;
+      while (missing > 0) {
+        const first = pending.shift();
+        if (first === undefined) throw new Error('The frame buffer ran dry.');
+        if (first.length > missing) {
+          pending.unshift(first.subarray(missing));
+          parts.push(first.subarray(0, missing));
+          missing = 0;
+        } else {
+          parts.push(first);
+          missing -= first.length;
+        }
+      }
+      available -= count;
+      const [only] = parts;
+      return parts.length === 1 && only !== undefined ? only : Buffer.concat(parts);
+    };
+    let header: { length: number; kind: number } | undefined;
+    for await (const chunk of this.#stream) {
+      if (!Buffer.isBuffer(chunk)) throw new Error('The handoff stream carries text.');
+      pending.push(chunk);
+      available += chunk.length;
+      this.bytesReceived += chunk.length;
+      for (;;) {
+        if (header === undefined) {
+          if (available < headerBytes) break;
+          const raw = take(headerBytes);
+          header = { length: raw.readUInt32BE(0), kind: raw.readUInt8(4) };
+          if (header.length > maxFrame || header.kind > dataKind) {
+            throw new Error('The handoff stream carries something that is not a handoff.');
+          }
+        }
+        if (available < header.length) break;
+        const payload = take(header.length);
+        const { kind } = header;
+        header = undefined;
+        yield kind === jsonKind
+          ? { kind: 'json', value: JSON.parse(payload.toString('utf8')) as unknown }
+          : { kind: 'data', data: payload };
+      }
+    }
+  }
+}
