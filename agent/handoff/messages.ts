@@ -1,0 +1,107 @@
+import * as v from 'valibot';
+import type { FrameStream } from '../../common/frames.ts';
+import {
+  absolutePath,
+  bytes,
+  errorReasons,
+  finding,
+  FlickError,
+  handoffId,
+  name,
+  pid,
+  processFacts,
+  processId,
+  terminalSize,
+  text,
+  time,
+} from '../../protocol/index.ts';
+import { describeIssues } from '../../common/rpc.ts';
+
+/**
+ * What two agents say to each other on a handoff stream, in this order (docs/architecture.md, "Handoff"):
+ * offer → accept | abort; files (running) → placed; files (frozen), scrollback, images → held;
+ * run → running; done. Either side may send `abort` instead, the source until it has sent `run`.
+ */
+export const travellingProcess = v.object({
+  id: processId,
+  name,
+  command: v.array(text),
+  cwd: text,
+  origin: v.picklist(['launched', 'adopted']),
+  hasTerminal: v.boolean(),
+  terminal: terminalSize,
+  home: v.object({ deviceId: text, hostName: text, user: text }),
+  carry: v.array(absolutePath),
+  startedAt: time,
+  moves: v.number(),
+  shellJob: v.boolean(),
+});
+export type TravellingProcess = v.InferOutput<typeof travellingProcess>;
+
+export const offer = v.object({
+  type: v.literal('offer'),
+  handoff: handoffId,
+  process: travellingProcess,
+  facts: processFacts,
+  /** User id of the source's agent, and whether the process sits in a user namespace there. */
+  senderUid: v.number(),
+  userNamespace: v.boolean(),
+  acceptWarnings: v.boolean(),
+});
+export type Offer = v.InferOutput<typeof offer>;
+
+export const accept = v.object({ type: v.literal('accept'), findings: v.array(finding) });
+export const placed = v.object({ type: v.literal('placed'), bytes });
+export const scrollback = v.object({ type: v.literal('scrollback'), base: bytes, length: bytes });
+export const images = v.object({
+  type: v.literal('images'),
+  /** PID of the tree's root as the capsule has it. */
+  root: pid,
+  /** `rdev:dev` of the terminal that the process had, as CRIU's `--external tty[…]` was given it; null without one. */
+  terminalKey: v.nullable(v.pipe(v.string(), v.regex(/^[0-9a-f]{1,16}:[0-9a-f]{1,16}$/))),
+  files: v.pipe(
+    v.array(
+      v.object({
+        name: v.pipe(v.string(), v.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$/)),
+        size: bytes,
+      }),
+    ),
+    v.maxLength(100_000),
+  ),
+});
+export const held = v.object({ type: v.literal('held') });
+export const run = v.object({ type: v.literal('run') });
+export const running = v.object({ type: v.literal('running'), pid, remarks: v.array(text) });
+export const done = v.object({ type: v.literal('done') });
+export const abort = v.object({
+  type: v.literal('abort'),
+  reason: v.picklist(errorReasons),
+  message: text,
+  remedy: v.optional(text),
+  logPath: v.optional(text),
+  findings: v.optional(v.array(finding)),
+});
+
+/**
+ * Receives the message of the given kind.
+ * @throws {FlickError} what the other side aborted with, or `transferFailed` when something else arrived
+ */
+export async function expect<S extends v.GenericSchema>(
+  frames: FrameStream,
+  schema: S,
+): Promise<v.InferOutput<S>> {
+  const value = await frames.receiveJson();
+  const aborted = v.safeParse(abort, value);
+  if (aborted.success) {
+    const { reason, message, remedy, logPath } = aborted.output;
+    throw new FlickError(reason, message, { remedy, logPath });
+  }
+  const parsed = v.safeParse(schema, value);
+  if (!parsed.success) {
+    throw new FlickError(
+      'transferFailed',
+      `The other device sent something unexpected: ${describeIssues(parsed.issues)}`,
+    );
+  }
+  return parsed.output;
+}
