@@ -1,3 +1,4 @@
+export * from './agentRequests.ts';
 export * from './contract.ts';
 export * from './device.ts';
 export * from './errors.ts';
