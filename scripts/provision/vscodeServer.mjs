@@ -9,7 +9,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { announce, attempt, cache, fillFolder, mustRun, ready } from './common.mjs';
+import { announce, attempt, cache, fillFolder, mustRun } from './common.mjs';
 import { ensureNode, unpackNpmPackage } from './node.mjs';
 
 const version = '4.139.1';
@@ -75,9 +75,11 @@ async function fill(folder) {
   ]);
   const manifestFile = join(folder, 'package.json');
   const manifest = JSON.parse(readFileSync(manifestFile, 'utf8'));
-  for (const name of unusedDependencies) delete manifest.dependencies[name];
-  delete manifest.overrides;
-  writeFileSync(manifestFile, JSON.stringify(manifest));
+  const needed = Object.entries(manifest.dependencies).filter(
+    ([name]) => !unusedDependencies.includes(name),
+  );
+  const slim = { ...manifest, dependencies: Object.fromEntries(needed), overrides: undefined };
+  writeFileSync(manifestFile, JSON.stringify(slim));
   const options = ['--omit=dev', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
   await mustRun(['npm', 'install', ...options], { cwd: folder });
   replaceNativeParts(folder);

@@ -1,0 +1,152 @@
+// Runs all tests of the house: the build and the check count as a test each, then mocha suites.
+//
+//   test [--full] [--grep TEXT] [--no-build] [PATH…]
+//
+// A PATH (a file or a folder under test/) runs only those specs, without the check.
+import { spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { root } from './provision/common.mjs';
+
+const { values: options, positionals: paths } = parseArgs({
+  allowPositionals: true,
+  options: {
+    full: { type: 'boolean', default: false },
+    grep: { type: 'string' },
+    'no-build': { type: 'boolean', default: false },
+  },
+});
+
+const seed = process.env['FLICK_TEST_SEED'] ?? String(randomInt(2 ** 31));
+const env = {
+  ...process.env,
+  FLICK_TEST_SEED: seed,
+  ...(options.full ? { FLICK_TEST_FULL: '1' } : {}),
+};
+const output = join(root, 'test-output');
+// Longer than any suite takes; a suite that hangs must not hang the run.
+const suiteLimitMs = (options.full ? 120 : 30) * 60_000;
+
+/** A suite has the specs of its rooms; the first takes what no other one has. */
+const suites = [
+  { name: 'unit', rooms: [] },
+  { name: 'system', rooms: ['lab', 'system'] },
+  { name: 'vscode', rooms: ['e2e'] },
+];
+
+/** @typedef {{ result: string, suite: string, title: string, file?: string, reason?: string }} Entry */
+
+/** @type {Entry[]} */
+const results = [];
+
+/**
+ * @param {readonly string[]} argv
+ * @param {number} limitMs
+ * @returns {Promise<string | undefined>} what went wrong
+ */
+function spawnStep([command, ...args], limitMs) {
+  return new Promise((done) => {
+    const child = spawn(command, args, { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'] });
+    const timer = setTimeout(() => child.kill('SIGKILL'), limitMs);
+    child.on('error', (error) => done(error.message));
+    child.on('close', (code, signal) => {
+      clearTimeout(timer);
+      if (code === 0) done(undefined);
+      else done(signal === null ? `exit status ${String(code)}` : `ended by ${signal}`);
+    });
+  });
+}
+
+/** A command of the house that counts as one test. */
+async function runHouse(command) {
+  console.log(`\n— ${command} —`);
+  const argv = [process.execPath, join(root, 'scripts', 'run.mjs'), command];
+  const reason = await spawnStep(argv, 10 * 60_000);
+  const title = `npm run ${command}`;
+  results.push({
+    result: reason === undefined ? 'passed' : 'failed',
+    suite: 'house',
+    title,
+    reason,
+  });
+}
+
+/** @returns {string[]} the spec files under a folder, absolute and in order */
+function specsUnder(path) {
+  if (!existsSync(path)) return [];
+  if (statSync(path).isFile()) return [path];
+  return readdirSync(path, { recursive: true })
+    .filter((name) => name.endsWith('.test.ts'))
+    .sort()
+    .map((name) => join(path, name));
+}
+
+function roomOf(spec) {
+  return relative(join(root, 'test'), spec).split('/')[0];
+}
+
+async function runSuite(name, specs) {
+  console.log(`\n— ${name}: ${String(specs.length)} spec files —`);
+  const file = join(output, `results-${name}.jsonl`);
+  rmSync(file, { force: true });
+  const argv = [
+    ...[process.execPath, '--import', 'tsx', join(root, 'node_modules/mocha/bin/mocha.js')],
+    ...['--exit', '--timeout', '60000', '--reporter', join(root, 'scripts/mochaReporter.cjs')],
+    ...['--reporter-option', `output=${file}`],
+    ...(env['CI'] === undefined ? [] : ['--forbid-only']),
+    ...(options.grep === undefined ? [] : ['--grep', options.grep]),
+    ...specs,
+  ];
+  const reason = await spawnStep(argv, suiteLimitMs);
+  const lines = existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : [];
+  const entries = lines.filter((line) => line !== '').map((line) => JSON.parse(line));
+  const counted = entries.filter((entry) => entry.result !== 'end');
+  results.push(...counted.map((entry) => ({ ...entry, suite: name })));
+  const ended = entries.some((entry) => entry.result === 'end');
+  const failed = counted.some((entry) => entry.result === 'failed');
+  if (!ended || (reason !== undefined && !failed)) {
+    const title = `the ${name} suite runs to its end`;
+    results.push({ result: 'failed', suite: name, title, reason: reason ?? 'no result' });
+  }
+}
+
+function list(heading, entries) {
+  if (entries.length === 0) return;
+  console.log(`\n${heading}:`);
+  for (const { suite, title, file, reason } of entries) {
+    const where = file === undefined || file === '' ? suite : file;
+    console.log(`  ${title} (${where})\n    ${(reason ?? '').replaceAll('\n', '\n    ')}`);
+  }
+}
+
+mkdirSync(output, { recursive: true });
+console.log(`seed ${seed} (again with FLICK_TEST_SEED=${seed})`);
+if (!options['no-build']) await runHouse('build');
+if (paths.length === 0) await runHouse('check');
+
+const specs = (paths.length === 0 ? ['test'] : paths).flatMap((path) => specsUnder(resolve(path)));
+const taken = suites.flatMap(({ rooms }) => rooms);
+for (const { name, rooms } of suites) {
+  const own = specs.filter((spec) =>
+    rooms.length === 0 ? !taken.includes(roomOf(spec)) : rooms.includes(roomOf(spec)),
+  );
+  if (own.length > 0) await runSuite(name, own);
+}
+
+const of = (result) => results.filter((entry) => entry.result === result);
+list('Skipped', of('skipped'));
+list('Failed', of('failed'));
+console.log(`\nseed ${seed}`);
+const counts = { passed: of('passed').length, failed: of('failed').length };
+const skipped = of('skipped').length;
+const specResults = results.filter(
+  (entry) => entry.suite !== 'house' && entry.result !== 'skipped',
+);
+if (specResults.length === 0) console.log('no test ran');
+console.log(
+  `${String(counts.passed)} passed, ${String(counts.failed)} failed` +
+    (skipped > 0 ? `, ${String(skipped)} skipped` : ''),
+);
+process.exitCode = counts.failed > 0 || specResults.length === 0 ? 1 : 0;
