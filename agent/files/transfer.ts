@@ -80,12 +80,15 @@ export async function sendFiles(
     for (const entry of entries) {
       if (entry.kind !== 'file') continue;
       throwIfCancelled(options.signal);
-      await send(frames.sendJson({ type: 'file', path: entry.path }));
+      await pass(frames.sendJson({ type: 'file', path: entry.path }), options.signal);
       const sha = await sendContent(frames, tree, entry, options);
       if (sha === undefined) changed.push(entry.path);
-      await send(frames.sendJson(sha === undefined ? { type: 'changed' } : { type: 'end', sha256: sha }));
+      await pass(
+        frames.sendJson(sha === undefined ? { type: 'changed' } : { type: 'end', sha256: sha }),
+        options.signal,
+      );
     }
-    await send(frames.sendJson({ type: 'done' }));
+    await pass(frames.sendJson({ type: 'done' }), options.signal);
   } finally {
     await tree.close();
   }
@@ -103,7 +106,8 @@ async function sendContent(
   try {
     file = await tree.openFile(entry.path);
   } catch (error) {
-    if (error instanceof LinkInPath || isErrno(error, 'ENOENT', 'EACCES', 'ELOOP')) return undefined;
+    if (error instanceof LinkInPath || isErrno(error, 'ENOENT', 'EACCES', 'ELOOP'))
+      return undefined;
     throw failed(`read ${entry.path}`, error);
   }
   try {
@@ -111,18 +115,18 @@ async function sendContent(
     if (Number(before.size) !== entry.size) return undefined;
     const hash = createHash('sha256');
     let pays: boolean | undefined;
-    for (let position = 0; position < entry.size; ) {
+    for (let position = 0; position < entry.size;) {
       throwIfCancelled(options.signal);
       const chunk = await readFully(file, position, Math.min(chunkBytes, entry.size - position));
       if (chunk.length === 0) return undefined;
       hash.update(chunk);
       for (const part of splitHoles(chunk)) {
         if (part.hole) {
-          await send(frames.sendData(holeFrame(part.data.length)));
+          await pass(frames.sendData(holeFrame(part.data.length)), options.signal);
           continue;
         }
         pays ??= await compresses(part.data);
-        await send(frames.sendData(await contentFrame(part.data, pays)));
+        await pass(frames.sendData(await contentFrame(part.data, pays)), options.signal);
       }
       position += chunk.length;
       options.onProgress?.(chunk.length);
@@ -153,7 +157,7 @@ export async function receiveFiles(
   for (const entry of expected) {
     if (entry.kind !== 'file') continue;
     throwIfCancelled(options.signal);
-    const head = v.safeParse(fileHead, await receiveMessage(frames));
+    const head = v.safeParse(fileHead, await receiveMessage(frames, options.signal));
     if (!head.success || head.output.path !== entry.path) {
       throw unexpected(`another file than ${entry.path}`);
     }
@@ -171,7 +175,8 @@ export async function receiveFiles(
       changed.push(entry.path);
     }
   }
-  if (!v.is(done, await receiveMessage(frames))) throw unexpected('more than was agreed');
+  if (!v.is(done, await receiveMessage(frames, options.signal)))
+    throw unexpected('more than was agreed');
   return { changed };
 }
 
@@ -185,7 +190,7 @@ async function receiveContent(
   let position = 0;
   for (;;) {
     throwIfCancelled(options.signal);
-    const frame = await send(frames.receive());
+    const frame = await pass(frames.receive(), options.signal);
     if (frame.kind === 'json') {
       const tail = v.safeParse(fileTail, frame.value);
       if (!tail.success) throw unexpected(`something else in the middle of ${entry.path}`);
@@ -301,26 +306,41 @@ async function compresses(data: Buffer): Promise<boolean> {
   return packed.length < sample.length * 0.8;
 }
 
-async function receiveMessage(frames: FrameStream): Promise<unknown> {
-  const frame = await send(frames.receive());
+async function receiveMessage(
+  frames: FrameStream,
+  signal: AbortSignal | undefined,
+): Promise<unknown> {
+  const frame = await pass(frames.receive(), signal);
   if (frame.kind !== 'json') throw unexpected('content that nobody asked for');
   return frame.value;
 }
 
-/** Failures of the stream itself become failures of the transfer. */
-async function send<T>(operation: Promise<T>): Promise<T> {
+/** Waits for the stream, or for the cancellation; its failures become failures of the transfer. */
+async function pass<T>(operation: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  let onAbort = (): void => undefined;
+  const cancelled = new Promise<never>((_, reject) => {
+    onAbort = () => {
+      reject(new FlickError('cancelled', 'The move was cancelled.'));
+    };
+    signal?.addEventListener('abort', onAbort);
+  });
   try {
-    return await operation;
+    throwIfCancelled(signal);
+    return await Promise.race([operation, cancelled]);
   } catch (error) {
     if (error instanceof FlickError) throw error;
     throw new FlickError('transferFailed', `The files did not get through: ${messageOf(error)}`, {
       cause: error,
     });
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
   }
 }
 
 function failed(what: string, error: unknown): FlickError {
-  return new FlickError('transferFailed', `Failed to ${what}: ${messageOf(error)}`, { cause: error });
+  return new FlickError('transferFailed', `Failed to ${what}: ${messageOf(error)}`, {
+    cause: error,
+  });
 }
 
 function unexpected(what: string): FlickError {
