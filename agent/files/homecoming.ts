@@ -44,7 +44,17 @@ export function recordDeparture(
  */
 export type Homeward =
   | { readonly verdict: 'unchanged'; readonly entry: Entry }
-  | { readonly verdict: 'writeBack' | 'delete'; readonly entry: Entry; readonly identity: string }
+  | {
+      readonly verdict: 'writeBack';
+      readonly entry: Exclude<Entry, { kind: 'deleted' | 'directory' }>;
+      readonly identity: string;
+    }
+  | {
+      readonly verdict: 'delete';
+      readonly entry: Entry;
+      readonly identity: string;
+      readonly folder: boolean;
+    }
   | { readonly verdict: 'create'; readonly entry: Exclude<Entry, { kind: 'deleted' }> }
   | { readonly verdict: 'conflict'; readonly entry: FileEntry; readonly keptAs: string }
   | { readonly verdict: 'notAllowed'; readonly entry: Entry; readonly exists: boolean };
@@ -155,16 +165,20 @@ class Planner {
   #both(entry: Entry, home: Home & { state: 'there' }, left: string | undefined): void {
     const { path } = entry;
     if (entry.kind === 'deleted') {
-      if (home.print !== undefined && home.print === left && left !== 'directory') {
-        this.#step({ verdict: 'delete', entry, identity: home.identity });
+      if (home.print !== undefined && home.print === left) {
+        // Of directories only empty ones go, and only at the end.
+        this.#step({
+          verdict: 'delete',
+          entry,
+          identity: home.identity,
+          folder: left === 'directory',
+        });
         return;
       }
       this.#unchanged(entry);
-      if (left !== 'directory') {
-        this.plan.remarks.push(
-          `${path} was deleted by the process, but has changed here meanwhile and stays.`,
-        );
-      }
+      this.plan.remarks.push(
+        `${path} was deleted by the process, but has changed here meanwhile and stays.`,
+      );
       return;
     }
     if (entry.kind === 'directory') {
