@@ -1,0 +1,126 @@
+import { FrameError, type PayloadReader } from './frames.ts';
+
+/** How a program ended: by `exit` with a code from 0 to 255, or by a signal (its number). */
+export type ExitStatus =
+  | { readonly kind: 'code'; readonly code: number }
+  | { readonly kind: 'signal'; readonly signal: number };
+
+/** How the app of a cell ended there: as a program ends, or because a dump carried it away. */
+export type AppEnd = ExitStatus | { readonly kind: 'departed' };
+
+export const appStates = ['none', 'running', 'exited', 'departed', 'restoring'] as const;
+export type AppState = (typeof appStates)[number];
+
+export const jobKinds = ['plain', 'dump', 'restore'] as const;
+export type JobKind = (typeof jobKinds)[number];
+
+export const jobPhases = ['running', 'held', 'decided', 'done'] as const;
+export type JobPhase = (typeof jobPhases)[number];
+
+export const signalTargets = ['app', 'foreground', 'all'] as const;
+export type SignalTarget = (typeof signalTargets)[number];
+
+export const failureStages = ['none', 'cwd', 'exec', 'setup'] as const;
+export type FailureStage = (typeof failureStages)[number];
+
+export interface JobState {
+  readonly id: number;
+  readonly pid: number;
+  readonly kind: JobKind;
+  readonly phase: JobPhase;
+  /** Whether a held job outlives its connection and waits for the verdict of a later one. */
+  readonly pinned: boolean;
+  readonly goOn: boolean;
+  /** Present once `phase` is `done`. */
+  readonly status: ExitStatus | undefined;
+}
+
+export interface KeeperState {
+  /** Inner PID of the app; 0 without one. */
+  readonly appPid: number;
+  readonly app: AppState;
+  /** Present once `app` is `exited`. */
+  readonly status: ExitStatus | undefined;
+  /** Bytes `[start, end)` of everything the app ever wrote are kept. */
+  readonly scrollback: { readonly start: number; readonly end: number };
+  readonly columns: number;
+  readonly rows: number;
+  /** `rdev:dev` of the app's terminal in hexadecimal: what `--external tty[…]` and `--inherit-fd` take. */
+  readonly terminalKey: string;
+  /** The keeper's own PID in its namespace: 1 in a cell. */
+  readonly keeperPid: number;
+  readonly userNamespace: boolean;
+  readonly overlay: boolean;
+  readonly guard: boolean;
+  /** The layer gives file handles (index, nfs_export), so that inotify watches can be dumped. */
+  readonly exportable: boolean;
+  /** Input that the app's terminal has not taken yet, in bytes. */
+  readonly pendingInput: number;
+  /** For `--action-script`: makes criu hold. */
+  readonly holdCommand: string;
+  readonly jobs: readonly JobState[];
+}
+
+function pick<T>(values: readonly T[], index: number): T {
+  const value = values[index];
+  if (value === undefined) throw new FrameError(`Failed to read a payload: ${index} is unknown`);
+  return value;
+}
+
+/** Reads `u32 code, u32 signal`. */
+export function readExitStatus(reader: PayloadReader): ExitStatus {
+  const code = reader.u32();
+  const signal = reader.u32();
+  return signal > 0 ? { kind: 'signal', signal } : { kind: 'code', code };
+}
+
+/** Reads the payload of EXITED. */
+export function readAppEnd(reader: PayloadReader): AppEnd {
+  const state = pick(appStates, reader.u8());
+  const status = readExitStatus(reader);
+  return state === 'departed' ? { kind: 'departed' } : status;
+}
+
+function readJob(reader: PayloadReader): JobState {
+  const id = reader.u32();
+  const pid = reader.u32();
+  const kind = pick(jobKinds, reader.u8());
+  const phase = pick(jobPhases, reader.u8());
+  const pinned = reader.u8() === 1;
+  const goOn = reader.u8() === 1;
+  const status = readExitStatus(reader);
+  return { id, pid, kind, phase, pinned, goOn, status: phase === 'done' ? status : undefined };
+}
+
+/** Reads the reply to STATE. */
+export function readState(reader: PayloadReader): KeeperState {
+  const appPid = reader.u32();
+  const app = pick(appStates, reader.u8());
+  const status = readExitStatus(reader);
+  const scrollback = { start: reader.u64(), end: reader.u64() };
+  const columns = reader.u16();
+  const rows = reader.u16();
+  const terminalKey = `${reader.u64().toString(16)}:${reader.u64().toString(16)}`;
+  const keeperPid = reader.u32();
+  const info = reader.u32();
+  const pendingInput = reader.u32();
+  const holdCommand = reader.string();
+  const jobs = Array.from({ length: reader.u32() }, () => readJob(reader));
+  return {
+    appPid,
+    app,
+    status: app === 'exited' ? status : undefined,
+    scrollback,
+    columns,
+    rows,
+    terminalKey,
+    keeperPid,
+    userNamespace: (info & 1) !== 0,
+    overlay: (info & 2) !== 0,
+    guard: (info & 4) !== 0,
+    exportable: (info & 8) !== 0,
+    pendingInput,
+    holdCommand,
+    jobs,
+  };
+}
