@@ -19,13 +19,13 @@ export function formatBytes(bytes: number): string {
 export function formatDuration(milliseconds: number): string {
   if (milliseconds < 1000) return l10n.t('{0} ms', Math.round(milliseconds));
   if (milliseconds < 59_950) return l10n.t('{0} s', trimZero(milliseconds / 1000));
-  const seconds = Math.floor(milliseconds / 1000);
+  const seconds = Math.round(milliseconds / 1000);
   const minutes = Math.floor(seconds / 60);
   const hours = Math.floor(minutes / 60);
   const days = Math.floor(hours / 24);
   if (days > 0) return l10n.t('{0} d {1} h', days, hours % 24);
   if (hours > 0) return l10n.t('{0} h {1} min', hours, minutes % 60);
-  return l10n.t('{0} min {1} s', Math.max(1, minutes), seconds % 60);
+  return l10n.t('{0} min {1} s', minutes, seconds % 60);
 }
 
 function trimZero(value: number): string {

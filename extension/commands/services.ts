@@ -1,0 +1,27 @@
+import type * as vscode from 'vscode';
+import type { Fleet } from '../../client/fleet.ts';
+import type { LogDocuments } from '../documents/logDocuments.ts';
+import type { MadeDocuments } from '../documents/madeDocuments.ts';
+import type { CommandId } from '../ids.ts';
+import type { Mover } from '../moves/mover.ts';
+import type { Problems } from '../problems.ts';
+import type { Terminals } from '../terminal/terminals.ts';
+import type { DevicesTree } from '../views/devicesTree.ts';
+import type { DevicesView } from '../views/devicesView.ts';
+
+/** What commands work with. */
+export interface Services {
+  readonly fleet: Fleet;
+  readonly output: vscode.LogOutputChannel;
+  readonly problems: Problems;
+  readonly documents: MadeDocuments;
+  readonly logs: LogDocuments;
+  readonly mover: Mover;
+  readonly terminals: Terminals;
+  readonly tree: DevicesTree;
+  readonly view: DevicesView;
+}
+
+/** Runs a command with whatever VS Code hands it; failures are reported by whoever registered it. */
+export type CommandHandler = (...args: readonly unknown[]) => Promise<void>;
+export type CommandTable<Id extends CommandId> = Readonly<Record<Id, CommandHandler>>;

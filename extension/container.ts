@@ -1,0 +1,69 @@
+import * as vscode from 'vscode';
+import { Fleet } from '../client/fleet.ts';
+import { flickHome } from '../client/flickHome.ts';
+import { DisposableStore, type Disposable } from '../common/disposable.ts';
+import { connectInBackground } from './commands/deviceCommands.ts';
+import { registerCommands } from './commands/registration.ts';
+import type { Services } from './commands/services.ts';
+import { LogDocuments } from './documents/logDocuments.ts';
+import { MadeDocuments } from './documents/madeDocuments.ts';
+import { outputLogger } from './documents/outputLogger.ts';
+import { Mover } from './moves/mover.ts';
+import { MoveStatus } from './moves/moveStatus.ts';
+import { Problems } from './problems.ts';
+import { PersonPrompter } from './prompter.ts';
+import { settings } from './settings.ts';
+import { Terminals } from './terminal/terminals.ts';
+import { registerAwayDecorations } from './views/awayDecorations.ts';
+import { DevicesTree } from './views/devicesTree.ts';
+import { DevicesView } from './views/devicesView.ts';
+import { ProcessDragAndDrop } from './views/dragAndDrop.ts';
+
+/** Makes every part of the extension and hands each what it needs. Disposing the result releases all of them. */
+export function buildContainer(context: vscode.ExtensionContext): Disposable {
+  const store = new DisposableStore();
+  const output = store.add(vscode.window.createOutputChannel('Flick', { log: true }));
+  const logger = outputLogger(output);
+  const documents = store.add(new MadeDocuments());
+  const logs = new LogDocuments(documents);
+  const problems = new Problems(output, logs);
+  const fleet = store.add(
+    new Fleet({
+      home: settings.home === '' ? flickHome() : settings.home,
+      agentFile: context.asAbsolutePath('dist/agent.cjs'),
+      prompter: new PersonPrompter(context.secrets),
+      logger,
+    }),
+  );
+  const status = store.add(new MoveStatus());
+  const terminals = store.add(new Terminals(fleet));
+  const tree = store.add(new DevicesTree(fleet));
+  const mover = new Mover({
+    fleet,
+    problems,
+    documents,
+    status,
+    arrived: async ({ to, processId }) => {
+      const element = tree.elements.process(to, processId);
+      if (element !== undefined) await view.reveal(element);
+    },
+  });
+  store.add(registerAwayDecorations());
+  const view = store.add(new DevicesView(fleet, tree, new ProcessDragAndDrop(mover)));
+  const services: Services = {
+    fleet,
+    output,
+    problems,
+    documents,
+    logs,
+    mover,
+    terminals,
+    tree,
+    view,
+  };
+  store.add(registerCommands(services));
+  if (settings.connectOnStartup) {
+    for (const device of fleet.devices) connectInBackground(services, device);
+  }
+  return store;
+}

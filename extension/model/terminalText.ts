@@ -1,0 +1,33 @@
+import type { TerminalState } from '../../client/terminalSession.ts';
+import { l10n } from '../l10n.ts';
+import { deviceInText } from './deviceRow.ts';
+
+/** The name of a process's terminal tab: what it is, and where it is or is going. */
+export function tabName(processName: string, state: TerminalState): string {
+  switch (state.kind) {
+    case 'attached':
+      return l10n.t('{0} — {1}', processName, deviceInText(state.device));
+    case 'moving':
+      return l10n.t('{0} — moving…', processName);
+    case 'waiting':
+      return l10n.t('{0} — waiting for its device', processName);
+    case 'ended':
+      return l10n.t('{0} — ended', processName);
+  }
+}
+
+/** Control sequences of a terminal (ECMA-48, sections 5.4 and 8.3.89): CSI, OSC and other strings, and short ones. */
+const controlSequence =
+  /\u001b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[ -/]*[0-~])/g;
+
+/** What a program wrote on its terminal as plain text, for reading it in an editor. */
+export function plainText(output: string): string {
+  return (
+    output
+      .replace(controlSequence, '')
+      .replace(/\r+\n/g, '\n')
+      // A carriage return alone begins the line again: what stands last is what a person saw.
+      .replace(/^.*\r(?=[^\n])/gm, '')
+      .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/g, '')
+  );
+}

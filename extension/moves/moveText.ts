@@ -1,0 +1,99 @@
+import type { MoveCheck } from '../../client/move.ts';
+import type { Finding, HandoffOutcome } from '../../protocol/index.ts';
+import type { ConfirmMove } from '../ids.ts';
+import { l10n } from '../l10n.ts';
+import { formatBytes, formatDuration } from '../model/format.ts';
+
+export interface CheckedMove {
+  readonly processName: string;
+  readonly from: string;
+  readonly to: string;
+  readonly check: MoveCheck;
+  readonly expectedPauseMs: number;
+}
+
+/** Whether a person is asked before these moves, by the setting `flick.confirmMove`. */
+export function mustConfirm(setting: ConfirmMove, moves: readonly CheckedMove[]): boolean {
+  switch (setting) {
+    case 'always':
+      return true;
+    case 'whenWarnings':
+      return moves.some((move) => move.check.findings.some((each) => each.severity === 'warns'));
+    case 'never':
+      return false;
+  }
+}
+
+/** The heading and body of the dialog that asks before a move. Plain text: dialogs show no Markdown. */
+export function confirmation(moves: readonly CheckedMove[]): {
+  readonly message: string;
+  readonly detail: string;
+} {
+  const [first] = moves;
+  const message =
+    moves.length === 1 && first !== undefined
+      ? l10n.t('Move {0} from {1} to {2}?', first.processName, first.from, first.to)
+      : l10n.t('Move {0} processes to {1}?', moves.length, first?.to ?? '');
+  return { message, detail: moves.map((move) => detailOf(move, moves.length > 1)).join('\n\n') };
+}
+
+function detailOf(
+  { processName, from, check, expectedPauseMs }: CheckedMove,
+  named: boolean,
+): string {
+  const lines = named ? [l10n.t('{0}, from {1}:', processName, from)] : [];
+  lines.push(
+    check.missingBytes > 0
+      ? l10n.t(
+          '{0} of memory and {1} of files go along; the process is paused for about {2}.',
+          formatBytes(check.memoryBytes),
+          formatBytes(check.missingBytes),
+          formatDuration(expectedPauseMs),
+        )
+      : l10n.t(
+          '{0} of memory goes along; the process is paused for about {1}.',
+          formatBytes(check.memoryBytes),
+          formatDuration(expectedPauseMs),
+        ),
+  );
+  const shown = findingLines(check.findings);
+  lines.push(...(shown.length === 0 ? [l10n.t('The check found nothing in the way.')] : shown));
+  return lines.join('\n');
+}
+
+/** One line for each finding with its remedy below it, what forbids the move first. */
+export function findingLines(findings: readonly Finding[]): string[] {
+  const order = ['blocks', 'warns', 'notes'];
+  const sorted = [...findings].sort(
+    (a, b) => order.indexOf(a.severity) - order.indexOf(b.severity),
+  );
+  return sorted.flatMap((each) => [
+    `${each.severity === 'notes' ? '•' : each.severity === 'warns' ? '⚠' : '✖'} ${each.what}`,
+    ...(each.remedy === undefined ? [] : [`   → ${each.remedy}`]),
+  ]);
+}
+
+/** Says in one sentence why a move that the check forbids does not happen. */
+export function refusal(processName: string, to: string, findings: readonly Finding[]): string {
+  const blocking = findings.filter((each) => each.severity === 'blocks');
+  const [first] = blocking;
+  if (first === undefined) return l10n.t('{0} cannot move to {1}.', processName, to);
+  const remedy = first.remedy === undefined ? '' : ` ${first.remedy}`;
+  const more =
+    blocking.length === 1 ? '' : ` ${l10n.t('({0} more in the details)', blocking.length - 1)}`;
+  return `${l10n.t('{0} cannot move to {1}:', processName, to)} ${first.what}${remedy}${more}`;
+}
+
+/** What a person reads when a move has gone well. */
+export function summary(processName: string, to: string, outcome: HandoffOutcome): string {
+  // A move that was settled after its link broke has no measured times.
+  if (outcome.downtimeMs === 0) return l10n.t('{0} now runs on {1}.', processName, to);
+  return l10n.t(
+    '{0} now runs on {1}. It was paused for {2}; {3} were sent in {4}.',
+    processName,
+    to,
+    formatDuration(outcome.downtimeMs),
+    formatBytes(outcome.bytesSent),
+    formatDuration(outcome.totalMs),
+  );
+}

@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { doctorReport } from '../../extension/model/doctorReport.ts';
+import { plainText, tabName } from '../../extension/model/terminalText.ts';
+import { confirmation, mustConfirm, refusal, summary } from '../../extension/moves/moveText.ts';
+import { PauseEstimate } from '../../extension/moves/pauseEstimate.ts';
+import type { Finding } from '../../protocol/index.ts';
+import { description } from './samples.ts';
+
+const warning: Finding = {
+  cause: 'connection',
+  severity: 'warns',
+  side: 'source',
+  what: 'A connection to 10.0.0.9:5432 is closed.',
+  remedy: 'The program must connect again.',
+};
+const blocking: Finding = {
+  cause: 'portTaken',
+  severity: 'blocks',
+  side: 'target',
+  what: 'Port 8080 is taken on beta.',
+  remedy: 'Free it first.',
+};
+const move = (findings: readonly Finding[]) => ({
+  processName: 'web',
+  from: 'alpha',
+  to: 'beta',
+  check: { findings, memoryBytes: 48 << 20, fileBytes: 0, missingBytes: 0 },
+  expectedPauseMs: 420,
+});
+
+describe('texts of a move', () => {
+  it('ask as the setting says', () => {
+    assert.equal(mustConfirm('always', [move([])]), true);
+    assert.equal(mustConfirm('whenWarnings', [move([])]), false);
+    assert.equal(mustConfirm('whenWarnings', [move([]), move([warning])]), true);
+    assert.equal(mustConfirm('never', [move([warning])]), false);
+  });
+
+  it('say what moves, for how long it pauses, and what was found', () => {
+    const { message, detail } = confirmation([move([warning])]);
+    assert.equal(message, 'Move web from alpha to beta?');
+    assert.equal(
+      detail,
+      [
+        '48 MB of memory goes along; the process is paused for about 420 ms.',
+        '⚠ A connection to 10.0.0.9:5432 is closed.',
+        '   → The program must connect again.',
+      ].join('\n'),
+    );
+    assert.match(confirmation([move([])]).detail, /found nothing in the way/);
+  });
+
+  it('name each of several processes', () => {
+    const { message, detail } = confirmation([move([]), { ...move([]), processName: 'db' }]);
+    assert.equal(message, 'Move 2 processes to beta?');
+    assert.match(detail, /^web, from alpha:\n[^]*\n\ndb, from alpha:\n/);
+  });
+
+  it('refuse with the cause and its remedy', () => {
+    assert.equal(
+      refusal('web', 'beta', [warning, blocking]),
+      'web cannot move to beta: Port 8080 is taken on beta. Free it first.',
+    );
+  });
+
+  it('sum up with the pause', () => {
+    const outcome = {
+      handoff: 'h-0123456789abcdef',
+      process: 'p-0123456789',
+      pid: 2,
+      downtimeMs: 182,
+      totalMs: 900,
+      bytesSent: 3 << 20,
+      steps: [],
+      remarks: [],
+    };
+    assert.equal(
+      summary('web', 'beta', outcome),
+      'web now runs on beta. It was paused for 182 ms; 3.0 MB were sent in 900 ms.',
+    );
+    assert.equal(summary('web', 'beta', { ...outcome, downtimeMs: 0 }), 'web now runs on beta.');
+  });
+});
+
+describe('the expected pause', () => {
+  it('is learned from earlier moves of the same pair', () => {
+    const estimate = new PauseEstimate();
+    const before = estimate.expect('alpha', 'beta', 100 << 20);
+    estimate.learn('alpha', 'beta', 100 << 20, 5200);
+    assert.equal(Math.round(estimate.expect('alpha', 'beta', 100 << 20)), 5200);
+    assert.equal(estimate.expect('beta', 'alpha', 100 << 20), before);
+  });
+
+  it('learns nothing about the rate from a small process', () => {
+    const estimate = new PauseEstimate();
+    estimate.learn('alpha', 'beta', 1 << 20, 210);
+    assert.equal(estimate.expect('alpha', 'beta', 0), 200);
+  });
+});
+
+describe('terminal texts', () => {
+  it('name the tab after where the process is', () => {
+    const device = { name: 'beta', isLocal: false } as never;
+    assert.equal(tabName('web', { kind: 'attached', device }), 'web — beta');
+  });
+
+  it('turn what a program drew into plain text', () => {
+    const drawn = '\u001b[1;32mok\u001b[0m\r\n\u001b]0;title\u0007progress 1%\rprogress 2%\r\n';
+    assert.equal(plainText(drawn), 'ok\nprogress 2%\n');
+  });
+});
+
+describe('the doctor', () => {
+  it('lists findings with remedies for each device', () => {
+    const device = {
+      name: 'alpha',
+      isLocal: false,
+      state: { kind: 'connected' },
+      description: description({ available: false }),
+      processesSeenAt: undefined,
+    } as const;
+    const report = doctorReport([device], new Map([['alpha', 'It is slow.']]), 0);
+    assert.match(report, /## alpha/);
+    assert.match(report, /⛔ It is slow/);
+    assert.match(report, /criu does not work here yet/);
+    assert.match(report, /CRIU is missing[^]*→ Set the device up/);
+  });
+});
