@@ -116,10 +116,13 @@ function answersSsh(address: string): Promise<boolean> {
  */
 export async function cutPower(places: LabPlaces, device: DeviceState): Promise<DeviceState> {
   const { init, relay, ...rest } = device;
-  // By the mark as well: a lab whose state is out of date has processes that it does not know of.
-  const marked = processesWithArgument(deviceFolder(places, device.name));
-  const known = [init, relay].filter(isAlive);
-  await killAndWait([...known, ...marked]);
+  const folder = deviceFolder(places, device.name);
+  await killAndWait([init, relay].filter(isAlive));
+  // What started PID 1 reaps it and ends; cut off earlier it would leave a zombie.
+  const ended = (): boolean => processesWithArgument(folder).length === 0;
+  await waitFor('a device to end', ended, 1000).catch(() => undefined);
+  // A lab whose state is out of date has processes that it does not know of.
+  await killAndWait(processesWithArgument(folder));
   await unplug(places.id, device.index);
   const cgroup = cgroupOf(places, device);
   if (cgroup !== undefined) await removeCgroup(cgroup);

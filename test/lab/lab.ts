@@ -225,7 +225,12 @@ export class Lab {
     if (isAlive(device.init)) return device;
     const off = await cutPower(this.#places, device);
     renewBootId(deviceFolder(this.#places, device.name));
-    return bootDevice(this.#places, off);
+    try {
+      return await bootDevice(this.#places, off);
+    } catch (error) {
+      await cutPower(this.#places, off);
+      throw error;
+    }
   }
 
   /** Tells every device the names of all. */

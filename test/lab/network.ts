@@ -93,7 +93,10 @@ export async function plugIn(
 ): Promise<void> {
   const cable = linkNames.cable(id, index);
   await unplug(id, index);
-  const peer = ['peer', 'name', 'eth0', 'netns', String(initPid)];
+  // The same at each boot, as a network card's, so that what others remember of it stays right.
+  const octets = [id.slice(0, 2), id.slice(2, 4), id.slice(4, 6), index.toString(16)];
+  const mac = ['02', 'f1', ...octets].map((octet) => octet.padStart(2, '0')).join(':');
+  const peer = ['peer', 'name', 'eth0', 'address', mac, 'netns', String(initPid)];
   await mustRun(['ip', 'link', 'add', cable, 'type', 'veth', ...peer]);
   const onBridge = ['master', linkNames.bridge(id)];
   await mustRun(['ip', 'link', 'set', cable, ...onBridge, 'addrgenmode', 'none', 'up']);
