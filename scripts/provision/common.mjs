@@ -99,7 +99,12 @@ export async function fillFolder(target, fill) {
   try {
     await fill(fresh);
     rmSync(target, { recursive: true, force: true });
-    renameSync(fresh, target);
+    try {
+      renameSync(fresh, target);
+    } catch (error) {
+      // Another run has finished the same installation in the meantime.
+      if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
+    }
   } finally {
     rmSync(fresh, { recursive: true, force: true });
   }

@@ -1,4 +1,12 @@
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { cache, isThere, mustRun } from './common.mjs';
 
@@ -16,10 +24,12 @@ const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
  */
 export async function unpackFromSuite({ suite, packageName, unused }, folder) {
   if (!isThere('apt-get') || !isThere('dpkg')) throw new Error('this machine has no apt');
-  const state = join(cache, 'apt', suite);
-  const env = { APT_CONFIG: writeConfiguration(suite, state), DEBIAN_FRONTEND: 'noninteractive' };
+  mkdirSync(cache, { recursive: true });
+  const state = mkdtempSync(join(cache, `apt-${suite}-`));
   const archives = join(state, 'cache', 'archives');
   try {
+    const configuration = writeConfiguration(suite, state);
+    const env = { APT_CONFIG: configuration, DEBIAN_FRONTEND: 'noninteractive' };
     await mustRun(['apt-get', '-q', 'update'], { env });
     const options = ['-q', '-y', '--no-install-recommends', '--download-only'];
     await mustRun(['apt-get', ...options, 'install', packageName], { env });
@@ -38,7 +48,6 @@ export async function unpackFromSuite({ suite, packageName, unused }, folder) {
  * @returns {string} the path of the configuration file
  */
 function writeConfiguration(suite, state) {
-  rmSync(state, { recursive: true, force: true });
   mkdirSync(join(state, 'lists', 'partial'), { recursive: true });
   mkdirSync(join(state, 'cache', 'archives', 'partial'), { recursive: true });
   const source = `deb [signed-by=${keyring}] ${mirrorOfThisMachine()} ${suite} main\n`;

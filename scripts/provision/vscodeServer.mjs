@@ -14,7 +14,7 @@ import { ensureNode, unpackNpmPackage } from './node.mjs';
 
 const version = '4.139.1';
 /** Raised when the recipe below changes, so that a server made by an earlier one is replaced. */
-const recipe = 2;
+const recipe = 3;
 
 /** The folder of the server; start `out/server-main.js` in it with Node 24. */
 export const vscodeServerFolder = join(cache, 'vscode-server');
