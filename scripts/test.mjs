@@ -89,8 +89,8 @@ function roomOf(spec) {
 
 async function runSuite(name, specs) {
   console.log(`\n— ${name}: ${String(specs.length)} spec files —`);
-  const file = join(output, `results-${name}.jsonl`);
-  rmSync(file, { force: true });
+  // The process in the name: a test of this runner runs it a second time meanwhile.
+  const file = join(output, `results-${name}-${String(process.pid)}.jsonl`);
   const argv = [
     ...[process.execPath, '--import', 'tsx', join(root, 'node_modules/mocha/bin/mocha.js')],
     ...['--exit', '--timeout', '60000', '--reporter', join(root, 'scripts/mochaReporter.cjs')],
@@ -101,6 +101,7 @@ async function runSuite(name, specs) {
   ];
   const reason = await spawnStep(argv, suiteLimitMs);
   const lines = existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : [];
+  rmSync(file, { force: true });
   const entries = lines.filter((line) => line !== '').map((line) => JSON.parse(line));
   const counted = entries.filter((entry) => entry.result !== 'end');
   results.push(...counted.map((entry) => ({ ...entry, suite: name })));
