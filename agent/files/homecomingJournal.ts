@@ -4,7 +4,7 @@ import * as v from 'valibot';
 import { text } from '../../protocol/index.ts';
 import { isErrno, readValidated } from '../state/durable.ts';
 import { carriedPath, nameOf, parentOf } from './manifest.ts';
-import { Tree } from './tree.ts';
+import { LinkInPath, Tree } from './tree.ts';
 
 /** One change of the device's files. `temp` and `backup` lie on the same file system as `path`. */
 const operation = v.variant('kind', [
@@ -85,11 +85,18 @@ export async function revert(
   journalPath: string,
 ): Promise<void> {
   try {
+    const failures: unknown[] = [];
     for (const each of [...operations].reverse()) {
-      if (each.kind === 'put') await takeBack(tree, each);
-      else if (each.kind === 'remove') await bringBack(tree, each.path, each.backup);
-      else if (each.kind === 'folder') await removeFolder(tree, each.path);
+      try {
+        if (each.kind === 'put') await takeBack(tree, each);
+        else if (each.kind === 'remove') await bringBack(tree, each.path, each.backup);
+        else if (each.kind === 'folder') await removeFolder(tree, each.path);
+      } catch (error) {
+        failures.push(error);
+      }
     }
+    // The others are back all the same; with its journal kept, this one can be tried again.
+    if (failures.length > 0) throw failures[0];
     await rm(journalPath, { force: true });
   } finally {
     await tree.close();
@@ -97,14 +104,14 @@ export async function revert(
 }
 
 async function takeBack(tree: Tree, each: Put): Promise<void> {
-  const temp = await tree.status(each.temp);
-  const placed = await tree.status(each.path);
+  const temp = await statusIn(tree, each.temp);
+  const placed = await statusIn(tree, each.path);
   if (each.backup === null) {
     if (temp !== undefined && placed !== undefined && sameInode(temp, placed)) {
       await removeIn(tree, each.path);
     }
   } else {
-    const own = await tree.status(each.backup);
+    const own = await statusIn(tree, each.backup);
     // With the temporary file still there ours was never at the path: what is there now is home's own or its successor.
     const isTheirs = temp !== undefined && placed !== undefined;
     if (own !== undefined && isTheirs) await removeIn(tree, each.backup);
@@ -115,7 +122,8 @@ async function takeBack(tree: Tree, each: Put): Promise<void> {
 
 async function bringBack(tree: Tree, path: string, backup: string): Promise<void> {
   // Something made at the path meanwhile stays, and home's own is not lost: it keeps its hidden name.
-  if ((await tree.status(backup)) === undefined || (await tree.status(path)) !== undefined) return;
+  if ((await statusIn(tree, backup)) === undefined || (await statusIn(tree, path)) !== undefined)
+    return;
   await renameIn(tree, backup, path);
 }
 
@@ -123,11 +131,21 @@ async function renameIn(tree: Tree, from: string, to: string): Promise<void> {
   await tree.within(parentOf(to), (at) => rename(at(nameOf(from)), at(nameOf(to))));
 }
 
+/** A directory that has become something else holds nothing of ours. */
+async function statusIn(tree: Tree, path: string): Promise<BigIntStats | undefined> {
+  try {
+    return await tree.status(path);
+  } catch (error) {
+    if (error instanceof LinkInPath) return undefined;
+    throw error;
+  }
+}
+
 async function removeIn(tree: Tree, path: string): Promise<void> {
   try {
     await tree.at(path, (at) => rm(at, { force: true }));
   } catch (error) {
-    if (!isErrno(error, 'ENOENT')) throw error;
+    if (!(error instanceof LinkInPath) && !isErrno(error, 'ENOENT')) throw error;
   }
 }
 
@@ -137,7 +155,8 @@ async function removeFolder(tree: Tree, path: string): Promise<void> {
     await tree.at(path, (at) => rmdir(at));
   } catch (error) {
     // Somebody has put something into it: then it stays.
-    if (!isErrno(error, 'ENOENT', 'ENOTEMPTY', 'EEXIST', 'EACCES', 'EPERM')) throw error;
+    const stays = isErrno(error, 'ENOENT', 'ENOTDIR', 'ENOTEMPTY', 'EEXIST', 'EACCES', 'EPERM');
+    if (!stays && !(error instanceof LinkInPath)) throw error;
   }
 }
 
