@@ -49,7 +49,7 @@ export interface ExecOptions {
   readonly lastPid?: number;
   /** Receives standard output and error, appended; thrown away unless told. */
   readonly outputPath?: string;
-  /** criu stops at post-dump or post-restore until the verdict; needs {@link KeeperState.holdCommand} as action script. */
+  /** criu stops at post-dump or post-restore until the verdict; needs {@link KeeperState.holdScript} as action script. */
   readonly hold?: boolean;
   /** Runs below a session leader on the pty, for `criu restore --shell-job`. */
   readonly sessionOnPty?: boolean;

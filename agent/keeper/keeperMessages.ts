@@ -56,8 +56,8 @@ export interface KeeperState {
   readonly exportable: boolean;
   /** Input that the app's terminal has not taken yet, in bytes. */
   readonly pendingInput: number;
-  /** For `--action-script`: makes criu hold. */
-  readonly holdCommand: string;
+  /** For `--action-script`: makes criu hold. A path that criu executes as it stands. */
+  readonly holdScript: string;
   readonly jobs: readonly JobState[];
 }
 
@@ -104,7 +104,7 @@ export function readState(reader: PayloadReader): KeeperState {
   const keeperPid = reader.u32();
   const info = reader.u32();
   const pendingInput = reader.u32();
-  const holdCommand = reader.string();
+  const holdScript = reader.string();
   const jobs = Array.from({ length: reader.u32() }, () => readJob(reader));
   return {
     appPid,
@@ -120,7 +120,7 @@ export function readState(reader: PayloadReader): KeeperState {
     guard: (info & 4) !== 0,
     exportable: (info & 8) !== 0,
     pendingInput,
-    holdCommand,
+    holdScript,
     jobs,
   };
 }

@@ -1,7 +1,7 @@
 /*
- * `flick-keeper hold`: criu's action script (criu runs it through system(3) with CRTOOLS_SCRIPT_ACTION set). At the
- * action named in FLICK_HOLD_AT it tells the keeper and blocks until the verdict: exit status 0 lets criu go on, 1
- * makes it abort. A keeper that went away cannot have said yes: abort.
+ * criu's action script: the keeper's own executable, run by criu with CRTOOLS_SCRIPT_ACTION set. At the action named in
+ * FLICK_HOLD_AT it tells the keeper and blocks until the verdict: exit status 0 lets criu go on, 1 makes it abort. A
+ * keeper that went away cannot have said yes: abort.
  */
 #define _GNU_SOURCE
 #include "keeper.h"

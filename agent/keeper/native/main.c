@@ -146,7 +146,8 @@ static int await_ready(int fd, pid_t pid, int out) {
 int main(int argc, char **argv) {
   static struct cell_spec spec;
   int fds[2];
-  if (argc > 1 && !strcmp(argv[1], "hold")) return hold_main();
+  /* criu executes an action script by its path alone, no arguments: there the environment has to say it. */
+  if (argc > 1 ? !strcmp(argv[1], "hold") : getenv("CRTOOLS_SCRIPT_ACTION") != NULL) return hold_main();
   K.status_fd = 1;
   if (argc < 2 || (strcmp(argv[1], "cell") && strcmp(argv[1], "guard"))) usage();
   bool guard = !strcmp(argv[1], "guard");

@@ -56,7 +56,7 @@ static void state(struct request *q) {
   put_u32(out, (uint32_t)getpid());
   put_u32(out, K.info);
   put_u32(out, (uint32_t)buf_pending(&K.input));
-  snprintf(hold, sizeof hold, "/proc/%d/exe hold", (int)getpid());
+  snprintf(hold, sizeof hold, "/proc/%d/exe", (int)getpid());
   put_str(out, hold);
   for (int i = 0; i < MAX_JOBS; i++) count += K.jobs[i].id != 0;
   put_u32(out, count);
