@@ -113,4 +113,6 @@ function write(path, contents, mode) {
 
 mkdirSync(dist, { recursive: true });
 buildKeepers();
-await Promise.all(bundles.map(bundle));
+const results = await Promise.allSettled(bundles.map(bundle));
+// What is wrong has been printed where it was found.
+if (results.some(({ status }) => status === 'rejected')) process.exitCode = 1;
