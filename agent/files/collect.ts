@@ -49,6 +49,8 @@ export interface Collection {
   readonly skipped: Skipped[];
 }
 
+/** Entries of one directory that are looked at at once; libuv has four threads for them. */
+const siblings = 8;
 /** What a role outranks: a file both mapped and in a carried tree is a mapped one. */
 const rank: readonly EntryRole[] = ['carried', 'new', 'cwd', 'open', 'mapped'];
 
@@ -136,14 +138,17 @@ class Collector {
         this.#skip(current, reasonOf(error));
         continue;
       }
+      const paths: string[] = [];
       for (const { name: raw } of names) {
         const name = raw.toString('utf8');
-        const path = childOf(current, name);
-        if (!Buffer.from(name, 'utf8').equals(raw)) {
-          this.#skip(path, 'has a name that is not UTF-8');
-          continue;
-        }
-        await this.#one(path, 'carried');
+        if (Buffer.from(name, 'utf8').equals(raw)) paths.push(childOf(current, name));
+        else this.#skip(childOf(current, name), 'has a name that is not UTF-8');
+      }
+      for (let start = 0; start < paths.length; start += siblings) {
+        const some = paths.slice(start, start + siblings);
+        await Promise.all(some.map((path) => this.#one(path, 'carried')));
+      }
+      for (const path of paths) {
         if (this.entries.get(path)?.kind === 'directory') pending.push(path);
       }
     }
@@ -200,6 +205,10 @@ class Collector {
     if (!status.isFile()) {
       this.#skip(path, specialKind(Number(status.mode)));
       return undefined;
+    }
+    const known = this.#fresh.has(path) ? undefined : this.#hasher.known(status);
+    if (known !== undefined) {
+      return { kind: 'file', ...common, size: Number(status.size), sha256: known };
     }
     return await this.#describeFile(path, common);
   }

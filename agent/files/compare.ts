@@ -1,6 +1,6 @@
-import { constants } from 'node:fs';
+import { type BigIntStats, constants } from 'node:fs';
 import { isErrno } from '../state/durable.ts';
-import { Hasher } from './hashing.ts';
+import { Hasher, throwIfCancelled } from './hashing.ts';
 import { childOf, type Entry, type FileEntry, nameOf, parentOf } from './manifest.ts';
 import { LinkInPath, Tree } from './tree.ts';
 
@@ -23,12 +23,13 @@ export async function lacking(
   options: { readonly hasher?: Hasher; readonly signal?: AbortSignal } = {},
 ): Promise<Lacking> {
   const tree = await Tree.open(base);
-  const hasher = options.hasher ?? new Hasher();
+  const comparison = new Comparison(tree, options.hasher ?? new Hasher(), options.signal);
   const needed: string[] = [];
   let bytes = 0;
   try {
     for (const entry of entries) {
-      if (await hasAlready(tree, entry, hasher, options.signal)) continue;
+      throwIfCancelled(options.signal);
+      if (await comparison.has(entry)) continue;
       needed.push(entry.path);
       if (entry.kind === 'file') bytes += entry.size;
     }
@@ -38,56 +39,75 @@ export async function lacking(
   return { needed, bytes };
 }
 
-async function hasAlready(
-  tree: Tree,
-  entry: Entry,
-  hasher: Hasher,
-  signal: AbortSignal | undefined,
-): Promise<boolean> {
-  if (entry.kind === 'file') return await hasFile(tree, entry, hasher, signal);
-  // The process asks for the path and the kernel follows links on the way, so a linked directory is as good.
-  const parent = await leadsTo(tree, parentOf(entry.path));
-  if (parent === undefined) return false;
-  const own = childOf(parent, nameOf(entry.path));
-  if (entry.kind === 'directory') {
-    const path = await leadsTo(tree, own);
-    return path !== undefined && (await tree.status(path))?.isDirectory() === true;
-  }
-  const status = await tree.status(own);
-  if (entry.kind === 'deleted') return status === undefined;
-  return status?.isSymbolicLink() === true && (await tree.linkTarget(own)) === entry.target;
-}
+class Comparison {
+  readonly #tree: Tree;
+  readonly #hasher: Hasher;
+  readonly #signal: AbortSignal | undefined;
+  /** Where directories lead, links followed: undefined for those that cannot be looked at. */
+  readonly #folders = new Map<string, string | undefined>();
 
-async function hasFile(
-  tree: Tree,
-  entry: FileEntry,
-  hasher: Hasher,
-  signal: AbortSignal | undefined,
-): Promise<boolean> {
-  const path = await leadsTo(tree, entry.path);
-  if (path === undefined) return false;
-  try {
-    const status = await tree.status(path);
-    if (status?.isFile() !== true || Number(status.size) !== entry.size) return false;
-    if ((Number(status.mode) & ~constants.S_IFMT) !== entry.mode) return false;
-    const file = await tree.openFile(path);
+  constructor(tree: Tree, hasher: Hasher, signal: AbortSignal | undefined) {
+    this.#tree = tree;
+    this.#hasher = hasher;
+    this.#signal = signal;
+  }
+
+  async has(entry: Entry): Promise<boolean> {
     try {
-      return (await hasher.hash(file, { signal }))?.sha256 === entry.sha256;
+      return await this.#has(entry);
+    } catch (error) {
+      // What the user cannot read, the process cannot open: it gets its own.
+      if (error instanceof LinkInPath || isErrno(error, 'EACCES', 'EPERM', 'ENOENT')) return false;
+      throw error;
+    }
+  }
+
+  async #has(entry: Entry): Promise<boolean> {
+    const folder = await this.#folder(parentOf(entry.path));
+    if (folder === undefined) return false;
+    const path = childOf(folder, nameOf(entry.path));
+    const own = await this.#tree.status(path);
+    switch (entry.kind) {
+      case 'deleted':
+        return own === undefined;
+      case 'symlink':
+        return (
+          own?.isSymbolicLink() === true && (await this.#tree.linkTarget(path)) === entry.target
+        );
+      case 'directory':
+      case 'file': {
+        // The process asks for the path and the kernel follows links, so what a link leads to is as good.
+        const isLink = own?.isSymbolicLink() === true;
+        const real = isLink ? (await this.#tree.resolve(path)).path : path;
+        const status = isLink ? await this.#tree.status(real) : own;
+        if (entry.kind === 'directory') return status?.isDirectory() === true;
+        return status !== undefined && (await this.#hasContent(real, status, entry));
+      }
+    }
+  }
+
+  async #hasContent(path: string, status: BigIntStats, entry: FileEntry): Promise<boolean> {
+    if (!status.isFile() || Number(status.size) !== entry.size) return false;
+    if ((Number(status.mode) & ~constants.S_IFMT) !== entry.mode) return false;
+    const known = this.#hasher.known(status);
+    if (known !== undefined) return known === entry.sha256;
+    const file = await this.#tree.openFile(path);
+    try {
+      return (await this.#hasher.hash(file, { signal: this.#signal }))?.sha256 === entry.sha256;
     } finally {
       await file.close();
     }
-  } catch (error) {
-    // What the user cannot read, the process cannot open: it gets its own.
-    if (error instanceof LinkInPath || isErrno(error, 'EACCES', 'EPERM', 'ENOENT')) return false;
-    throw error;
   }
-}
 
-async function leadsTo(tree: Tree, path: string): Promise<string | undefined> {
-  try {
-    return (await tree.resolve(path)).path;
-  } catch (error) {
-    if (error instanceof LinkInPath || isErrno(error, 'EACCES')) return undefined;
-    throw error;
+  async #folder(folder: string): Promise<string | undefined> {
+    if (this.#folders.has(folder)) return this.#folders.get(folder);
+    let real: string | undefined;
+    try {
+      real = (await this.#tree.resolve(folder)).path;
+    } catch (error) {
+      if (!(error instanceof LinkInPath) && !isErrno(error, 'EACCES')) throw error;
+    }
+    this.#folders.set(folder, real);
+    return real;
   }
 }

@@ -51,6 +51,11 @@ export class Hasher {
     return { sha256, status };
   }
 
+  /** The hash of a file that was not touched since it was hashed, without opening it. */
+  known(status: BigIntStats): string | undefined {
+    return this.#known.get(identityOf(status));
+  }
+
   #remember(key: string, sha256: string): void {
     if (this.#known.size >= maxCached) {
       const [oldest] = this.#known.keys();

@@ -281,6 +281,8 @@ class Planner {
         return { ...common, print: linkPrint(await this.#tree.linkTarget(path)) };
       }
       if (!status.isFile()) return { ...common, print: undefined };
+      const known = this.#hasher.known(status);
+      if (known !== undefined) return { ...common, print: known };
       const file = await this.#tree.openFile(path);
       try {
         const hashed = await this.#hasher.hash(file, { signal: this.#options.signal });

@@ -60,6 +60,7 @@ export async function layerChanges(
     const role = before.get(entry.path)?.role ?? entry.role;
     now.set(entry.path, { ...entry, role });
   }
+  const present = new Set(walked.present);
   const gone = new Set(walked.deleted);
   for (const { path } of arrived) if (!now.has(path)) gone.add(path);
   const stillThere = new Set(collection.skipped.map(({ path }) => path));
@@ -76,7 +77,7 @@ export async function layerChanges(
     skipped: collection.skipped.filter(({ path }) => !now.has(path)),
     created: [...now.values()]
       .filter((entry) => entry.kind !== 'deleted' && !isKnown(before, entry))
-      .filter((entry) => walked.present.includes(entry.path))
+      .filter((entry) => present.has(entry.path))
       .map((entry) => entry.path),
     changed: [...now.values()]
       .filter((entry) => differs(before.get(entry.path), entry))
