@@ -64,6 +64,8 @@ static int set_capabilities(bool keep) {
     return (int)syscall(SYS_capset, &head, data);
   }
   if (syscall(SYS_capget, &head, data)) return -1;
+  /* criu would become uid 0 on its way where it may (prepare_userns_creds); the mapping of an ordinary user has none. */
+  if (geteuid()) data[0].effective = data[0].permitted &= ~(1U << CAP_SETUID);
   data[0].inheritable = data[0].permitted;
   data[1].inheritable = data[1].permitted;
   if (syscall(SYS_capset, &head, data)) return -1;
@@ -128,7 +130,7 @@ pid_t spawn_app(const char *program, char **argv, char **env, const char *cwd, i
   for (int i = 0; i < 3; i++) dup2(tty, i);
   close_others(fds[1], -1);
   if (chdir(cwd)) report(fds[1], STAGE_CWD);
-  if (deny_io_uring()) report(fds[1], STAGE_SETUP);
+  if (!(K.info & INFO_USERNS) && deny_io_uring()) report(fds[1], STAGE_SETUP);
   if (K.info & INFO_USERNS && geteuid() && set_capabilities(false)) report(fds[1], STAGE_SETUP);
   reset_signals();
   environ = env;
