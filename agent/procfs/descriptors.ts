@@ -20,6 +20,8 @@ export interface DescriptorInfo {
   readonly locks: number;
   /** PIDs that a pidfd names, in the reader's namespace; -1 when the process is gone. */
   readonly pidOfPidfd: number | undefined;
+  /** Number of the pty that a master belongs to. */
+  readonly ttyIndex: number | undefined;
 }
 
 export interface Descriptor {
@@ -47,6 +49,7 @@ export function parseDescriptorInfo(text: string): DescriptorInfo {
   let fanotify = false;
   let locks = 0;
   let pidOfPidfd: number | undefined;
+  let ttyIndex: number | undefined;
   const inotify: InotifyWatch[] = [];
   for (const line of text.split('\n')) {
     const [key, value] = splitOnce(line);
@@ -55,10 +58,11 @@ export function parseDescriptorInfo(text: string): DescriptorInfo {
     else if (key === 'mnt_id') mountId = Number(value);
     else if (key === 'lock') locks += 1;
     else if (key === 'Pid') pidOfPidfd = Number(value);
+    else if (key === 'tty-index') ttyIndex = Number(value);
     else if (line.startsWith('fanotify ')) fanotify = true;
     else if (line.startsWith('inotify ')) inotify.push(parseWatch(line));
   }
-  return { pos, flags, mountId, inotify, fanotify, locks, pidOfPidfd };
+  return { pos, flags, mountId, inotify, fanotify, locks, pidOfPidfd, ttyIndex };
 }
 
 export async function readDescriptorInfo(

@@ -84,16 +84,6 @@ export async function readInet(
   return sockets;
 }
 
-/** Inodes of packet (`sk RefCnt Type … Inode`) or netlink sockets, whose last column is the inode. */
-export async function readLastColumn(
-  pid: number | 'self',
-  table: 'packet' | 'netlink',
-): Promise<ReadonlySet<string>> {
-  const text = (await readProc(`/proc/${pid}/net/${table}`)) ?? '';
-  const inodes = text.split('\n').map((each) => each.trim().split(/\s+/).at(-1) ?? '');
-  return new Set(inodes.filter((inode) => /^\d+$/.test(inode)));
-}
-
 /**
  * The kernel prints addresses as 32-bit words in the byte order of the machine; both x64 and arm64 are little-endian.
  * IPv4 addresses mapped into IPv6 are shown as IPv4.

@@ -198,10 +198,12 @@ export const criuFacts = v.object({
   /** Working and root directories of the tree, each once. */
   cwds: list(path),
   chroots: list(path, 64),
-  listening: list(v.object({ ...listeningPort.entries, pid, v6Only: v.boolean() })),
+  listening: list(v.object({ ...listeningPort.entries, pid })),
   connections: list(connection),
   unixSockets: list(unixSocket),
   terminals: list(terminal),
+  /** pidfds (pidfd_open(2)) of processes outside the tree. */
+  outsidePidfds: list(v.object({ pid, fd: descriptor, target: v.number() }), 1000),
   pipes: list(outsidePipe),
   leaked: list(leakedDescriptor),
   watches: list(watchDescriptor),
