@@ -46,7 +46,6 @@ export const offer = v.object({
   /** User id of the source's agent, and whether the process sits in a user namespace there. */
   senderUid: v.number(),
   userNamespace: v.boolean(),
-  acceptWarnings: v.boolean(),
 });
 export type Offer = v.InferOutput<typeof offer>;
 
@@ -59,6 +58,8 @@ export const images = v.object({
   root: pid,
   /** `rdev:dev` of the terminal that the process had, as CRIU's `--external tty[…]` was given it; null without one. */
   terminalKey: v.nullable(v.pipe(v.string(), v.regex(/^[0-9a-f]{1,16}:[0-9a-f]{1,16}$/))),
+  /** Connections inside the tree were kept, not closed. */
+  keepConnections: v.boolean(),
   files: v.pipe(
     v.array(
       v.object({
@@ -72,6 +73,7 @@ export const images = v.object({
 export const held = v.object({ type: v.literal('held') });
 export const run = v.object({ type: v.literal('run') });
 export const running = v.object({ type: v.literal('running'), pid, remarks: v.array(text) });
+export type Images = v.InferOutput<typeof images>;
 export const done = v.object({ type: v.literal('done') });
 export const abort = v.object({
   type: v.literal('abort'),
@@ -81,6 +83,9 @@ export const abort = v.object({
   logPath: v.optional(text),
   findings: v.optional(v.array(finding)),
 });
+
+/** The other side gave up and said why: its own copy does not run and never will. */
+export class PeerAborted extends FlickError {}
 
 /**
  * Receives the message of the given kind.
@@ -94,7 +99,7 @@ export async function expect<S extends v.GenericSchema>(
   const aborted = v.safeParse(abort, value);
   if (aborted.success) {
     const { reason, message, remedy, logPath } = aborted.output;
-    throw new FlickError(reason, message, { remedy, logPath });
+    throw new PeerAborted(reason, message, { remedy, logPath });
   }
   const parsed = v.safeParse(schema, value);
   if (!parsed.success) {

@@ -26,18 +26,6 @@ export type CellRecord = v.InferOutput<typeof cellRecord>;
 /** A process of the host that was adopted and has not moved yet. Start ticks tell it from a later process of its PID. */
 export const adoptedRecord = v.object({ pid, startTicks: v.number() });
 
-/**
- * The handoff a process is in, written before the message that depends on it:
- * source `released` (the other side may run it), target `running` (it runs here and the source's copy must end).
- */
-export const handoffRecord = v.object({
-  id: handoffId,
-  role: v.picklist(['source', 'target']),
-  verdict: v.picklist(['released', 'held', 'running']),
-  peer: text,
-});
-export type HandoffRecord = v.InferOutput<typeof handoffRecord>;
-
 /** What this device durably knows of one process. Lives in `processes/ID/record.json`. */
 export const processRecord = v.object({
   version: v.literal(1),
@@ -60,6 +48,7 @@ export const processRecord = v.object({
   exit: v.nullable(exitStatus),
   lost: v.nullable(text),
   remark: v.nullable(text),
-  handoff: v.nullable(handoffRecord),
+  /** The handoff that brought it, until the source has confirmed; without a `running` in the ledger it never ran here. */
+  arriving: v.nullable(handoffId),
 });
 export type ProcessRecord = v.InferOutput<typeof processRecord>;

@@ -1,0 +1,219 @@
+import { appendFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { createServer, type Server } from 'node:net';
+import { DisposableStore } from '../../common/disposable.ts';
+import { jsonLineLogger } from '../../common/logger.ts';
+import { messageOf } from '../../common/rpc.ts';
+import {
+  agentStopping,
+  FlickError,
+  protocolVersion,
+  type AgentHello,
+  type DeviceDescription,
+} from '../../protocol/index.ts';
+import { describeDevice } from '../device/describe.ts';
+import { DeviceSetup } from '../device/setup.ts';
+import { CriuEngine } from '../engines/criu/criuEngine.ts';
+import { Hasher } from '../files/hashing.ts';
+import { Handoffs } from '../handoff/handoffs.ts';
+import { HandoffLedger } from '../handoff/ledger.ts';
+import { installKeeper } from '../keeper/install.ts';
+import { removeTree } from '../processes/cells.ts';
+import { Processes } from '../processes/processes.ts';
+import { bootIdentity, createAgentHome, deviceIdentity, type AgentHome } from '../state/home.ts';
+import { serveClient } from './handlers.ts';
+import type { Services } from './services.ts';
+import { AgentServer } from './server.ts';
+import { StreamTickets } from './tickets.ts';
+import { trimLog } from './trimLog.ts';
+
+/** A daemon that has had no client and no process for this long ends by itself, in ms. */
+const idleLifetime = 24 * 60 * 60 * 1000;
+
+export interface DaemonOptions {
+  readonly home: AgentHome;
+  readonly build: string;
+  readonly version: string;
+  /** The agent file. */
+  readonly entry: string;
+}
+
+/**
+ * Runs the daemon until it is told to end or has been idle for a day.
+ * @returns at once when another daemon already serves this home
+ */
+export async function runDaemon(options: DaemonOptions): Promise<void> {
+  const { home } = options;
+  await createAgentHome(home);
+  const lock = await holdLock(home.lock);
+  if (lock === undefined) return;
+  await trimLog(home.log);
+  const logger = jsonLineLogger((line) => appendFileSync(home.log, line, { mode: 0o600 }));
+  process.on('uncaughtException', (error) =>
+    logger.log('error', 'uncaught exception', { error: error.stack }),
+  );
+  process.on('unhandledRejection', (error) =>
+    logger.log('error', 'unhandled rejection', {
+      error: error instanceof Error ? error.stack : String(error),
+    }),
+  );
+  const store = new DisposableStore();
+  const hello: AgentHello = {
+    protocol: protocolVersion,
+    build: options.build,
+    version: options.version,
+    deviceId: await deviceIdentity(home),
+    bootId: await bootIdentity(),
+    pid: process.pid,
+    socket: home.socket,
+  };
+  const tickets = store.add(new StreamTickets());
+  const ledger = new HandoffLedger(home.handoffs);
+  for (const problem of await ledger.load()) logger.log('error', problem);
+  const keeper = once(() => installKeeper(home));
+  const processes = store.add(
+    new Processes({ home, deviceId: hello.deviceId, bootId: hello.bootId, ledger, logger, keeper }),
+  );
+  const engine = new CriuEngine({ home, keeper, logger });
+  const describe = describer(hello, home);
+  const handoffs = new Handoffs({
+    home,
+    processes,
+    engine,
+    ledger,
+    hasher: new Hasher(),
+    logger,
+    keeper,
+    device: () => describe(false),
+  });
+  await processes.load();
+  await handoffs.recover();
+
+  const end = (why: string): void => {
+    logger.log('info', 'ending', { why });
+    for (const peer of server.peers) peer.notify(agentStopping, { why });
+    store.dispose();
+    // Notifications are on their way; what has not left by then is lost with the connection anyway.
+    setTimeout(() => process.exit(0), 50);
+  };
+  const shutdown = (why: string): void => {
+    if (!handoffs.isBusy) end(why);
+    else handoffs.onDidBecomeIdle(() => end(why));
+  };
+  const setup = new DeviceSetup(async () => {
+    const description = await describe(true);
+    return {
+      home,
+      entry: options.entry,
+      uid: description.user.uid,
+      privileged: description.user.uid === 0 || description.privilegedHelper,
+      userNamespaces: description.userNamespaces,
+      criu: (await engine.state()).status,
+    };
+  });
+  const services: Services = {
+    home,
+    hello,
+    logger,
+    tickets,
+    processes,
+    handoffs,
+    engine,
+    setup,
+    describe,
+    shutdown: (why) => setTimeout(() => shutdown(why), 20),
+    remove: async (force) => removeAgent(home, processes, force, () => end('it is removed')),
+  };
+  const server = new AgentServer({
+    hello,
+    tickets,
+    logger,
+    accept: (peer) => serveClient(peer, services),
+  });
+  store.add(server);
+  server.onShutdownRequest(() => shutdown('a client brings another build'));
+  followIdleness(server, processes, () => shutdown('idle for a day'));
+  await server.listen();
+  logger.log('info', 'serving', { pid: process.pid, build: options.build.slice(0, 16) });
+  process.on('SIGTERM', () => shutdown('SIGTERM'));
+}
+
+/** Only one process can bind an abstract socket, and the kernel frees it when that one dies (unix(7)). */
+async function holdLock(name: string): Promise<Server | undefined> {
+  return new Promise((resolve) => {
+    const server = createServer((socket) => socket.destroy());
+    server.once('error', () => resolve(undefined));
+    server.listen(name, () => resolve(server));
+  });
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make().catch((error: unknown) => {
+      made = undefined;
+      throw error;
+    });
+    return made;
+  };
+}
+
+/** How long a description is good for, in ms: probing CRIU, namespaces and sudo takes a while. */
+const descriptionKept = 60_000;
+
+function describer(
+  hello: AgentHello,
+  home: AgentHome,
+): (refresh: boolean) => Promise<DeviceDescription> {
+  let kept: { readonly at: number; readonly description: Promise<DeviceDescription> } | undefined;
+  return (refresh) => {
+    if (!refresh && kept !== undefined && Date.now() - kept.at < descriptionKept) {
+      return kept.description;
+    }
+    const description = describeDevice(hello, home.root, refresh);
+    kept = { at: Date.now(), description };
+    description.catch(() => (kept = undefined));
+    return description;
+  };
+}
+
+function followIdleness(server: AgentServer, processes: Processes, end: () => void): void {
+  let timer: NodeJS.Timeout | undefined;
+  const look = (clients: number): void => {
+    clearTimeout(timer);
+    if (clients > 0) return;
+    timer = setTimeout(() => {
+      if (server.peers.size === 0 && !processes.hasLive) end();
+      else look(server.peers.size);
+    }, idleLifetime).unref();
+  };
+  server.onDidChangeClients(look);
+  look(0);
+}
+
+/** @throws {FlickError} `refused` while processes run, unless forced */
+async function removeAgent(
+  home: AgentHome,
+  processes: Processes,
+  force: boolean,
+  end: () => void,
+): Promise<readonly string[]> {
+  const live = processes.list().filter((each) => each.isLive && each.record.cell !== null);
+  if (live.length > 0 && !force) {
+    throw new FlickError(
+      'refused',
+      `${live.length} ${live.length === 1 ? 'process runs' : 'processes run'} on this device: ${live.map((each) => each.record.name).join(', ')}.`,
+      { remedy: 'Move or stop them first, or force the removal, which ends them.' },
+    );
+  }
+  for (const each of live) await each.cell?.shutdown();
+  processes.dispose();
+  try {
+    await removeTree(home.root);
+    await rm(home.socket, { force: true });
+  } catch (error) {
+    throw new FlickError('internal', `Removing ${home.root} failed: ${messageOf(error)}`);
+  }
+  setTimeout(end, 20);
+  return [home.root];
+}

@@ -1,0 +1,346 @@
+import { open, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import type { Logger } from '../../../common/logger.ts';
+import { describeIssues, messageOf } from '../../../common/rpc.ts';
+import { FlickError, type Finding, type ProcessFacts } from '../../../protocol/index.ts';
+import { Cell, type HeldJob } from '../../processes/cell.ts';
+import { makePrivateFolder, removeTree } from '../../processes/cells.ts';
+import type { ManagedProcess } from '../../processes/managedProcess.ts';
+import type { AgentHome } from '../../state/home.ts';
+import type { HeldCapture, HeldRestore } from '../engine.ts';
+import { checkArrival } from './arrivalCheck.ts';
+import { criuState, type CriuState } from './binary.ts';
+import { dumpArguments, restoreArguments, type CriuCommand } from './commands.ts';
+import { checkDeparture } from './departureCheck.ts';
+import { explainFailure } from './explain.ts';
+import { gatherFacts } from './facts.ts';
+import { criuFacts, type CriuFacts } from './factsSchema.ts';
+import { dropSupplementaryGroups, readCredentials, readTaskIds } from './images.ts';
+
+/** End of a log that is read to explain a failure, in bytes. */
+const explainedTail = 4 << 20;
+
+export interface CaptureOptions {
+  readonly facts: CriuFacts;
+  /** Folder for the images; must be visible at this path inside the cell. */
+  readonly folder: string;
+}
+
+export interface RestoreOptions {
+  readonly cell: Cell;
+  readonly folder: string;
+  /** PID of the tree's root inside its PID namespace, as it was dumped. */
+  readonly root: number;
+  readonly terminalKey: string | undefined;
+  readonly shellJob: boolean;
+  readonly keepConnections: boolean;
+}
+
+export interface CriuCapture extends HeldCapture {
+  readonly root: number;
+  readonly terminalKey: string | undefined;
+  readonly keepConnections: boolean;
+}
+
+/** Turns processes into capsules and back with CRIU (https://criu.org). */
+export class CriuEngine {
+  readonly #home: AgentHome;
+  readonly #keeper: () => Promise<string>;
+  readonly #logger: Logger;
+
+  constructor(options: {
+    readonly home: AgentHome;
+    readonly keeper: () => Promise<string>;
+    readonly logger: Logger;
+  }) {
+    this.#home = options.home;
+    this.#keeper = options.keeper;
+    this.#logger = options.logger;
+  }
+
+  state(refresh = false): Promise<CriuState> {
+    return criuState({ flickHome: this.#home.root }, refresh);
+  }
+
+  /** Looks at a process while it runs. @throws {FlickError} `processGone` */
+  async inspect(managed: ManagedProcess): Promise<CriuFacts> {
+    const pid = managed.pid;
+    if (pid === undefined) {
+      throw new FlickError('processGone', `“${managed.record.name}” does not run any more.`);
+    }
+    const { cell } = managed;
+    return gatherFacts({
+      rootPid: pid,
+      ...(cell === undefined ? {} : { cell: { keeperPid: cell.keeperPid } }),
+      flickOwnedTty: cell !== undefined,
+      carry: [...managed.record.carry],
+    });
+  }
+
+  /** What on this device stands in the way of a dump. */
+  async departure(
+    managed: ManagedProcess,
+    facts: CriuFacts,
+    helper: boolean,
+  ): Promise<readonly Finding[]> {
+    const { status } = await this.state();
+    const own = checkDeparture(facts, {
+      uid: process.getuid?.() ?? 0,
+      inCell: managed.cell !== undefined,
+      hasHelper: helper,
+    });
+    return [...status.findings.map((each) => ({ ...each, side: 'source' as const })), ...own];
+  }
+
+  /** What on this device stands in the way of a restore. */
+  async arrival(
+    facts: CriuFacts,
+    missingBytes: number,
+    userNamespaces: boolean,
+  ): Promise<readonly Finding[]> {
+    const { status } = await this.state();
+    const space = await statfs(this.#home.root);
+    return checkArrival(facts, {
+      uid: process.getuid?.() ?? 0,
+      flickHome: this.#home.root,
+      userNamespaces,
+      engine: status,
+      missingBytes,
+      freeBytes: space.bavail * space.bsize,
+    });
+  }
+
+  /** An estimate without reading a file: what is not here at all, or has another size. In bytes. */
+  async missingBytes(facts: CriuFacts): Promise<number> {
+    let missing = facts.memoryBytes;
+    for (const file of facts.mappedFiles) {
+      if (file.deleted) continue;
+      const status = await stat(file.path).catch(() => undefined);
+      if (status?.size !== file.size) missing += file.size;
+    }
+    for (const root of facts.packageRoots) if (root.complete) missing += root.bytes;
+    return missing;
+  }
+
+  parseFacts(facts: ProcessFacts): CriuFacts {
+    const parsed = v.safeParse(criuFacts, facts.document);
+    if (parsed.success) return parsed.output;
+    throw new FlickError(
+      'invalidRequest',
+      `What the other device says about the process was not understood: ${describeIssues(parsed.issues.slice(0, 3))}`,
+    );
+  }
+
+  /**
+   * Freezes the process and writes its images.
+   * @throws {FlickError} `dumpFailed` with the reason in words and the log's path; the process then runs on
+   */
+  async capture(managed: ManagedProcess, options: CaptureOptions): Promise<CriuCapture> {
+    const { folder, facts } = options;
+    const { cell } = managed;
+    await makePrivateFolder(folder);
+    const guard = cell === undefined ? await this.#guard(folder) : undefined;
+    const runner = cell ?? guard;
+    if (runner === undefined) throw new FlickError('internal', 'There is nothing to run CRIU in.');
+    const rootPid = managed.pid;
+    if (rootPid === undefined) {
+      throw new FlickError('processGone', `“${managed.record.name}” does not run any more.`);
+    }
+    const root = cell === undefined ? rootPid : await cell.innerPid();
+    const terminalKey =
+      cell === undefined
+        ? facts.terminals.find((each) => !each.inside && each.role === 'slave')?.key
+        : await cell.terminalKey();
+    const keepConnections = keepsConnections(facts, runner);
+    const command = await this.#command({
+      folder,
+      cell: runner,
+      terminalKey,
+      shellJob: managed.record.shellJob || !facts.session.leaderInside,
+      keepConnections,
+    });
+    let job: HeldJob;
+    try {
+      job = await runner.runHeld({
+        kind: 'dump',
+        argv: dumpArguments(command, root),
+        track: root,
+        lastPid: 0,
+        sessionOnTerminal: false,
+        passTerminal: false,
+        output: join(folder, 'criu-output.log'),
+      });
+    } catch (error) {
+      await guard?.shutdown();
+      const gone = managed.pid === undefined;
+      const failure = gone
+        ? new FlickError('processGone', `“${managed.record.name}” ended while it was being moved.`)
+        : await this.#explain('dump', folder, managed.id, error);
+      await removeTree(folder);
+      throw failure;
+    }
+    return {
+      images: folder,
+      root,
+      terminalKey,
+      keepConnections,
+      pin: () => job.pin(),
+      abort: async () => {
+        await job.verdict(false);
+        await guard?.shutdown();
+        await removeTree(folder);
+      },
+      release: async () => {
+        await job.verdict(true);
+        await guard?.shutdown();
+        await removeTree(folder);
+      },
+    };
+  }
+
+  /**
+   * Restores images into a fresh cell and holds the tree before its first instruction.
+   * @throws {FlickError} `restoreFailed` with the reason in words and the log's path; nothing of it is left running
+   */
+  async restore(id: string, options: RestoreOptions): Promise<HeldRestore> {
+    const { cell, folder } = options;
+    const taken = await readTaskIds(folder);
+    if (cell.userNamespace !== undefined) await dropSupplementaryGroups(folder);
+    const command = await this.#command({
+      folder,
+      cell,
+      terminalKey: options.terminalKey,
+      shellJob: options.shellJob,
+      keepConnections: options.keepConnections,
+    });
+    let job: HeldJob;
+    try {
+      job = await cell.runHeld({
+        kind: 'restore',
+        argv: restoreArguments(command),
+        track: options.root,
+        lastPid: freeRange(taken),
+        sessionOnTerminal: options.shellJob,
+        passTerminal: options.terminalKey !== undefined,
+        output: join(folder, 'criu-output.log'),
+      });
+    } catch (error) {
+      throw await this.#explain('restore', folder, id, error);
+    }
+    return {
+      pid: await cell.hostPidOf(options.root),
+      pin: () => job.pin(),
+      resume: async () => {
+        await job.verdict(true);
+      },
+      abort: async () => {
+        await job.verdict(false);
+      },
+    };
+  }
+
+  /** The ids of the capsule's tasks, for deciding which user namespace its cell needs. */
+  credentials(folder: string): ReturnType<typeof readCredentials> {
+    return readCredentials(folder);
+  }
+
+  async #command(options: {
+    readonly folder: string;
+    readonly cell: Cell;
+    readonly terminalKey: string | undefined;
+    readonly shellJob: boolean;
+    readonly keepConnections: boolean;
+  }): Promise<CriuCommand> {
+    const { binary, status } = await this.state();
+    if (binary === undefined || !status.available) {
+      throw new FlickError('refused', status.findings[0]?.what ?? 'CRIU does not work here.', {
+        remedy: status.findings[0]?.remedy,
+      });
+    }
+    return {
+      criu: binary.path,
+      images: options.folder,
+      unprivileged: options.cell.userNamespace !== undefined,
+      shellJob: options.shellJob,
+      keepConnections: options.keepConnections,
+      terminalKey: options.terminalKey,
+      holdScript: await options.cell.holdScript(),
+    };
+  }
+
+  async #guard(folder: string): Promise<Cell> {
+    return Cell.startGuard({
+      keeper: await this.#keeper(),
+      folder,
+      logger: this.#logger,
+    });
+  }
+
+  async #explain(
+    kind: 'dump' | 'restore',
+    folder: string,
+    id: string,
+    cause: unknown,
+  ): Promise<FlickError> {
+    const log = join(folder, `${kind}.log`);
+    const text = (await readTail(log)) ?? (await readTail(join(folder, 'criu-output.log'))) ?? '';
+    const kept = join(this.#home.root, `${kind}-${id}.log`);
+    await keepLog(log, join(folder, 'criu-output.log'), kept);
+    this.#logger.log('warn', `${kind} failed`, { id, why: messageOf(cause) });
+    if (cause instanceof FlickError && cause.reason === 'cancelled') return cause;
+    const { what, remedy } = explainFailure(kind, text);
+    return new FlickError(kind === 'dump' ? 'dumpFailed' : 'restoreFailed', what, {
+      remedy,
+      logPath: kept,
+      cause,
+    });
+  }
+}
+
+/** Connections inside the tree can be kept only where CRIU may set the state of sockets, and if none leads outside. */
+function keepsConnections(facts: CriuFacts, runner: Cell): boolean {
+  const established = facts.connections.filter((each) => each.protocol === 'tcp');
+  return (
+    runner.userNamespace === undefined &&
+    established.length > 0 &&
+    established.every((each) => each.inside)
+  );
+}
+
+/**
+ * A PID after which CRIU itself and its helpers find free numbers that no task of the capsule needs: they are started
+ * in the same PID namespace first.
+ */
+function freeRange(taken: ReadonlySet<number>): number {
+  const needed = 64;
+  let start = 2;
+  for (const id of [...taken].sort((a, b) => a - b)) {
+    if (id - start > needed) break;
+    start = Math.max(start, id + 1);
+  }
+  return start;
+}
+
+async function readTail(path: string): Promise<string | undefined> {
+  const file = await open(path, 'r').catch(() => undefined);
+  if (file === undefined) return undefined;
+  try {
+    const { size } = await file.stat();
+    const start = Math.max(0, size - explainedTail);
+    const buffer = Buffer.alloc(size - start);
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, start);
+    return buffer.subarray(0, bytesRead).toString('utf8');
+  } finally {
+    await file.close();
+  }
+}
+
+async function keepLog(log: string, output: string, kept: string): Promise<void> {
+  const content = (await readTail(log)) ?? '';
+  const printed = (await readTail(output)) ?? '';
+  await rm(kept, { force: true });
+  await writeFile(kept, `${content}\n--- what CRIU printed ---\n${printed}`, { mode: 0o600 }).catch(
+    () => undefined,
+  );
+}

@@ -1,0 +1,203 @@
+import type { AwayRecord } from '../files/homecoming.ts';
+import { awayRecord, planHomecoming } from '../files/homecoming.ts';
+import { Homecoming } from '../files/homecomingRun.ts';
+import { HomeLayer, planHomeLayer } from '../files/homeLayer.ts';
+import { lacking } from '../files/compare.ts';
+import type { Hasher } from '../files/hashing.ts';
+import { planLayer, type Overlay } from '../files/layer.ts';
+import { LayerWriter } from '../files/layerWriter.ts';
+import { totalBytes, type Entry } from '../files/manifest.ts';
+import type { FileSink } from '../files/transfer.ts';
+import { readProc } from '../procfs/read.ts';
+import { readValidated } from '../state/durable.ts';
+
+export interface CellMounts {
+  readonly overlays: readonly Overlay[];
+  readonly binds: readonly { readonly source: string; readonly target: string }[];
+}
+
+/** Where the files of an arriving process go. `plan` and receiving can happen twice: while it runs and once it stands. */
+export interface ArrivalFiles {
+  readonly sink: FileSink;
+  /** Sentences for the person who moved it. */
+  readonly remarks: readonly string[];
+  /** Which of the announced entries must be sent. `last` when the process stands still. */
+  plan(entries: readonly Entry[], last: boolean, signal: AbortSignal): Promise<ReadonlySet<string>>;
+  /** All content is there; makes it visible to the cell. */
+  place(): Promise<CellMounts>;
+  /** The process runs here for good. */
+  commit(): Promise<void>;
+  abort(): Promise<void>;
+}
+
+/** Away from home: everything goes into the upper directories of the cell's overlays. */
+export class AwayArrival implements ArrivalFiles {
+  readonly #writer: LayerWriter;
+  readonly #overlays: readonly Overlay[];
+  readonly #hasher: Hasher;
+  readonly #placed = new Map<string, string>();
+
+  private constructor(writer: LayerWriter, overlays: readonly Overlay[], hasher: Hasher) {
+    this.#writer = writer;
+    this.#overlays = overlays;
+    this.#hasher = hasher;
+  }
+
+  /** @param owners keep numeric owners: for root, whose cells keep numbers */
+  static async open(options: {
+    readonly flickHome: string;
+    readonly layer: string;
+    readonly hasher: Hasher;
+    readonly owners: boolean;
+  }): Promise<AwayArrival> {
+    const mountinfo = (await readProc('/proc/self/mountinfo')) ?? '';
+    const plan = planLayer(mountinfo, options.flickHome, options.layer);
+    const writer = await LayerWriter.open(plan, { owners: options.owners });
+    return new AwayArrival(writer, plan.overlays, options.hasher);
+  }
+
+  get sink(): FileSink {
+    return this.#writer;
+  }
+
+  get remarks(): readonly string[] {
+    return this.#writer.remarks;
+  }
+
+  async plan(
+    entries: readonly Entry[],
+    _last: boolean,
+    signal: AbortSignal,
+  ): Promise<ReadonlySet<string>> {
+    // What was placed while the process ran is there already, unless it has changed since.
+    const fresh = entries.filter((each) => this.#placed.get(each.path) !== stampOf(each));
+    const { needed } = await lacking(fresh, '/', { hasher: this.#hasher, signal });
+    const wanted = new Set(needed);
+    // A path that lies in the layer hides the device's own file, even if that one would do now.
+    for (const each of fresh) if (this.#placed.has(each.path)) wanted.add(each.path);
+    const missing = fresh.filter((each) => wanted.has(each.path));
+    await this.#writer.reserve(totalBytes(missing));
+    for (const each of missing) {
+      if (each.kind !== 'file') await this.#writer.place(each);
+      this.#placed.set(each.path, stampOf(each));
+    }
+    return wanted;
+  }
+
+  async place(): Promise<CellMounts> {
+    await this.#writer.seal();
+    await this.#writer.close();
+    return { overlays: this.#overlays, binds: [] };
+  }
+
+  async commit(): Promise<void> {
+    // The layer belongs to the cell, which lives on.
+  }
+
+  async abort(): Promise<void> {
+    await this.#writer.close();
+  }
+}
+
+/** At home: the device's real files, with everything that goes into them undoable until the process runs. */
+export class HomeArrival implements ArrivalFiles {
+  readonly #options: HomeArrivalOptions;
+  readonly #away: AwayRecord;
+  #homecoming: Homecoming | undefined;
+  #layer: HomeLayer | undefined;
+  #mounts: CellMounts = { overlays: [], binds: [] };
+  #remarks: readonly string[] = [];
+
+  private constructor(options: HomeArrivalOptions, away: AwayRecord) {
+    this.#options = options;
+    this.#away = away;
+  }
+
+  static async open(options: HomeArrivalOptions): Promise<HomeArrival> {
+    const away = await readValidated(options.away, awayRecord);
+    return new HomeArrival(options, away ?? { version: 1, carriedRoots: [], files: {} });
+  }
+
+  get sink(): FileSink {
+    if (this.#homecoming === undefined) throw new Error('Nothing was asked for yet.');
+    return this.#homecoming;
+  }
+
+  get remarks(): readonly string[] {
+    return this.#remarks;
+  }
+
+  async plan(
+    entries: readonly Entry[],
+    last: boolean,
+    signal: AbortSignal,
+  ): Promise<ReadonlySet<string>> {
+    // What has changed while it was away is known once it stands still; nothing is written at home before that.
+    if (!last) return new Set();
+    const plan = await planHomecoming(entries, this.#away, {
+      from: this.#options.from,
+      hasher: this.#options.hasher,
+      signal,
+    });
+    this.#remarks = plan.remarks;
+    const layered = await planHomeLayer(plan, this.#away, this.#options.layer);
+    if (layered.layer.overlays.length > 0 || layered.kept.size > 0) {
+      this.#layer = await HomeLayer.open(layered);
+    }
+    this.#homecoming = await Homecoming.prepare(plan, {
+      journal: this.#options.journal,
+      id: this.#options.id,
+      ...(this.#layer === undefined ? {} : { layer: this.#layer }),
+    });
+    this.#mounts = {
+      overlays: layered.layer.overlays,
+      binds: [...layered.binds, ...plan.binds].map(({ source, path }) => ({
+        source,
+        target: path,
+      })),
+    };
+    return new Set(plan.incoming.map((each) => each.path));
+  }
+
+  async place(): Promise<CellMounts> {
+    await this.#layer?.seal();
+    await this.#layer?.close();
+    await this.#homecoming?.place();
+    return this.#mounts;
+  }
+
+  async commit(): Promise<void> {
+    await this.#homecoming?.commit();
+  }
+
+  async abort(): Promise<void> {
+    await this.#homecoming?.abort();
+    await this.#layer?.close();
+  }
+}
+
+interface HomeArrivalOptions {
+  /** What left home with the process (`away.json`). */
+  readonly away: string;
+  readonly journal: string;
+  /** Folder of the cell's layer, used only for files that home never sent. */
+  readonly layer: string;
+  /** What people call the device it comes from. */
+  readonly from: string;
+  /** The handoff's id. */
+  readonly id: string;
+  readonly hasher: Hasher;
+}
+
+/** Changes when what would be placed for the entry changes. */
+function stampOf(entry: Entry): string {
+  switch (entry.kind) {
+    case 'file':
+      return `${entry.sha256} ${entry.mode}`;
+    case 'symlink':
+      return `-> ${entry.target}`;
+    case 'directory':
+    case 'deleted':
+      return entry.kind;
+  }
+}

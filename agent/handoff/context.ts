@@ -1,0 +1,44 @@
+import type { Duplex } from 'node:stream';
+import type { Logger } from '../../common/logger.ts';
+import type { HandoffStep } from '../../protocol/index.ts';
+import type { CriuEngine } from '../engines/criu/criuEngine.ts';
+import type { Hasher } from '../files/hashing.ts';
+import type { Processes } from '../processes/processes.ts';
+import type { AgentHome } from '../state/home.ts';
+import type { HandoffLedger } from './ledger.ts';
+
+/** What both halves of a handoff stand on. */
+export interface HandoffContext {
+  readonly home: AgentHome;
+  readonly processes: Processes;
+  readonly engine: CriuEngine;
+  readonly ledger: HandoffLedger;
+  readonly hasher: Hasher;
+  readonly logger: Logger;
+  readonly keeper: () => Promise<string>;
+  readonly device: () => Promise<{
+    readonly userNamespaces: boolean;
+    readonly privilegedHelper: boolean;
+  }>;
+  readonly progress: (progress: HandoffProgress) => void;
+}
+
+export interface HandoffProgress {
+  readonly handoff: string;
+  readonly process: string;
+  readonly step: HandoffStep;
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+}
+
+/** One half of a handoff, waiting for its stream or under way. */
+export interface HandoffOperation<Result> {
+  readonly id: string;
+  readonly result: Promise<Result>;
+  /** The stream to the other agent has been joined: the handoff begins. */
+  join(stream: Duplex): void;
+  /** Nobody joined a stream in time. */
+  expire(): void;
+  /** @returns false when it is too late */
+  cancel(): boolean;
+}

@@ -1,0 +1,368 @@
+import type { Duplex } from 'node:stream';
+import { Deferred } from '../../common/deferred.ts';
+import { FrameStream } from '../../common/frames.ts';
+import { messageOf } from '../../common/rpc.ts';
+import {
+  blocks,
+  FlickError,
+  type Finding,
+  type HandoffOutcome,
+  type HandoffStep,
+} from '../../protocol/index.ts';
+import type { CriuCapture } from '../engines/criu/criuEngine.ts';
+import type { CriuFacts } from '../engines/criu/factsSchema.ts';
+import { recordDeparture } from '../files/homecoming.ts';
+import { totalBytes, type Entry } from '../files/manifest.ts';
+import { sendFiles } from '../files/transfer.ts';
+import { cellFolder } from '../processes/cells.ts';
+import type { ManagedProcess } from '../processes/managedProcess.ts';
+import { writeDurably } from '../state/durable.ts';
+import type { HandoffContext, HandoffOperation } from './context.ts';
+import { DepartureFiles } from './departureFiles.ts';
+import { receiveNeeded, sendEntries } from './entryList.ts';
+import { listImages, sendImages } from './imageTransfer.ts';
+import { accept, expect, held, PeerAborted, placed, running } from './messages.ts';
+import { StepClock } from './stepClock.ts';
+import { join } from 'node:path';
+
+/** What a departure ended with when the other side could not be asked any more. */
+export type InDoubt = (capture: CriuCapture) => void;
+
+/** The source's half of a handoff. */
+export class Departure implements HandoffOperation<HandoffOutcome> {
+  readonly id: string;
+  readonly result: Promise<HandoffOutcome>;
+  readonly #context: HandoffContext;
+  readonly #managed: ManagedProcess;
+  readonly #peer: string;
+  readonly #clock = new StepClock();
+  readonly #abort = new AbortController();
+  readonly #left: () => Promise<void>;
+  readonly #doubt: InDoubt;
+  readonly #result: Deferred<HandoffOutcome>;
+  #released = false;
+  #joined = false;
+  #step: HandoffStep = 'check';
+  #doneBytes = 0;
+  #totalBytes = 0;
+
+  constructor(options: {
+    readonly id: string;
+    readonly peer: string;
+    readonly managed: ManagedProcess;
+    readonly context: HandoffContext;
+    /** The process has left: takes it off this device. */
+    readonly left: () => Promise<void>;
+    readonly doubt: InDoubt;
+  }) {
+    this.id = options.id;
+    this.#peer = options.peer;
+    this.#managed = options.managed;
+    this.#context = options.context;
+    this.#left = options.left;
+    this.#doubt = options.doubt;
+    this.#result = new Deferred();
+    this.result = this.#result.promise;
+  }
+
+  join(stream: Duplex): void {
+    this.#joined = true;
+    const frames = new FrameStream(stream);
+    // A lost link must end the wait for whatever was expected from it.
+    stream.once('close', () => {
+      if (!this.#released) this.#abort.abort();
+    });
+    this.#run(frames).then(
+      (outcome) => {
+        frames.end();
+        this.#result.resolve(outcome);
+      },
+      (error: unknown) => {
+        frames.end();
+        this.#result.reject(this.#asFlickError(error));
+      },
+    );
+  }
+
+  expire(): void {
+    if (this.#joined) return;
+    this.#managed.endHandoff();
+    this.#result.reject(new FlickError('linkLost', 'The move did not begin: nobody joined it.'));
+  }
+
+  cancel(): boolean {
+    if (this.#released) return false;
+    this.#abort.abort(new FlickError('cancelled', 'The move was cancelled.'));
+    return true;
+  }
+
+  async #run(frames: FrameStream): Promise<HandoffOutcome> {
+    let capture: CriuCapture | undefined;
+    try {
+      const facts = await this.#offer(frames);
+      const files = await DepartureFiles.open(
+        this.#managed,
+        facts,
+        this.#context.home,
+        this.#context.hasher,
+      );
+      await this.#copyWhileRunning(frames, files, facts);
+      this.#begin('freeze');
+      const frozenAt = performance.now();
+      capture = await this.#context.engine.capture(this.#managed, {
+        facts,
+        folder: this.#imagesFolder(),
+      });
+      const entries = await this.#sendRest(frames, files, capture);
+      this.#begin('restore');
+      await this.#guarded(expect(frames, held));
+      const reply = await this.#commit(frames, files, entries, capture);
+      const downtimeMs = Math.round((performance.now() - frozenAt) * 10) / 10;
+      await this.#finish(frames, capture);
+      return {
+        handoff: this.id,
+        process: this.#managed.id,
+        pid: reply.pid,
+        downtimeMs,
+        ...this.#clock.finish(),
+        bytesSent: frames.bytesSent,
+        remarks: [...this.#lost(facts), ...reply.remarks],
+      };
+    } catch (error) {
+      if (this.#released && !(error instanceof PeerAborted)) {
+        if (capture !== undefined) this.#doubt(capture);
+        this.#managed.endHandoff();
+        throw new FlickError(
+          'inDoubt',
+          `The connection to ${this.#peer} was lost at the moment of the hand-over; the process stands still here until ${this.#peer} can be asked whether it runs there.`,
+          { remedy: `Connect ${this.#peer}; Flick then settles it by itself.`, cause: error },
+        );
+      }
+      await capture?.abort();
+      if (this.#released) await this.#context.ledger.remove(this.id);
+      this.#managed.endHandoff();
+      await this.#tell(frames, error);
+      throw error;
+    }
+  }
+
+  async #offer(frames: FrameStream): Promise<CriuFacts> {
+    this.#begin('check');
+    const { engine, device } = this.#context;
+    const facts = await engine.inspect(this.#managed);
+    const { privilegedHelper } = await device();
+    refuseIfBlocked(await engine.departure(this.#managed, facts, privilegedHelper));
+    const { record, cell } = this.#managed;
+    await frames.sendJson({
+      type: 'offer',
+      handoff: this.id,
+      process: {
+        id: record.id,
+        name: record.name,
+        command: record.command,
+        cwd: record.cwd,
+        origin: record.origin,
+        hasTerminal: record.hasTerminal,
+        terminal: record.terminal,
+        home: record.home,
+        carry: record.carry,
+        startedAt: record.startedAt,
+        moves: record.moves,
+        shellJob: record.shellJob || !facts.session.leaderInside,
+      },
+      facts: { engine: 'criu', document: facts },
+      senderUid: process.getuid?.() ?? 0,
+      userNamespace: cell?.userNamespace !== undefined,
+    });
+    const answer = await this.#guarded(expect(frames, accept));
+    refuseIfBlocked(answer.findings);
+    return facts;
+  }
+
+  async #copyWhileRunning(
+    frames: FrameStream,
+    files: DepartureFiles,
+    facts: CriuFacts,
+  ): Promise<void> {
+    this.#begin('copy');
+    const entries = await files.collect(facts, this.#abort.signal);
+    await sendEntries(frames, entries);
+    const needed = await this.#guarded(receiveNeeded(frames, entries));
+    this.#totalBytes = totalBytes(needed) + facts.memoryBytes;
+    await sendFiles(frames, files.view, needed, this.#transfer());
+    await this.#guarded(expect(frames, placed));
+  }
+
+  /** Everything that could still change while the process ran, and its images. @returns all its files as they left */
+  async #sendRest(
+    frames: FrameStream,
+    files: DepartureFiles,
+    capture: CriuCapture,
+  ): Promise<readonly Entry[]> {
+    this.#begin('send');
+    const facts = await this.#context.engine.inspect(this.#managed);
+    const entries = await files.collect(facts, this.#abort.signal);
+    await sendEntries(frames, entries);
+    const needed = await this.#guarded(receiveNeeded(frames, entries));
+    const images = await listImages(capture.images);
+    const imageBytes = images.reduce((sum, each) => sum + each.size, 0);
+    this.#totalBytes = this.#doneBytes + totalBytes(needed) + imageBytes;
+    const { changed } = await sendFiles(frames, files.view, needed, this.#transfer());
+    if (changed.length > 0) {
+      throw new FlickError(
+        'transferFailed',
+        `${changed[0] ?? 'A file'} was changed by another program while the process stood still.`,
+        { remedy: 'Try again when nobody else writes to that file.' },
+      );
+    }
+    await this.#sendScrollback(frames);
+    await frames.sendJson({
+      type: 'images',
+      root: capture.root,
+      terminalKey: capture.terminalKey ?? null,
+      keepConnections: capture.keepConnections,
+      files: images,
+    });
+    await sendImages(frames, capture.images, images, this.#onBytes, this.#abort.signal);
+    return entries;
+  }
+
+  async #sendScrollback(frames: FrameStream): Promise<void> {
+    const kept = await this.#managed.cell?.scrollback();
+    const content = kept?.bytes ?? Buffer.alloc(0);
+    await frames.sendJson({ type: 'scrollback', base: kept?.base ?? 0, length: content.length });
+    await frames.sendData(content);
+  }
+
+  /** From here on the target decides. Every line's place matters: see docs/architecture.md, "Handoff". */
+  async #commit(
+    frames: FrameStream,
+    files: DepartureFiles,
+    entries: readonly Entry[],
+    capture: CriuCapture,
+  ): Promise<{ readonly pid: number; readonly remarks: readonly string[] }> {
+    this.#begin('commit');
+    this.#abort.signal.throwIfAborted();
+    if (this.#managed.atHome) {
+      const away = recordDeparture(entries, files.carriedRoots);
+      await writeDurably(this.#managed.folders.away, `${JSON.stringify(away)}\n`);
+    }
+    this.#abort.signal.throwIfAborted();
+    this.#released = true;
+    await capture.pin();
+    await this.#context.ledger.write({
+      id: this.id,
+      process: this.#managed.id,
+      role: 'source',
+      verdict: 'released',
+      peer: this.#peer,
+    });
+    this.#begin('resume');
+    await frames.sendJson({ type: 'run' });
+    return expect(frames, running);
+  }
+
+  /** The target owns the process. Nothing that fails from here on can be undone, so it is logged and left to a restart. */
+  async #finish(frames: FrameStream, capture: CriuCapture): Promise<void> {
+    try {
+      await capture.release();
+      await this.#left();
+      await this.#context.ledger.remove(this.id);
+      await frames.sendJson({ type: 'done' });
+    } catch (error) {
+      this.#context.logger.log('error', 'tidying up after a departure failed', {
+        handoff: this.id,
+        error: messageOf(error),
+      });
+    }
+  }
+
+  /** What the move closed, said again afterwards. */
+  #lost(facts: CriuFacts): string[] {
+    const outside = facts.connections.filter((each) => !each.inside && each.protocol === 'tcp');
+    if (outside.length === 0) return [];
+    const named = outside.slice(0, 5).map((each) => `${each.local} ↔ ${each.remote}`);
+    const more = outside.length > named.length ? ` and ${outside.length - named.length} more` : '';
+    return [`Closed by the move: ${named.join(', ')}${more}.`];
+  }
+
+  #imagesFolder(): string {
+    const { folders, record } = this.#managed;
+    return record.cell === null
+      ? join(folders.root, `guard-${this.id}`)
+      : join(cellFolder(folders, record.cell.number), 'images');
+  }
+
+  /** Waits for the other side, but not longer than until the move is cancelled or the link is gone. */
+  async #guarded<T>(wait: Promise<T>): Promise<T> {
+    const { signal } = this.#abort;
+    signal.throwIfAborted();
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => reject(abortReason(signal));
+      signal.addEventListener('abort', onAbort, { once: true });
+      wait.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+    });
+  }
+
+  #transfer(): { signal: AbortSignal; onProgress: (bytes: number) => void } {
+    return { signal: this.#abort.signal, onProgress: this.#onBytes };
+  }
+
+  readonly #onBytes = (bytes: number): void => {
+    this.#doneBytes += bytes;
+    this.#report();
+  };
+
+  #begin(step: HandoffStep): void {
+    this.#clock.begin(step);
+    this.#step = step;
+    this.#report();
+  }
+
+  #report(): void {
+    const total = Math.max(this.#totalBytes, this.#doneBytes);
+    this.#managed.progress(this.#step, this.#doneBytes, total);
+    this.#context.progress({
+      handoff: this.id,
+      process: this.#managed.id,
+      step: this.#step,
+      doneBytes: this.#doneBytes,
+      totalBytes: total,
+    });
+  }
+
+  async #tell(frames: FrameStream, error: unknown): Promise<void> {
+    if (error instanceof PeerAborted) return;
+    const data = this.#asFlickError(error).toData();
+    await frames.sendJson({ type: 'abort', ...data }).catch(() => undefined);
+  }
+
+  #asFlickError(error: unknown): FlickError {
+    if (error instanceof FlickError) return error;
+    if (this.#abort.signal.aborted) return abortReason(this.#abort.signal);
+    return new FlickError(
+      'linkLost',
+      `The connection to ${this.#peer} was lost during the move (${messageOf(error)}). The process goes on here.`,
+      { remedy: 'Try again when the device is connected.', cause: error },
+    );
+  }
+}
+
+function abortReason(signal: AbortSignal): FlickError {
+  return signal.reason instanceof FlickError
+    ? signal.reason
+    : new FlickError(
+        'linkLost',
+        'The connection between the devices was lost during the move. The process goes on where it was.',
+        { remedy: 'Try again when both devices are connected.' },
+      );
+}
+
+/** @throws {FlickError} `refused` with what stands in the way */
+export function refuseIfBlocked(findings: readonly Finding[]): void {
+  if (!blocks(findings)) return;
+  const blocking = findings.filter((each) => each.severity === 'blocks');
+  throw new FlickError('refused', blocking.map((each) => each.what).join(' '), {
+    remedy: blocking.flatMap((each) => each.remedy ?? []).join(' ') || undefined,
+  });
+}

@@ -1,0 +1,87 @@
+import * as v from 'valibot';
+import type { FrameStream } from '../../common/frames.ts';
+import { FlickError } from '../../protocol/index.ts';
+import { entry, manifest, maxEntries, type Entry } from '../files/manifest.ts';
+import { expect } from './messages.ts';
+
+/** Entries a message: with paths of 4 KiB this stays below the limit of a frame. */
+const entriesPerMessage = 100;
+const indicesPerMessage = 20_000;
+
+const entriesMessage = v.object({
+  type: v.literal('entries'),
+  entries: v.pipe(v.array(entry), v.maxLength(entriesPerMessage)),
+  last: v.boolean(),
+});
+const neededMessage = v.object({
+  type: v.literal('needed'),
+  indices: v.pipe(
+    v.array(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(maxEntries))),
+    v.maxLength(indicesPerMessage),
+  ),
+  last: v.boolean(),
+});
+
+/** Announces files to the other side, in several messages when there are many. */
+export async function sendEntries(frames: FrameStream, entries: readonly Entry[]): Promise<void> {
+  for (let start = 0; ; start += entriesPerMessage) {
+    const last = start + entriesPerMessage >= entries.length;
+    await frames.sendJson({
+      type: 'entries',
+      entries: entries.slice(start, start + entriesPerMessage),
+      last,
+    });
+    if (last) return;
+  }
+}
+
+/** @throws {FlickError} `transferFailed` when the list is not one that an honest agent makes */
+export async function receiveEntries(frames: FrameStream): Promise<Entry[]> {
+  const entries: Entry[] = [];
+  for (;;) {
+    const message = await expect(frames, entriesMessage);
+    entries.push(...message.entries);
+    if (entries.length > maxEntries) break;
+    if (message.last) break;
+  }
+  const checked = v.safeParse(manifest, entries);
+  if (!checked.success) {
+    throw new FlickError(
+      'transferFailed',
+      `The list of files was refused: ${checked.issues[0].message}`,
+    );
+  }
+  return checked.output;
+}
+
+/** Says which of the announced entries are wanted, by their place in the list. */
+export async function sendNeeded(
+  frames: FrameStream,
+  entries: readonly Entry[],
+  needed: ReadonlySet<string>,
+): Promise<void> {
+  const indices = entries.flatMap((each, index) => (needed.has(each.path) ? [index] : []));
+  for (let start = 0; ; start += indicesPerMessage) {
+    const last = start + indicesPerMessage >= indices.length;
+    await frames.sendJson({
+      type: 'needed',
+      indices: indices.slice(start, start + indicesPerMessage),
+      last,
+    });
+    if (last) return;
+  }
+}
+
+/** The announced entries that the other side wants, in their order. */
+export async function receiveNeeded(
+  frames: FrameStream,
+  entries: readonly Entry[],
+): Promise<Entry[]> {
+  const wanted = new Set<number>();
+  for (;;) {
+    const message = await expect(frames, neededMessage);
+    for (const index of message.indices) wanted.add(index);
+    if (message.last || wanted.size > entries.length) break;
+  }
+  return entries.filter((_, index) => wanted.has(index));
+}

@@ -1,0 +1,299 @@
+import type { Disposable } from '../../common/disposable.ts';
+import { Emitter } from '../../common/event.ts';
+import {
+  FlickError,
+  type ExitStatus,
+  type HandoffStep,
+  type ProcessInfo,
+  type ProcessNode,
+  type ListeningPort,
+  type ProcessState,
+  type TerminalSize,
+} from '../../protocol/index.ts';
+import { writeDurably } from '../state/durable.ts';
+import type { Cell } from './cell.ts';
+import type { ProcessFolders } from './cells.ts';
+import type { ProcessRecord } from './record.ts';
+import { signalNumber } from './signals.ts';
+import { listeningPorts, nodesOf, readTree, treeRss } from './tree.ts';
+import { TerminalViewer } from './terminalViewer.ts';
+
+/** A handoff that is under way, as the tree shows it. */
+export interface ActiveHandoff {
+  readonly id: string;
+  readonly role: 'source' | 'target';
+  readonly peer: string;
+  step: HandoffStep;
+  doneBytes: number;
+  totalBytes: number;
+}
+
+interface Sample {
+  readonly rssBytes: number;
+  readonly ports: readonly ListeningPort[];
+  readonly tree: readonly ProcessNode[];
+  readonly stopped: boolean;
+}
+
+/** One process that this agent manages, from its launch, adoption or arrival to its end or departure. */
+export class ManagedProcess implements Disposable {
+  readonly folders: ProcessFolders;
+  readonly #changed = new Emitter<void>();
+  readonly #ended = new Emitter<ExitStatus>();
+  readonly #ownDeviceId: string;
+  #record: ProcessRecord;
+  #cell: Cell | undefined;
+  #pid: number | undefined;
+  #sample: Sample | undefined;
+  #handoff: ActiveHandoff | undefined;
+  #inDoubt = false;
+  #saving: Promise<void> = Promise.resolve();
+
+  readonly onDidChange = this.#changed.event;
+
+  constructor(folders: ProcessFolders, record: ProcessRecord, ownDeviceId: string) {
+    this.folders = folders;
+    this.#record = record;
+    this.#ownDeviceId = ownDeviceId;
+  }
+
+  get id(): string {
+    return this.#record.id;
+  }
+
+  get record(): ProcessRecord {
+    return this.#record;
+  }
+
+  get cell(): Cell | undefined {
+    return this.#cell;
+  }
+
+  get handoff(): ActiveHandoff | undefined {
+    return this.#handoff;
+  }
+
+  /** PID of the root as this device sees it; undefined when it does not run here. */
+  get pid(): number | undefined {
+    return this.isLive ? this.#pid : undefined;
+  }
+
+  get isLive(): boolean {
+    return this.#record.exit === null && this.#record.lost === null;
+  }
+
+  get atHome(): boolean {
+    return this.#record.home.deviceId === this.#ownDeviceId;
+  }
+
+  /** Changes the record, durably. Changes of one process are written in the order in which they were made. */
+  async update(change: Partial<ProcessRecord>): Promise<void> {
+    this.#record = { ...this.#record, ...change };
+    const content = `${JSON.stringify(this.#record)}\n`;
+    this.#saving = this.#saving
+      .catch(() => undefined)
+      .then(() => writeDurably(this.folders.record, content));
+    this.#changed.fire();
+    await this.#saving;
+  }
+
+  /** Takes the process to live in a cell with the given root PID. */
+  enterCell(cell: Cell, pid: number): void {
+    this.#cell = cell;
+    this.#pid = pid;
+    this.#changed.fire();
+  }
+
+  /** An adopted process of the device. */
+  enterHost(pid: number): void {
+    this.#pid = pid;
+    this.#changed.fire();
+  }
+
+  setDoubt(inDoubt: boolean): void {
+    this.#inDoubt = inDoubt;
+    this.#changed.fire();
+  }
+
+  /** @throws {FlickError} `busy` when it is in a handoff already, `processGone` when it does not run */
+  beginHandoff(handoff: ActiveHandoff): void {
+    if (this.#handoff !== undefined) {
+      throw new FlickError(
+        'busy',
+        `“${this.#record.name}” is already being moved to ${this.#handoff.peer}.`,
+        { remedy: 'Wait until that move is over, or cancel it.' },
+      );
+    }
+    if (this.#inDoubt) {
+      throw new FlickError('inDoubt', `It is not known yet where “${this.#record.name}” runs.`, {
+        remedy: 'Connect the device it was last moved to; Flick then settles the move.',
+      });
+    }
+    if (!this.isLive) throw this.#gone();
+    this.#handoff = handoff;
+    this.#changed.fire();
+  }
+
+  progress(step: HandoffStep, doneBytes: number, totalBytes: number): void {
+    if (this.#handoff === undefined) return;
+    Object.assign(this.#handoff, { step, doneBytes, totalBytes });
+    this.#changed.fire();
+  }
+
+  endHandoff(): void {
+    this.#handoff = undefined;
+    this.#changed.fire();
+  }
+
+  /** Records how it ended. A process that is in the middle of leaving does not end, it leaves. */
+  async ended(exit: ExitStatus): Promise<void> {
+    if (!this.isLive) return;
+    await this.update({ exit });
+    this.#sample = undefined;
+    this.#ended.fire(exit);
+  }
+
+  async lost(why: string): Promise<void> {
+    if (!this.isLive) return;
+    await this.update({ lost: why });
+    this.#sample = undefined;
+    this.#ended.fire({ exitCode: null, signal: null });
+  }
+
+  /** @throws {FlickError} `invalidRequest` for a signal that does not exist, `processGone` when it has ended */
+  async signal(name: string): Promise<void> {
+    const number = signalNumber(name);
+    if (!this.isLive || this.#pid === undefined) throw this.#gone();
+    if (
+      this.#handoff !== undefined &&
+      this.#handoff.step !== 'check' &&
+      this.#handoff.step !== 'copy'
+    ) {
+      throw new FlickError('busy', `“${this.#record.name}” is being moved just now.`, {
+        remedy: 'Try again when the move is over.',
+      });
+    }
+    if (this.#cell !== undefined) await this.#cell.signal(number);
+    else process.kill(this.#pid, number);
+  }
+
+  /** Resolves when it has ended. Rejects with `cancelled` when the caller goes away, `linkLost`-free. */
+  async wait(signal: AbortSignal): Promise<ExitStatus> {
+    const { exit, lost } = this.#record;
+    if (exit !== null) return exit;
+    if (lost !== null) return { exitCode: null, signal: null };
+    return new Promise((resolve, reject) => {
+      const subscription = this.#ended.event((status) => {
+        signal.removeEventListener('abort', onAbort);
+        subscription.dispose();
+        resolve(status);
+      });
+      const onAbort = (): void => {
+        subscription.dispose();
+        reject(new FlickError('cancelled', 'Waiting was cancelled.'));
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+    });
+  }
+
+  async rename(name: string): Promise<void> {
+    await this.update({ name });
+  }
+
+  async openTerminal(options: {
+    readonly fromOffset?: number | undefined;
+    readonly follow?: boolean | undefined;
+    readonly size?: TerminalSize | undefined;
+  }): Promise<TerminalViewer> {
+    if (!this.#record.hasTerminal) {
+      throw new FlickError(
+        'notSupported',
+        `“${this.#record.name}” was adopted and writes where it always did; Flick has no terminal of it.`,
+        { remedy: 'After its first move it has one.' },
+      );
+    }
+    if (options.size !== undefined && this.isLive) await this.resize(options.size);
+    return TerminalViewer.open(this, options.fromOffset ?? 0, options.follow ?? true);
+  }
+
+  async resize(size: TerminalSize): Promise<void> {
+    if (!this.isLive || this.#cell === undefined) return;
+    await this.#cell.resize(size);
+    if (
+      size.columns !== this.#record.terminal.columns ||
+      size.rows !== this.#record.terminal.rows
+    ) {
+      await this.update({ terminal: size });
+    }
+  }
+
+  /** Looks at the live tree once. @returns true when something that people see has changed */
+  async refresh(): Promise<boolean> {
+    if (!this.isLive || this.#pid === undefined) return false;
+    const tree = await readTree(this.#pid);
+    if (tree === undefined) return false;
+    const before = JSON.stringify(this.#sample);
+    this.#sample = {
+      rssBytes: treeRss(tree),
+      ports: await listeningPorts(tree),
+      tree: nodesOf(tree).flatMap((node) => node.children),
+      stopped: tree.root.state === 'T' || tree.root.state === 't',
+    };
+    return JSON.stringify(this.#sample) !== before;
+  }
+
+  get state(): ProcessState {
+    if (this.#record.lost !== null) return 'lost';
+    if (this.#record.exit !== null) return 'exited';
+    if (this.#inDoubt) return 'inDoubt';
+    if (this.#handoff?.role === 'source') return 'moving';
+    if (this.#handoff?.role === 'target') return 'arriving';
+    return this.#sample?.stopped === true ? 'stopped' : 'running';
+  }
+
+  info(): ProcessInfo {
+    const record = this.#record;
+    const live = this.isLive ? this.#sample : undefined;
+    const handoff = this.#handoff;
+    return {
+      id: record.id,
+      name: record.name,
+      state: this.state,
+      pid: this.pid ?? null,
+      command: record.command,
+      cwd: record.cwd,
+      origin: record.origin,
+      inCell: record.cell !== null,
+      hasTerminal: record.hasTerminal,
+      home: { deviceId: record.home.deviceId, hostName: record.home.hostName },
+      atHome: this.atHome,
+      startedAt: record.startedAt,
+      moves: record.moves,
+      exit: record.exit,
+      remark: record.lost ?? record.remark,
+      movement:
+        handoff === undefined
+          ? null
+          : {
+              handoff: handoff.id,
+              peer: handoff.peer,
+              step: handoff.step,
+              doneBytes: handoff.doneBytes,
+              totalBytes: handoff.totalBytes,
+            },
+      ports: [...(live?.ports ?? [])],
+      rssBytes: live?.rssBytes ?? null,
+      tree: [...(live?.tree ?? [])],
+    };
+  }
+
+  dispose(): void {
+    this.#cell?.dispose();
+    this.#changed.dispose();
+    this.#ended.dispose();
+  }
+
+  #gone(): FlickError {
+    return new FlickError('processGone', `“${this.#record.name}” does not run any more.`);
+  }
+}

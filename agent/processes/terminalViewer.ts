@@ -1,0 +1,127 @@
+import type { Duplex } from 'node:stream';
+import { DisposableStore, type Disposable } from '../../common/disposable.ts';
+import type { KeeperClient } from '../keeper/keeperClient.ts';
+import { Cell } from './cell.ts';
+import { cellFolder } from './cells.ts';
+import type { ManagedProcess } from './managedProcess.ts';
+
+/** How long a viewer waits before it offers input again that the process did not take, in ms. */
+const inputRetry = 50;
+
+/** One viewer of a process's terminal: what the process writes from an offset on, and what is typed. */
+export class TerminalViewer implements Disposable {
+  /** Where in everything the process ever wrote the stream begins. */
+  readonly offset: number;
+  readonly #store = new DisposableStore();
+  readonly #client: KeeperClient | undefined;
+  readonly #kept: Buffer;
+  readonly #until: number | undefined;
+
+  private constructor(
+    offset: number,
+    client: KeeperClient | undefined,
+    kept: Buffer,
+    until: number | undefined,
+  ) {
+    this.offset = offset;
+    this.#client = client;
+    this.#kept = kept;
+    this.#until = until;
+    if (client !== undefined) this.#store.add(client);
+  }
+
+  static async open(
+    managed: ManagedProcess,
+    fromOffset: number,
+    follow: boolean,
+  ): Promise<TerminalViewer> {
+    const { cell } = managed;
+    if (managed.isLive && cell !== undefined) {
+      const client = await cell.viewer();
+      const { scrollback } = await client.state();
+      const offset = Math.min(Math.max(fromOffset, scrollback.start), scrollback.end);
+      return new TerminalViewer(
+        offset,
+        client,
+        Buffer.alloc(0),
+        follow ? undefined : scrollback.end,
+      );
+    }
+    const number = managed.record.cell?.number;
+    const kept =
+      number === undefined ? undefined : await Cell.keptOutput(cellFolder(managed.folders, number));
+    const base = kept?.base ?? 0;
+    const bytes = kept?.bytes ?? Buffer.alloc(0);
+    const skip = Math.min(Math.max(0, fromOffset - base), bytes.length);
+    return new TerminalViewer(base + skip, undefined, bytes.subarray(skip), undefined);
+  }
+
+  /** Joins the viewer's stream to the terminal; either end may end it. */
+  attach(stream: Duplex): void {
+    this.#store.add({ dispose: () => stream.end() });
+    stream.on('close', () => this.dispose());
+    stream.on('error', () => this.dispose());
+    const client = this.#client;
+    if (client === undefined) {
+      stream.end(this.#kept);
+      return;
+    }
+    client.onClosed(() => this.dispose());
+    this.#pumpOutput(stream, client);
+    void this.#pumpInput(stream, client);
+  }
+
+  dispose(): void {
+    this.#store.dispose();
+  }
+
+  #pumpOutput(stream: Duplex, client: KeeperClient): void {
+    let next = this.offset;
+    let flowing = true;
+    const subscribe = (): void => {
+      client.subscribe(next).catch(() => this.dispose());
+    };
+    client.onOutput(({ offset, data }) => {
+      if (!flowing) return;
+      next = offset + data.length;
+      const more = stream.write(data);
+      if (this.#until !== undefined && next >= this.#until) this.dispose();
+      if (more) return;
+      // The keeper goes on for everybody else; this viewer asks for the rest once it has taken what it has.
+      flowing = false;
+      client.unsubscribe().catch(() => undefined);
+      stream.once('drain', () => {
+        flowing = true;
+        subscribe();
+      });
+    });
+    if (this.#until !== undefined && next >= this.#until) this.dispose();
+    else subscribe();
+  }
+
+  async #pumpInput(stream: Duplex, client: KeeperClient): Promise<void> {
+    try {
+      for await (const chunk of stream) {
+        if (!Buffer.isBuffer(chunk)) continue;
+        await typeInto(client, chunk);
+      }
+    } catch {
+      // The stream or the keeper is gone, which ends the viewer through their own events.
+    }
+  }
+}
+
+/** Types, and waits while the process does not read: what was typed is never dropped. */
+async function typeInto(client: KeeperClient, data: Buffer): Promise<void> {
+  const piece = 64 * 1024;
+  for (let at = 0; at < data.length;) {
+    try {
+      await client.input(data.subarray(at, at + piece));
+      at += piece;
+    } catch (error) {
+      const full = error instanceof Error && 'code' in error && error.code === 'ENOBUFS';
+      if (!full) throw error;
+      await new Promise((resolve) => setTimeout(resolve, inputRetry));
+    }
+  }
+}
