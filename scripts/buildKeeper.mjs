@@ -1,13 +1,17 @@
 // Compiles the keeper (agent/keeper/native) as a static executable for each architecture that a compiler is here for,
 // into dist/keeper/linux-<architecture>. Does nothing where the result is newer than every source.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const script = fileURLToPath(import.meta.url);
 const root = dirname(dirname(script));
-const sources = join(root, 'agent', 'keeper', 'native');
+const native = join(root, 'agent', 'keeper', 'native');
+const sources = readdirSync(native)
+  .filter((name) => /\.[ch]$/.test(name))
+  .map((name) => join(native, name));
+const preload = join(native, 'preload', 'noRing.c');
 const out = join(root, 'dist', 'keeper');
 
 /** A toolchain per architecture; the machine's own compiler serves its own architecture. */
@@ -21,9 +25,9 @@ function modified(path) {
   return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 }
 
-/** @param {string} command @param {string[]} args */
-function run(command, args) {
-  const { status, error } = spawnSync(command, args, { stdio: 'inherit' });
+/** @param {string} command @param {string[]} args @param {string} cwd */
+function run(command, args, cwd) {
+  const { status, error } = spawnSync(command, args, { cwd, stdio: 'inherit' });
   if (error) throw error;
   if (status !== 0) throw new Error(`${command} ended with exit status ${String(status)}`);
 }
@@ -33,32 +37,37 @@ function exists(command) {
   return spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0;
 }
 
-const files = readdirSync(sources).map((name) => join(sources, name));
-const newest = Math.max(...[script, ...files].map(modified));
+const warnings = ['-std=gnu17', '-Os', '-Wall', '-Wextra', '-Werror'];
+
+/** Compiles in a folder of its own: the keeper embeds the library by a name relative to it. @param {string} prefix @param {string} target */
+function compile(prefix, target) {
+  const folder = mkdtempSync(join(out, 'build-'));
+  try {
+    const library = [
+      '-shared',
+      '-nostdlib',
+      '-fPIC',
+      '-fno-stack-protector',
+      '-fvisibility=hidden',
+    ];
+    run(`${prefix}gcc`, [...warnings, ...library, '-o', 'noRing.so', preload], folder);
+    run(`${prefix}strip`, ['noRing.so'], folder);
+    const small = ['-static', '-ffunction-sections', '-fdata-sections', '-Wl,--gc-sections'];
+    const files = sources.filter((file) => file.endsWith('.c'));
+    run(`${prefix}gcc`, [...warnings, ...small, '-o', 'keeper', ...files], folder);
+    run(`${prefix}strip`, ['keeper'], folder);
+    // Renamed into place: a build that runs at the same time never sees half a file.
+    renameSync(join(folder, 'keeper'), target);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+mkdirSync(out, { recursive: true });
+const newest = Math.max(...[script, preload, ...sources].map(modified));
 for (const [architecture, { prefix }] of Object.entries(toolchains)) {
   const target = join(out, `linux-${architecture}`);
   if (modified(target) > newest) continue;
-  if (!exists(`${prefix}gcc`)) {
-    console.log(`keeper for linux-${architecture} left out: there is no ${prefix}gcc`);
-    continue;
-  }
-  mkdirSync(out, { recursive: true });
-  // Renamed into place: a build that runs at the same time never sees half a file.
-  const temporary = `${target}.${process.pid}.tmp`;
-  run(`${prefix}gcc`, [
-    '-static',
-    '-Os',
-    '-std=gnu17',
-    '-Wall',
-    '-Wextra',
-    '-Werror',
-    '-ffunction-sections',
-    '-fdata-sections',
-    '-Wl,--gc-sections',
-    '-o',
-    temporary,
-    ...files.filter((file) => file.endsWith('.c')),
-  ]);
-  run(`${prefix}strip`, [temporary]);
-  renameSync(temporary, target);
+  if (exists(`${prefix}gcc`)) compile(prefix, target);
+  else console.log(`keeper for linux-${architecture} left out: there is no ${prefix}gcc`);
 }

@@ -1,7 +1,8 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { connect, type Socket } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import type { Disposable } from '../../common/disposable.ts';
 import { Emitter } from '../../common/event.ts';
 import {
@@ -127,7 +128,7 @@ function connectError(dir: string, cause: unknown): KeeperError {
 
 /** One connection to a keeper. Every method rejects with {@link KeeperError} `refused` or `closed`. */
 export class KeeperClient implements Disposable {
-  readonly #socket: Socket;
+  readonly #socket: Duplex;
   readonly #decoder = new FrameDecoder();
   readonly #pending = new Map<number, PendingRequest>();
   readonly #jobs = new Map<number, JobEntry>();
@@ -142,7 +143,7 @@ export class KeeperClient implements Disposable {
   readonly onEnded = this.#ended.event;
   readonly onClosed = this.#closed.event;
 
-  constructor(socket: Socket) {
+  constructor(socket: Duplex) {
     this.#socket = socket;
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     // 'close' follows, and says all that matters.

@@ -25,6 +25,7 @@ void build_cell(struct cell_spec *spec) {
   else
     for (int i = 0; i < spec->bind_count; i++) bind_mount(spec->binds[i].source, spec->binds[i].target, MS_REC);
   if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL)) setup_failed("mount /proc");
+  place_no_ring();
   /* A devpts of its own makes the app's terminal /dev/pts/0 on every device, and numbers of other ptys never collide. */
   const char *options = spec->userns ? "newinstance,ptmxmode=0666,mode=0620" : "newinstance,ptmxmode=0666,mode=0620,gid=5";
   if (mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, options)) setup_failed("mount /dev/pts");

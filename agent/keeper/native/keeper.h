@@ -144,6 +144,10 @@ void bind_mount(const char *source, const char *target, unsigned long flags);
 void mount_overlay(const struct overlay_spec *spec, const char *target);  /* overlay.c */
 void overlay_tree(const struct overlay_spec *spec, const char *target, const struct mount_table *table);
 
+#define NO_RING_PATH "/proc/tty/driver/flick-no-ring.so"
+void place_no_ring(void);                                                 /* noRing.c */
+void preload_no_ring(void);
+
 void pty_open(size_t ring_bytes);                                         /* pty.c */
 void pty_drain(void);
 void pty_settle(int quiet_ms);

@@ -130,10 +130,12 @@ pid_t spawn_app(const char *program, char **argv, char **env, const char *cwd, i
   for (int i = 0; i < 3; i++) dup2(tty, i);
   close_others(fds[1], -1);
   if (chdir(cwd)) report(fds[1], STAGE_CWD);
-  if (!(K.info & INFO_USERNS) && deny_io_uring()) report(fds[1], STAGE_SETUP);
+  environ = env;
+  /* To dump a process with a seccomp filter criu needs CAP_SYS_ADMIN in the first user namespace: ptrace(2). */
+  if (K.info & INFO_USERNS) preload_no_ring();
+  else if (deny_io_uring()) report(fds[1], STAGE_SETUP);
   if (K.info & INFO_USERNS && geteuid() && set_capabilities(false)) report(fds[1], STAGE_SETUP);
   reset_signals();
-  environ = env;
   execvp(program, argv);
   report(fds[1], STAGE_EXEC);
 }
