@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { findAgentFile } from '../client/agentFile.ts';
 import { Fleet } from '../client/fleet.ts';
 import { flickHome } from '../client/flickHome.ts';
 import { DisposableStore, type Disposable } from '../common/disposable.ts';
@@ -30,11 +31,12 @@ export function buildContainer(context: vscode.ExtensionContext): Disposable {
   const fleet = store.add(
     new Fleet({
       home: settings.home === '' ? flickHome() : settings.home,
-      agentFile: context.asAbsolutePath('dist/agent.cjs'),
+      agentFile: findAgentFile(context.asAbsolutePath('dist/extension.cjs')),
       prompter: new PersonPrompter(context.secrets),
       logger,
     }),
   );
+  fleet.watchConfiguration();
   const status = store.add(new MoveStatus());
   const terminals = store.add(new Terminals(fleet));
   const tree = store.add(new DevicesTree(fleet));
@@ -43,10 +45,7 @@ export function buildContainer(context: vscode.ExtensionContext): Disposable {
     problems,
     documents,
     status,
-    arrived: async ({ to, processId }) => {
-      const element = tree.elements.process(to, processId);
-      if (element !== undefined) await view.reveal(element);
-    },
+    arrived: (move) => view.revealArrival(move.to, move.processId),
   });
   store.add(registerAwayDecorations());
   const view = store.add(new DevicesView(fleet, tree, new ProcessDragAndDrop(mover)));
@@ -59,7 +58,6 @@ export function buildContainer(context: vscode.ExtensionContext): Disposable {
     mover,
     terminals,
     tree,
-    view,
   };
   store.add(registerCommands(services));
   if (settings.connectOnStartup) {

@@ -17,13 +17,14 @@ export function runCommands(
   services: Services,
 ): CommandTable<'flick.runCommand' | 'flick.adoptProcess'> {
   const { fleet, terminals, tree } = services;
-  const connected = (device: Device): boolean => device.state.kind === 'connected';
+  // A device that is not connected yet is connected by asking it for something.
+  const fits = (device: Device): boolean => device.state.kind !== 'failed';
   let lastLine = '';
   return {
     'flick.runCommand': async (...args) => {
       if (!isTrusted()) return;
       const title = l10n.t('Run Command on Device');
-      const device = await deviceTarget(fleet, args, title, connected);
+      const device = await deviceTarget(fleet, args, title, fits, { takeOnly: true });
       if (device === undefined) return;
       const given = typeof args[1] === 'string' ? args[1] : undefined;
       const line =
@@ -42,6 +43,7 @@ export function runCommands(
       const command = line === undefined ? undefined : parseCommandLine(line);
       if (line === undefined || command === undefined) return;
       lastLine = line;
+      await device.connect();
       const cwd = device.isLocal ? workingDirectory() : undefined;
       const carry = carried(cwd);
       const { process } = await device.request(launchProcess, {
@@ -64,7 +66,9 @@ export function runCommands(
         }
         return;
       }
-      const device = await deviceTarget(fleet, args, l10n.t('Adopt Process'), connected);
+      const title = l10n.t('Adopt Process');
+      const device = await deviceTarget(fleet, args, title, fits, { takeOnly: true });
+      await device?.connect();
       const pid = device === undefined ? undefined : await pickPid(device);
       if (device === undefined || pid === undefined) return;
       await device.request(adoptProcess, { pid });

@@ -7,7 +7,6 @@ import type { Mover } from '../moves/mover.ts';
 import type { Problems } from '../problems.ts';
 import type { Terminals } from '../terminal/terminals.ts';
 import type { DevicesTree } from '../views/devicesTree.ts';
-import type { DevicesView } from '../views/devicesView.ts';
 
 /** What commands work with. */
 export interface Services {
@@ -19,7 +18,6 @@ export interface Services {
   readonly mover: Mover;
   readonly terminals: Terminals;
   readonly tree: DevicesTree;
-  readonly view: DevicesView;
 }
 
 /** Runs a command with whatever VS Code hands it; failures are reported by whoever registered it. */

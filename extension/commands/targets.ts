@@ -26,13 +26,15 @@ export function elementsOf(args: readonly unknown[]): readonly Element[] {
 
 /**
  * Finds out which device a command is meant for: the row it was started on, a name given by a key binding or a link,
- * the only one that fits, or the one that the person picks. @returns undefined when the person changed their mind.
+ * or the one that the person picks (with `takeOnly`, nothing is asked where only one fits).
+ * @returns undefined when the person changed their mind
  */
 export async function deviceTarget(
   fleet: Fleet,
   args: readonly unknown[],
   title: string,
   fits: (device: Device) => boolean,
+  options: { readonly takeOnly?: boolean } = {},
 ): Promise<Device | undefined> {
   const [first] = args;
   const [element] = elementsOf(args);
@@ -41,7 +43,9 @@ export async function deviceTarget(
     const named = fleet.devices.find((each) => each.name === first);
     if (named !== undefined) return named;
   }
-  return pickDevice(fleet.devices.filter(fits), title);
+  const fitting = fleet.devices.filter(fits);
+  if (options.takeOnly === true && fitting.length === 1) return fitting[0];
+  return pickDevice(fitting, title);
 }
 
 export async function pickDevice(

@@ -1,4 +1,5 @@
 import type { TerminalState } from '../../client/terminalSession.ts';
+import type { ExitStatus } from '../../protocol/index.ts';
 import { l10n } from '../l10n.ts';
 import { deviceInText } from './deviceRow.ts';
 
@@ -14,6 +15,13 @@ export function tabName(processName: string, state: TerminalState): string {
     case 'ended':
       return l10n.t('{0} — ended', processName);
   }
+}
+
+/** How a process ended, as a sentence. With neither code nor signal nobody knows: its device restarted, say. */
+export function endOf(processName: string, { exitCode, signal }: ExitStatus): string {
+  if (signal !== null) return l10n.t('{0} was ended by {1}.', processName, signal);
+  if (exitCode !== null) return l10n.t('{0} exited with {1}.', processName, exitCode);
+  return l10n.t('{0} is gone.', processName);
 }
 
 /** Control sequences of a terminal (ECMA-48, sections 5.4 and 8.3.89): CSI, OSC and other strings, and short ones. */

@@ -4,7 +4,7 @@ import type { TerminalSession } from '../../client/terminalSession.ts';
 import { DisposableStore } from '../../common/disposable.ts';
 import type { ExitStatus } from '../../protocol/index.ts';
 import { l10n } from '../l10n.ts';
-import { tabName } from '../model/terminalText.ts';
+import { endOf, tabName } from '../model/terminalText.ts';
 
 const dim = '\u001b[2m';
 const normal = '\u001b[0m';
@@ -46,7 +46,6 @@ export class ProcessTerminal implements vscode.Pseudoterminal {
     this.#store.add(this.#session.onDidChangeState(() => this.#stateChanged()));
     if (dimensions !== undefined) this.setDimensions(dimensions);
     this.#session.start();
-    this.#stateChanged();
   }
 
   setDimensions({ columns, rows }: vscode.TerminalDimensions): void {
@@ -75,11 +74,7 @@ export class ProcessTerminal implements vscode.Pseudoterminal {
 
   #ended(exit: ExitStatus): void {
     this.#exitCode = exit.exitCode ?? 1;
-    const how =
-      exit.signal === null
-        ? l10n.t('exited with {0}', exit.exitCode ?? 0)
-        : l10n.t('was ended by {0}', exit.signal);
-    const text = l10n.t('[{0} {1}. Press any key to close.]', this.#processName, how);
+    const text = l10n.t('[{0} Press any key to close.]', endOf(this.#processName, exit));
     this.#write.fire(`${this.#decoder.end()}${recover}${dim}${text}${normal}\r\n`);
   }
 }

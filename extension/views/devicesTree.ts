@@ -96,6 +96,18 @@ export class DevicesTree implements vscode.TreeDataProvider<Element>, Disposable
     this.#schedule();
   }
 
+  /** Draws at once what has changed. */
+  flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const all = this.#allPending || isFleetEmpty(this.#fleet.devices) !== this.#wasEmpty;
+    const elements = [...this.#pending];
+    this.#allPending = false;
+    this.#pending.clear();
+    if (all) this.#changed.fire(undefined);
+    else if (elements.length > 0) this.#changed.fire(elements);
+  }
+
   dispose(): void {
     clearTimeout(this.#timer);
     for (const listeners of this.#deviceListeners.values()) listeners.dispose();
@@ -168,15 +180,7 @@ export class DevicesTree implements vscode.TreeDataProvider<Element>, Disposable
 
   #schedule(): void {
     if (!this.#visible || this.#timer !== undefined) return;
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      const all = this.#allPending || isFleetEmpty(this.#fleet.devices) !== this.#wasEmpty;
-      const elements = [...this.#pending];
-      this.#allPending = false;
-      this.#pending.clear();
-      if (all) this.#changed.fire(undefined);
-      else if (elements.length > 0) this.#changed.fire(elements);
-    }, redrawMs);
+    this.#timer = setTimeout(() => this.flush(), redrawMs);
   }
 }
 

@@ -5,8 +5,12 @@ import { DisposableStore, type Disposable } from '../../common/disposable.ts';
 import type { ContextKey } from '../ids.ts';
 import { l10n } from '../l10n.ts';
 import { countRunning, isFleetEmpty } from '../model/fleetState.ts';
+import { describeProblem } from '../model/problem.ts';
 import type { DevicesTree } from './devicesTree.ts';
 import type { Element } from './elements.ts';
+
+/** How long to wait for the news of a process that has moved, in ms. */
+const arrivalMs = 3000;
 
 /** The Devices view: its badge, the context keys of its menus, and the watching that lasts while it is on the screen. */
 export class DevicesView implements Disposable {
@@ -46,14 +50,33 @@ export class DevicesView implements Disposable {
     this.#update();
   }
 
-  get selection(): readonly Element[] {
-    return this.#view.selection;
+  /** Selects a process on the device where it has just arrived, without taking the keyboard from where it is. */
+  async revealArrival(device: Device, processId: string): Promise<void> {
+    if (!this.#view.visible) return;
+    const element = await this.#arrival(device, processId);
+    if (element === undefined) return;
+    this.#tree.flush();
+    await this.#view.reveal(element, { select: true, focus: false, expand: false });
   }
 
-  /** Selects a row and brings it into sight, without taking the keyboard from where it is. */
-  async reveal(element: Element): Promise<void> {
-    if (!this.#view.visible) return;
-    await this.#view.reveal(element, { select: true, focus: false, expand: false });
+  /** The news of the process can come a moment after the move has been reported. */
+  async #arrival(device: Device, processId: string): Promise<Element | undefined> {
+    const { elements } = this.#tree;
+    const find = (): Element | undefined => elements.process(device, processId);
+    return (
+      find() ??
+      new Promise((resolve) => {
+        const finish = (): void => {
+          clearTimeout(timer);
+          listening.dispose();
+          resolve(find());
+        };
+        const timer = setTimeout(finish, arrivalMs);
+        const listening = device.onDidChangeProcesses(() => {
+          if (find() !== undefined) finish();
+        });
+      })
+    );
   }
 
   dispose(): void {
@@ -67,6 +90,11 @@ export class DevicesView implements Disposable {
     const { visible } = this.#view;
     const { devices } = this.#fleet;
     this.#tree.setVisible(visible);
+    const problem = this.#fleet.configurationProblem;
+    this.#view.message =
+      problem === undefined
+        ? ''
+        : describeProblem(l10n.t('The device list cannot be used'), problem).message;
     keep(this.#lists, devices, (device) => device.watch({ metrics: false }));
     keep(this.#metrics, visible ? devices : [], (device) => device.watch({ metrics: true }));
     keep(this.#listeners, devices, (device) => device.onDidChangeProcesses(() => this.#count()));
