@@ -1,10 +1,10 @@
 import { basename } from 'node:path';
-import { userInfo } from 'node:os';
 import { FlickError } from '../../protocol/index.ts';
 import { commandLine, printable, readArguments } from '../procfs/command.ts';
 import { readProcLink } from '../procfs/read.ts';
 import { hasEnded, isKernelThread, readStat, readUptime, startTime } from '../procfs/stat.ts';
 import { readStatus } from '../procfs/status.ts';
+import { currentUser } from '../state/user.ts';
 import type { ManagedProcess } from './managedProcess.ts';
 
 /** What is remembered of a process of the host to recognise it: PIDs are used again, start times are not. */
@@ -41,7 +41,7 @@ export async function adoptableRoot(
   if (isKernelThread(stat) || pid === 1) {
     throw new FlickError('notSupported', `${label} is part of the system and cannot be moved.`);
   }
-  const own = userInfo().uid;
+  const own = currentUser().uid;
   if (status.uids.some((uid) => uid !== own)) {
     throw new FlickError(
       'notYours',

@@ -1,8 +1,8 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
-import { userInfo } from 'node:os';
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
 import { FlickError } from '../../protocol/index.ts';
+import { currentUser } from '../state/user.ts';
 
 /**
  * Variables of the daemon's own start that must not reach a process: they name sockets, sessions and displays of this
@@ -19,7 +19,7 @@ export function launchEnvironment(
   cwd: string,
   own: NodeJS.ProcessEnv = process.env,
 ): Record<string, string> {
-  const user = userInfo();
+  const user = currentUser();
   const environment: Record<string, string> = {
     PATH: defaultPath,
     LANG: 'C.UTF-8',
@@ -29,10 +29,10 @@ export function launchEnvironment(
   }
   return {
     ...environment,
-    HOME: user.homedir,
-    USER: user.username,
-    LOGNAME: user.username,
-    SHELL: user.shell ?? '/bin/sh',
+    HOME: user.home,
+    USER: user.name,
+    LOGNAME: user.name,
+    SHELL: user.shell,
     TERM: 'xterm-256color',
     PWD: cwd,
     ...asked,

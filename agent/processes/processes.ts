@@ -1,5 +1,5 @@
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
-import { homedir, hostname, userInfo } from 'node:os';
+import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
 import { toDisposable, type Disposable } from '../../common/disposable.ts';
 import { Emitter } from '../../common/event.ts';
@@ -16,6 +16,7 @@ import type { HandoffLedger } from '../handoff/ledger.ts';
 import { readValidated } from '../state/durable.ts';
 import type { AgentHome } from '../state/home.ts';
 import { randomId } from '../state/ids.ts';
+import { currentUser } from '../state/user.ts';
 import { adoptableRoot, isAlive } from './adoption.ts';
 import { Cell } from './cell.ts';
 import { cellFolder, processFolders, removeTree } from './cells.ts';
@@ -119,7 +120,7 @@ export class Processes implements Disposable {
    * `notSupported` when this device cannot make cells
    */
   async launch(params: ParamsOf<typeof launchProcess>): Promise<ManagedProcess> {
-    const cwd = params.cwd ?? homedir();
+    const cwd = params.cwd ?? currentUser().home;
     const folder = await stat(cwd).catch(() => undefined);
     if (folder?.isDirectory() !== true) {
       throw new FlickError('launchFailed', `There is no folder ${cwd} on the device.`, {
@@ -354,7 +355,7 @@ export class Processes implements Disposable {
       home: {
         deviceId: this.#options.deviceId,
         hostName: hostname(),
-        user: userInfo().username,
+        user: currentUser().name,
       },
       startedAt: Date.now(),
       moves: 0,
@@ -372,6 +373,6 @@ export class Processes implements Disposable {
 
 /** The ids a cell of this user maps, or undefined for root, whose cells need no user namespace. */
 export function ownIds(): { uid: number; gid: number } | undefined {
-  const { uid, gid } = userInfo();
+  const { uid, gid } = currentUser();
   return uid === 0 ? undefined : { uid, gid };
 }

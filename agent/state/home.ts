@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
-import { homedir, tmpdir, userInfo } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomId } from './ids.ts';
 import { writeDurably } from './durable.ts';
+import { currentUser } from './user.ts';
 
 /** Longest path a unix socket can be bound to on Linux (unix(7): 108 bytes with the closing NUL). */
 const maxSocketPath = 107;
@@ -24,13 +25,14 @@ export interface AgentHome {
 }
 
 export function agentHome(environment: NodeJS.ProcessEnv = process.env): AgentHome {
-  const root = environment['FLICK_HOME'] ?? join(homedir(), '.flick');
+  const { uid, home } = currentUser();
+  const root = environment['FLICK_HOME'] ?? join(home, '.flick');
   const digest = createHash('sha256').update(root).digest('hex').slice(0, 16);
   const preferred = join(root, 'agent.sock');
   const socket =
     Buffer.byteLength(preferred) <= maxSocketPath
       ? preferred
-      : join(tmpdir(), `flick-${userInfo().uid}-${digest}`, 'agent.sock');
+      : join(tmpdir(), `flick-${uid}-${digest}`, 'agent.sock');
   return {
     root,
     socket,
@@ -38,7 +40,7 @@ export function agentHome(environment: NodeJS.ProcessEnv = process.env): AgentHo
     processes: join(root, 'processes'),
     handoffs: join(root, 'handoffs'),
     bin: join(root, 'bin'),
-    lock: `\0flick-agent-${userInfo().uid}-${digest}`,
+    lock: `\0flick-agent-${uid}-${digest}`,
   };
 }
 

@@ -11,7 +11,7 @@ import { FlickError } from '../../../protocol/index.ts';
  */
 const headerBytes = 8;
 const coreThread = 5;
-const threadCreds = 9;
+const threadCreds = 10;
 const credsGroups = 14;
 /** Numbers of uid, gid, euid, egid, suid, sgid, fsuid, fsgid in creds_entry. */
 const userFields: readonly number[] = [1, 3, 5, 7];
