@@ -32,7 +32,7 @@ const commands = {
     needs: ['npm', 'build'],
     steps: (args) => [
       node('scripts/build.mjs'),
-      [bin('vsce'), 'package', '--no-dependencies', ...args],
+      [bin('vsce'), 'package', '--no-dependencies', '--allow-missing-repository', ...args],
     ],
   },
   demo: {
