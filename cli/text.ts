@@ -1,6 +1,5 @@
 /** Control characters as visible escapes, so that a name can neither break a table nor drive the terminal. */
 export function escapeControl(text: string): string {
-   
   return text.replace(
     /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
     (character) => {

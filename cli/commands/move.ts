@@ -1,0 +1,77 @@
+import { Option, type Command } from 'commander';
+import type { MoveOutcome, MoveProgress } from '../../client/move.ts';
+import { blocks, handoffStepLabels } from '../../protocol/index.ts';
+import { leaf, type Cli } from '../cli.ts';
+import { RefusedError } from '../errors.ts';
+import { formatFindings } from '../findings.ts';
+import { escapeControl, formatBytes, formatDuration } from '../text.ts';
+
+function describeProgress({ doneBytes, totalBytes }: MoveProgress): string {
+  if (totalBytes === 0) return '';
+  return `  ${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`;
+}
+
+function moveDocument(outcome: MoveOutcome): object {
+  const { process: id, name, pid, from, to, engine } = outcome;
+  const { downtimeMs, totalMs, bytesSent, steps, remarks } = outcome;
+  return {
+    process: { id, name, device: to.name, pid },
+    from: from.name,
+    to: to.name,
+    engine,
+    downtimeMs,
+    totalMs,
+    bytesSent,
+    steps,
+    remarks,
+  };
+}
+
+export function registerMove(program: Command, cli: Cli): void {
+  leaf(program, 'move <process> <device>', 'move a running process to another device')
+    .addOption(
+      new Option('--engine <engine>', 'how it is moved').choices(['auto', 'criu']).default('auto'),
+    )
+    .action(async (nameOrId: string, target: string, options: { engine: 'auto' | 'criu' }) => {
+      const { fleet, output } = cli;
+      const to = fleet.device(target);
+      const { device: from, process } = await fleet.findProcess(nameOrId);
+      const name = escapeControl(process.name);
+      const title = `${name} → ${escapeControl(to.name)}: `;
+      const cancel = new AbortController();
+      const release = cli.onInterrupt(() => {
+        output.note('Cancelling; a second Ctrl-C leaves the move to itself.');
+        cancel.abort();
+      });
+      const { engine } = options;
+      output.status(`${title}${handoffStepLabels.check}`);
+      const check = await fleet.checkMove(from, process.id, to, { engine, signal: cancel.signal });
+      if (blocks(check.findings)) {
+        throw new RefusedError(
+          `${process.name} cannot move from ${from.name} to ${to.name}.`,
+          check.findings,
+        );
+      }
+      if (check.findings.length > 0) output.note(formatFindings(check.findings, '  '));
+      const outcome = await fleet.move(from, process.id, to, {
+        engine,
+        acceptWarnings: true,
+        signal: cancel.signal,
+        onProgress: (progress) =>
+          output.status(`${title}${handoffStepLabels[progress.step]}`, describeProgress(progress)),
+      });
+      release();
+      const { downtimeMs, totalMs, bytesSent, remarks } = outcome;
+      const figures =
+        totalMs === 0
+          ? ''
+          : ` in ${formatDuration(totalMs)}; it paused for ${formatDuration(downtimeMs)} (${formatBytes(bytesSent)} sent)`;
+      output.result(
+        moveDocument(outcome),
+        [
+          `${name} moved from ${escapeControl(from.name)} to ${escapeControl(to.name)}${figures}.`,
+          ...remarks.map((each) => `  · ${escapeControl(each)}`),
+        ].join('\n'),
+      );
+    });
+}

@@ -1,0 +1,289 @@
+import { randomInt } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Disposable } from '../common/disposable.ts';
+import { messageOf } from '../common/rpc.ts';
+import {
+  awaitHandoff,
+  cancelHandoff,
+  checkArrival,
+  checkDeparture,
+  FlickError,
+  handoffSteps,
+  receiveProcess,
+  sendProcess,
+  type Finding,
+  type HandoffOutcome,
+  type HandoffStep,
+} from '../protocol/index.ts';
+import type { Device } from './device.ts';
+import { settleHandoffBetween } from './doubts.ts';
+import type { MoveKeeping } from './moveNotes.ts';
+import { relay } from './relay.ts';
+
+/** What both devices say of a move before anything is frozen. */
+export interface MoveCheck {
+  readonly findings: readonly Finding[];
+  readonly memoryBytes: number;
+  /** All files that belong to the process, and those of them that the target lacks. */
+  readonly fileBytes: number;
+  readonly missingBytes: number;
+  /** Absent unless it was measured. */
+  readonly expectedPauseMs?: number | undefined;
+}
+
+export interface MoveProgress {
+  readonly step: HandoffStep;
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+}
+
+export interface MoveOptions {
+  readonly onProgress?: (progress: MoveProgress) => void;
+  /** Cancels until the release; a move that is released goes through in spite of it. */
+  readonly signal?: AbortSignal;
+  /** Go on in spite of findings that only warn; findings that block are never overridden. */
+  readonly acceptWarnings?: boolean;
+  readonly engine?: 'auto' | 'criu';
+}
+
+export interface MoveOutcome extends HandoffOutcome {
+  readonly name: string;
+  readonly from: Device;
+  readonly to: Device;
+  readonly engine: 'criu';
+  /** Bytes that went through this client; 0 when the agents reached each other without it. */
+  readonly relayedBytes: number;
+}
+
+/** How long to wait for both devices after a link broke in the middle of a move, in ms. */
+const settleTimeout = 60_000;
+
+/** @throws {FlickError} when one of the devices cannot be asked; what stands in the way is in the findings */
+export async function checkMove(
+  from: Device,
+  id: string,
+  to: Device,
+  options: { readonly engine?: 'auto' | 'criu'; readonly signal?: AbortSignal } = {},
+): Promise<MoveCheck> {
+  refuseSameDevice(from, to);
+  await Promise.all([from.connect(), to.connect()]);
+  const departure = await from.request(
+    checkDeparture,
+    { id, ...(options.engine === undefined ? {} : { engine: options.engine }) },
+    options.signal,
+  );
+  const arrival = await to.request(checkArrival, { id, facts: departure.facts }, options.signal);
+  return {
+    findings: [...departure.findings, ...arrival.findings],
+    memoryBytes: departure.memoryBytes,
+    fileBytes: departure.fileBytes,
+    missingBytes: arrival.missingBytes,
+  };
+}
+
+/**
+ * Moves a process. The agents do it; this side introduces them, carries their bytes and tells how far they are.
+ * @throws {FlickError} the error that ended the move; the process then runs on the source, except after `inDoubt`
+ */
+export async function moveProcess(
+  from: Device,
+  id: string,
+  to: Device,
+  options: MoveOptions,
+  { logger, notes }: MoveKeeping,
+): Promise<MoveOutcome> {
+  refuseSameDevice(from, to);
+  const { signal } = options;
+  refuseCancelled(signal);
+  await Promise.all([from.connect(), to.connect()]);
+  refuseCancelled(signal);
+  const handoff = makeHandoffId();
+  const parties = { handoff, id, source: from.name, target: to.name };
+  await notes.write(handoff, { source: from.deviceId, target: to.deviceId });
+  let inDoubt = false;
+  const progress = followProgress(handoff, [from, to], options.onProgress);
+  let joined: ReturnType<typeof relay> | undefined;
+  try {
+    const name = from.processes.find((each) => each.id === id)?.name ?? id;
+    const { ticket: arriving } = await to.request(receiveProcess, parties);
+    let outcome: HandoffOutcome;
+    try {
+      // Each stream is opened at once: a ticket is good for half a minute only, and the source's check may take longer.
+      const targetStream = await to.openStream(arriving);
+      const leaving = await from
+        .request(
+          sendProcess,
+          { ...parties, acceptWarnings: options.acceptWarnings ?? false },
+          signal,
+        )
+        .then(({ ticket }) => from.openStream(ticket))
+        .catch((error: unknown) => {
+          targetStream.destroy();
+          throw error;
+        });
+      joined = relay(leaving, targetStream);
+    } catch (error) {
+      await Promise.all([abandon(to, handoff), abandon(from, handoff)]);
+      refuseCancelled(signal);
+      throw error;
+    }
+    const cancel = (): void => {
+      from.request(cancelHandoff, { handoff }).catch((error: unknown) => {
+        logger.log('warn', 'cancelling failed', { handoff, error: messageOf(error) });
+      });
+    };
+    signal?.addEventListener('abort', cancel, { once: true });
+    if (signal?.aborted === true) cancel();
+    try {
+      outcome = await from.request(awaitHandoff, { handoff });
+    } catch (error) {
+      if (!(error instanceof FlickError) || !isUnsettled(error)) throw error;
+      logger.log('warn', 'move interrupted', { handoff, error: error.message });
+      inDoubt = true;
+      outcome = await settleInterrupted({ handoff, id, from, to, error, notes }).catch(
+        (failure: unknown) => {
+          inDoubt = failure instanceof FlickError && failure.reason === 'inDoubt';
+          throw failure;
+        },
+      );
+      inDoubt = false;
+    } finally {
+      signal?.removeEventListener('abort', cancel);
+    }
+    return { ...outcome, name, from, to, engine: 'criu', relayedBytes: joined.forwardBytes };
+  } finally {
+    progress.dispose();
+    if (!inDoubt) await notes.remove(handoff);
+    // What is left of the streams ends by itself within a moment; a stream that does not must not keep us.
+    const left = joined;
+    if (left !== undefined) {
+      const timer = setTimeout(() => left.dispose(), 2_000);
+      timer.unref();
+      void left.done.then(() => clearTimeout(timer));
+    }
+  }
+}
+
+function refuseSameDevice(from: Device, to: Device): void {
+  if (from !== to) return;
+  throw new FlickError('invalidRequest', `The process already is on ${to.name}.`);
+}
+
+function refuseCancelled(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw new FlickError('cancelled', 'The move was cancelled.');
+}
+
+/** Tells a side that nothing will come. It may not know of the handoff, or be out of reach: both are fine. */
+async function abandon(device: Device, handoff: string): Promise<void> {
+  if (device.state.kind !== 'connected') return;
+  await device.request(cancelHandoff, { handoff }).catch(() => undefined);
+}
+
+/** True when the error does not say where the process runs now. */
+function isUnsettled(error: FlickError): boolean {
+  return error.reason === 'linkLost' || error.reason === 'inDoubt';
+}
+
+interface Interrupted {
+  readonly handoff: string;
+  readonly id: string;
+  readonly from: Device;
+  readonly to: Device;
+  readonly error: FlickError;
+  readonly notes: MoveKeeping['notes'];
+}
+
+/** Finds out how a move ended after the link to the source or between the agents broke. */
+async function settleInterrupted(interrupted: Interrupted): Promise<HandoffOutcome> {
+  const { handoff, from, to, error } = interrupted;
+  const deadline = Date.now() + settleTimeout;
+  for (;;) {
+    try {
+      await from.connect();
+      // The agent keeps the outcome: only our own link may have been lost.
+      return await from.request(awaitHandoff, { handoff });
+    } catch (failure) {
+      if (!(failure instanceof FlickError) || !isOpen(failure)) {
+        if (failure instanceof FlickError && from.state.kind === 'connected') throw failure;
+      } else if (failure.reason !== 'linkLost') {
+        const settled = await settleByVerdicts(interrupted).catch(() => undefined);
+        if (settled !== undefined) return settled();
+      }
+    }
+    if (Date.now() > deadline) break;
+    await delay(1_000);
+  }
+  // Whichever side is away is asked when it connects again (Fleet.settleDoubts).
+  throw new FlickError(
+    'inDoubt',
+    `The connection broke while the process was passed from ${from.name} to ${to.name}.`,
+    {
+      remedy:
+        'Nothing is lost: it is decided where it runs as soon as both devices can be reached again.',
+      cause: error,
+    },
+  );
+}
+
+/** True when the error leaves open where the process runs, or comes from an agent that was started anew. */
+function isOpen(error: FlickError): boolean {
+  return isUnsettled(error) || error.reason === 'invalidRequest';
+}
+
+/** @returns what to tell of the move, once both sides agree */
+async function settleByVerdicts(interrupted: Interrupted): Promise<() => HandoffOutcome> {
+  const { handoff, id, from, to, error, notes } = interrupted;
+  await to.connect();
+  const settled = await settleHandoffBetween(handoff, from, to, await notes.read(handoff));
+  const arrived = (await to.listProcesses()).find((each) => each.id === id);
+  const runsThere = settled === undefined ? arrived?.pid != null : settled === 'target';
+  if (!runsThere) {
+    return () => {
+      throw new FlickError(
+        'transferFailed',
+        `The connection broke during the move; the process still runs on ${from.name}.`,
+        { remedy: 'Move it again when both devices are connected.', cause: error },
+      );
+    };
+  }
+  return () => ({
+    handoff,
+    process: id,
+    pid: arrived?.pid ?? 1,
+    downtimeMs: 0,
+    totalMs: 0,
+    bytesSent: 0,
+    steps: [],
+    remarks: ['The connection broke during the move, so its times are not known.'],
+  });
+}
+
+/** Reports of both agents as one: each step once it is reached, never one that is behind. */
+function followProgress(
+  handoff: string,
+  devices: readonly Device[],
+  report: MoveOptions['onProgress'],
+): Disposable {
+  let reached = 0;
+  const subscriptions = devices.map((device) =>
+    device.onHandoffProgress((progress) => {
+      if (progress.handoff !== handoff) return;
+      const position = handoffSteps.indexOf(progress.step);
+      if (position < reached) return;
+      reached = position;
+      const { step, doneBytes, totalBytes } = progress;
+      report?.({ step, doneBytes, totalBytes });
+    }),
+  );
+  return {
+    dispose() {
+      for (const each of subscriptions) each.dispose();
+    },
+  };
+}
+
+const idAlphabet = '0123456789abcdefghijklmnopqrstuvwxyz';
+function makeHandoffId(): string {
+  const letters = Array.from({ length: 16 }, () => idAlphabet.charAt(randomInt(36)));
+  return `h-${letters.join('')}`;
+}
