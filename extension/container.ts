@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { findAgentFile } from '../client/agentFile.ts';
+import { findAgentFile, shippedFile } from '../client/agentFile.ts';
 import { Fleet } from '../client/fleet.ts';
 import { flickHome } from '../client/flickHome.ts';
 import { DisposableStore, type Disposable } from '../common/disposable.ts';
@@ -23,6 +23,7 @@ import { ProcessDragAndDrop } from './views/dragAndDrop.ts';
 /** Makes every part of the extension and hands each what it needs. Disposing the result releases all of them. */
 export function buildContainer(context: vscode.ExtensionContext): Disposable {
   const store = new DisposableStore();
+  const bundlePath = context.asAbsolutePath('dist/extension.cjs');
   const output = store.add(vscode.window.createOutputChannel('Flick', { log: true }));
   const logger = outputLogger(output);
   const documents = store.add(new MadeDocuments());
@@ -31,7 +32,7 @@ export function buildContainer(context: vscode.ExtensionContext): Disposable {
   const fleet = store.add(
     new Fleet({
       home: settings.home === '' ? flickHome() : settings.home,
-      agentFile: findAgentFile(context.asAbsolutePath('dist/extension.cjs')),
+      agentFile: findAgentFile(bundlePath),
       prompter: new PersonPrompter(context.secrets),
       logger,
     }),
@@ -40,17 +41,18 @@ export function buildContainer(context: vscode.ExtensionContext): Disposable {
   const status = store.add(new MoveStatus());
   const terminals = store.add(new Terminals(fleet));
   const tree = store.add(new DevicesTree(fleet));
-  const mover = new Mover({
+  const mover: Mover = new Mover({
     fleet,
     problems,
     documents,
     status,
-    arrived: (move) => view.revealArrival(move.to, move.processId),
+    arrived: async (move) => view.revealArrival(move.to, move.processId),
   });
   store.add(registerAwayDecorations());
-  const view = store.add(new DevicesView(fleet, tree, new ProcessDragAndDrop(mover)));
+  const view: DevicesView = store.add(new DevicesView(fleet, tree, new ProcessDragAndDrop(mover)));
   const services: Services = {
     fleet,
+    bundle: shippedFile(bundlePath, 'criu-bundle-x64.tar.gz', 'FLICK_CRIU_BUNDLE'),
     output,
     problems,
     documents,
@@ -61,7 +63,7 @@ export function buildContainer(context: vscode.ExtensionContext): Disposable {
   };
   store.add(registerCommands(services));
   if (settings.connectOnStartup) {
-    for (const device of fleet.devices) connectInBackground(services, device);
+    for (const device of fleet.devices) connectInBackground(services, device, { quiet: true });
   }
   return store;
 }

@@ -100,13 +100,21 @@ export function deviceCommands(services: Services): CommandTable<DeviceCommandId
   };
 }
 
-/** Connects with a sign of life in the status bar; a failure is told with what can be done about it. */
-export function connectInBackground({ problems }: Services, device: Device): void {
+/**
+ * Connects with a sign of life in the status bar; a failure is told with what can be done about it. With `quiet`, which
+ * is for what nobody asked for, it shows in the tree only.
+ */
+export function connectInBackground(
+  { problems }: Services,
+  device: Device,
+  options: { readonly quiet?: boolean } = {},
+): void {
   const name = deviceInText(device);
   const connect = async (): Promise<void> => {
     try {
       await device.connect();
     } catch (error) {
+      if (options.quiet === true) return;
       problems.report(l10n.t('Could not connect to {0}', name), error, {
         choices: [
           {

@@ -11,6 +11,8 @@ import type { DevicesTree } from '../views/devicesTree.ts';
 /** What commands work with. */
 export interface Services {
   readonly fleet: Fleet;
+  /** The bundle of CRIU that can be pushed to devices, if this installation carries one. */
+  readonly bundle: string | undefined;
   readonly output: vscode.LogOutputChannel;
   readonly problems: Problems;
   readonly documents: MadeDocuments;

@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import type { Device } from '../../client/device.ts';
-import { applySetup, describeDevice, planSetup, type SetupPlan } from '../../protocol/index.ts';
+import { applyDeviceSetup, planDeviceSetup } from '../../client/setup.ts';
+import { describeDevice, type SetupPlan } from '../../protocol/index.ts';
 import { l10n } from '../l10n.ts';
 import { deviceLabel } from '../model/deviceRow.ts';
 import { doctorReport } from '../model/doctorReport.ts';
@@ -84,8 +85,9 @@ async function showDoctor({ documents }: Services, devices: readonly Device[]): 
 async function setUp(services: Services, device: Device): Promise<void> {
   const { documents, problems } = services;
   const name = deviceLabel(device);
-  const doable = await device.request(planSetup, { bundleAvailable: false });
-  const undoable = await device.request(planSetup, { undo: true });
+  const { bundle } = services;
+  const doable = await planDeviceSetup(device, { bundle });
+  const undoable = await planDeviceSetup(device, { undo: true });
   const undo = doable.steps.length === 0 && undoable.steps.length > 0;
   const plan = undo ? undoable : doable;
   if (plan.steps.length === 0) {
@@ -107,7 +109,7 @@ async function setUp(services: Services, device: Device): Promise<void> {
       location: vscode.ProgressLocation.Notification,
       title: undo ? l10n.t('Undoing the setup of {0}', name) : l10n.t('Setting up {0}', name),
     },
-    async () => device.request(applySetup, { steps: plan.steps.map((each) => each.id) }),
+    async () => applyDeviceSetup(device, plan, undo ? undefined : bundle),
   );
   await device.request(describeDevice, { refresh: true });
   if (failed.length > 0) {

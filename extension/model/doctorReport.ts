@@ -15,7 +15,7 @@ export function doctorReport(
     const title = device.isLocal ? l10n.t('{0} (this computer)', device.name) : device.name;
     parts.push(`## ${escapeMarkdown(title)}`);
     const problem = problems.get(device.name);
-    if (problem !== undefined) parts.push(`⛔ ${escapeMarkdown(problem)}`);
+    if (problem !== undefined) parts.push(`**${escapeMarkdown(problem)}**`);
     if (description === undefined) {
       if (problem === undefined) parts.push(escapeMarkdown(describeState(device, now)));
       continue;
@@ -50,8 +50,8 @@ export function doctorReport(
     for (const engine of description.engines) {
       const version = engine.version === undefined ? '' : ` ${engine.version}`;
       const verdict = engine.available
-        ? `✅ ${l10n.t('{0} works.', `${engine.engine}${version}`)}`
-        : `⛔ ${l10n.t('{0} does not work here yet.', `${engine.engine}${version}`)}`;
+        ? l10n.t('{0} works.', `${engine.engine}${version}`)
+        : l10n.t('{0} does not work here yet.', `${engine.engine}${version}`);
       parts.push(`### ${l10n.t('Engine {0}', engine.engine)}`, escapeMarkdown(verdict));
       if (engine.findings.length > 0) parts.push(findingsList(engine.findings));
     }

@@ -15,14 +15,14 @@ function cell(markdown: string): string {
   return markdown.replace(/(?<!\\)\|/g, '\\|');
 }
 
-export function findingIcon(finding: Finding): string {
-  switch (finding.severity) {
+function verdict({ severity }: Finding): string {
+  switch (severity) {
     case 'blocks':
-      return '⛔';
+      return l10n.t('In the way');
     case 'warns':
-      return '⚠️';
+      return l10n.t('Warning');
     case 'notes':
-      return 'ℹ️';
+      return l10n.t('Note');
   }
 }
 
@@ -32,7 +32,7 @@ export function findingsList(findings: readonly Finding[]): string {
     .map((each) => {
       const where = each.pid === undefined ? '' : ` (${l10n.t('process {0}', each.pid)})`;
       const remedy = each.remedy === undefined ? '' : `  \n  → ${withCode(each.remedy)}`;
-      return `- ${findingIcon(each)} ${withCode(each.what)}${where}${remedy}`;
+      return `- **${verdict(each)}:** ${withCode(each.what)}${where}${remedy}`;
     })
     .join('\n');
 }

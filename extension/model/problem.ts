@@ -16,10 +16,17 @@ export function isCancellation(error: unknown): boolean {
 
 /** @param doing what was tried, as a sentence's beginning: `Could not move web to beta`. */
 export function describeProblem(doing: string, error: unknown): Problem {
-  const why = sentence(error instanceof Error ? error.message : String(error));
-  if (!(error instanceof FlickError)) return { message: `${doing}: ${why}`, logPath: undefined };
-  const remedy = error.remedy === undefined ? '' : ` ${sentence(error.remedy)}`;
-  return { message: `${doing}: ${why}${remedy}`, logPath: error.logPath };
+  const why = sentence(textOf(error, 'message') ?? String(error));
+  const remedy = textOf(error, 'remedy');
+  const next = remedy === undefined ? '' : ` ${sentence(remedy)}`;
+  return { message: `${doing}: ${why}${next}`, logPath: textOf(error, 'logPath') };
+}
+
+/** Errors of agents and of connections alike carry their remedy and log as texts. */
+function textOf(error: unknown, field: 'message' | 'remedy' | 'logPath'): string | undefined {
+  if (typeof error !== 'object' || error === null) return undefined;
+  const value: unknown = Reflect.get(error, field);
+  return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
 function sentence(text: string): string {

@@ -48,17 +48,23 @@ function detailOf(
           '{0} of memory and {1} of files go along; the process is paused for about {2}.',
           formatBytes(check.memoryBytes),
           formatBytes(check.missingBytes),
-          formatDuration(expectedPauseMs),
+          roughly(expectedPauseMs),
         )
       : l10n.t(
           '{0} of memory goes along; the process is paused for about {1}.',
           formatBytes(check.memoryBytes),
-          formatDuration(expectedPauseMs),
+          roughly(expectedPauseMs),
         ),
   );
   const shown = findingLines(check.findings);
   lines.push(...(shown.length === 0 ? [l10n.t('The check found nothing in the way.')] : shown));
   return lines.join('\n');
+}
+
+/** An estimate must not look like a measurement. */
+function roughly(milliseconds: number): string {
+  const grain = milliseconds < 1000 ? 50 : 500;
+  return formatDuration(Math.max(grain, Math.round(milliseconds / grain) * grain));
 }
 
 /** One line for each finding with its remedy below it, what forbids the move first. */

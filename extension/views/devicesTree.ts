@@ -13,8 +13,10 @@ import { l10n } from '../l10n.ts';
 import { awayUri } from './awayDecorations.ts';
 import { ElementStore, type CandidatesElement, type Element } from './elements.ts';
 
-/** Changes that arrive together are drawn together, at most this often (ms). */
-const redrawMs = 60;
+/** Changes that arrive together are drawn together. In ms. */
+const gatherMs = 30;
+/** VS Code waits for 200 ms without news before it draws, so a steady flow needs gaps longer than that. In ms. */
+const redrawMs = 350;
 
 /** Feeds the Devices tree. Draws nothing by itself: VS Code asks for what is on the screen. */
 export class DevicesTree implements vscode.TreeDataProvider<Element>, Disposable {
@@ -26,6 +28,7 @@ export class DevicesTree implements vscode.TreeDataProvider<Element>, Disposable
   readonly #pending = new Set<Element>();
   #allPending = false;
   #timer: NodeJS.Timeout | undefined;
+  #drawnAt = 0;
   #wasEmpty = true;
   #visible = false;
 
@@ -100,6 +103,7 @@ export class DevicesTree implements vscode.TreeDataProvider<Element>, Disposable
   flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#drawnAt = Date.now();
     const all = this.#allPending || isFleetEmpty(this.#fleet.devices) !== this.#wasEmpty;
     const elements = [...this.#pending];
     this.#allPending = false;
@@ -180,7 +184,9 @@ export class DevicesTree implements vscode.TreeDataProvider<Element>, Disposable
 
   #schedule(): void {
     if (!this.#visible || this.#timer !== undefined) return;
-    this.#timer = setTimeout(() => this.flush(), redrawMs);
+    const sinceLast = Date.now() - this.#drawnAt;
+    const wait = Math.max(gatherMs, redrawMs - sinceLast);
+    this.#timer = setTimeout(() => this.flush(), wait);
   }
 }
 

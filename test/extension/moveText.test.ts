@@ -42,7 +42,7 @@ describe('texts of a move', () => {
     assert.equal(
       detail,
       [
-        '48 MB of memory goes along; the process is paused for about 420 ms.',
+        '48 MB of memory goes along; the process is paused for about 400 ms.',
         '⚠ A connection to 10.0.0.9:5432 is closed.',
         '   → The program must connect again.',
       ].join('\n'),
@@ -121,8 +121,8 @@ describe('the doctor', () => {
     } as const;
     const report = doctorReport([device], new Map([['alpha', 'It is slow.']]), 0);
     assert.match(report, /## alpha/);
-    assert.match(report, /⛔ It is slow/);
+    assert.match(report, /\*\*It is slow/);
     assert.match(report, /criu does not work here yet/);
-    assert.match(report, /CRIU is missing[^]*→ Set the device up/);
+    assert.match(report, /\*\*In the way:\*\* CRIU is missing[^]*→ Set the device up/);
   });
 });
