@@ -16,7 +16,10 @@ export default defineConfig({
   version: process.env['FLICK_TEST_VSCODE'] ?? '1.100.0',
   extensionDevelopmentPath: dirname(fileURLToPath(import.meta.url)),
   workspaceFolder: workspace,
-  env: { FLICK_HOME: home, ...(report === undefined ? {} : { FLICK_TEST_REPORT: report }) },
+  env: {
+    FLICK_HOME: process.env['FLICK_TEST_HOME'] ?? home,
+    ...(report === undefined ? {} : { FLICK_TEST_REPORT: report }),
+  },
   mocha: { ui: 'bdd', timeout: 30_000, ...(report === undefined ? {} : { reporter }) },
   launchArgs: [
     ...['--disable-extensions', '--disable-workspace-trust', '--disable-gpu'],

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { root } from '../../support/provisioned.ts';
 import { openBrowser, openWorkbench } from './browser.ts';
+import { endProcesses, processesWith } from './processes.ts';
 import { startServer } from './server.ts';
 
 /** One line of the report that the suites write; `end` is the last one of a run that was not broken off. */
@@ -32,12 +33,13 @@ const testCli = join(root, 'node_modules', '@vscode', 'test-cli', 'out', 'bin.mj
 export async function runExtensionHost(options: HostRunOptions): Promise<HostRun> {
   const folder = mkdtempSync(join(tmpdir(), 'flick-extension-host-'));
   const report = join(folder, 'report.jsonl');
+  const home = join(folder, 'home');
   try {
     const args = options.grep === undefined ? [] : ['--grep', options.grep];
     const failure =
       options.host === 'electron'
-        ? await runInElectron(report, args)
-        : await runInServer(report, args, options.timeoutMs ?? 180_000);
+        ? await runInElectron({ report, home, args })
+        : await runInServer({ report, home, args }, options.timeoutMs ?? 180_000);
     const lines = existsSync(report) ? readFileSync(report, 'utf8').trim().split('\n') : [];
     const results = lines
       .filter((line) => line !== '')
@@ -51,12 +53,20 @@ export async function runExtensionHost(options: HostRunOptions): Promise<HostRun
       brokenOff: ended ? brokenOff : (failure ?? 'the run left no last line'),
     };
   } finally {
+    // An agent that the extension started would stay for a day.
+    await endProcesses(processesWith('FLICK_HOME', home), 0);
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-async function runInElectron(report: string, args: readonly string[]): Promise<string | undefined> {
-  const { code, output } = await testCliRun(report, args);
+interface TestCliRun {
+  readonly report: string;
+  readonly home: string;
+  readonly args: readonly string[];
+}
+
+async function runInElectron(run: TestCliRun): Promise<string | undefined> {
+  const { code, output } = await testCliRun(run);
   return code === 0 ? undefined : `exit status ${code}: ${output.slice(-3000)}`;
 }
 
@@ -68,12 +78,9 @@ interface ListedConfiguration {
   readonly env: Record<string, string>;
 }
 
-async function runInServer(
-  report: string,
-  args: readonly string[],
-  timeoutMs: number,
-): Promise<string | undefined> {
-  const { code, output } = await testCliRun(report, ['--list-configuration', ...args]);
+async function runInServer(run: TestCliRun, timeoutMs: number): Promise<string | undefined> {
+  const args = ['--list-configuration', ...run.args];
+  const { code, output } = await testCliRun({ ...run, args });
   if (code !== 0) return `Failed to read .vscode-test.mjs: ${output}`;
   const [listed] = JSON.parse(output) as ListedConfiguration[];
   if (listed === undefined) return '.vscode-test.mjs has no configuration';
@@ -114,14 +121,15 @@ async function runInServer(
   }
 }
 
-function testCliRun(
-  report: string,
-  args: readonly string[],
-): Promise<{ code: number | null; output: string }> {
+function testCliRun({
+  report,
+  home,
+  args,
+}: TestCliRun): Promise<{ code: number | null; output: string }> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [testCli, ...args], {
       cwd: root,
-      env: { ...process.env, FLICK_TEST_REPORT: report },
+      env: { ...process.env, FLICK_TEST_REPORT: report, FLICK_TEST_HOME: home },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let output = '';

@@ -18,11 +18,32 @@ export function processesOf(ancestor: number | undefined): SeenProcess[] {
   return ancestor === undefined ? [] : below(ancestor);
 }
 
-/** Gives processes two seconds to end by themselves, then kills those that are left, each by its PID. */
-export async function endProcesses(processes: readonly SeenProcess[]): Promise<void> {
+/**
+ * The processes whose environment has this variable with this value (proc_pid_environ(5)): with a folder that only one
+ * test has as `FLICK_HOME`, everything that was started on its behalf and outlives its parent, agents first of all.
+ */
+export function processesWith(variable: string, value: string): SeenProcess[] {
+  const all = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  const holders = all.filter((name) => {
+    try {
+      const environment = readFileSync(`/proc/${name}/environ`, 'utf8').split('\0');
+      return environment.includes(`${variable}=${value}`);
+    } catch {
+      return false;
+    }
+  });
+  return holders.map((name) => look(Number(name))).filter((found) => found !== undefined);
+}
+
+/** Gives processes a while, in ms, to end by themselves, then kills those that are left, each by its PID. */
+export async function endProcesses(
+  processes: readonly SeenProcess[],
+  patienceMs = 2000,
+): Promise<void> {
   const left = (): SeenProcess[] =>
     processes.filter(({ pid, started }) => look(pid)?.started === started);
-  for (let round = 0; round < 40 && left().length > 0; round++) await sleep(50);
+  const end = Date.now() + patienceMs;
+  while (Date.now() < end && left().length > 0) await sleep(50);
   for (const { pid } of left()) {
     try {
       process.kill(pid, 'SIGKILL');
