@@ -1,5 +1,5 @@
 import type { Disposable } from '../../common/disposable.ts';
-import { Emitter } from '../../common/event.ts';
+import { Deferred } from '../../common/deferred.ts';
 import type { Logger } from '../../common/logger.ts';
 import { messageOf } from '../../common/rpc.ts';
 import { FlickError, type ExitStatus, type TerminalSize } from '../../protocol/index.ts';
@@ -46,12 +46,12 @@ export class Cell implements Disposable {
   readonly keeperPid: number;
   readonly userNamespace: { readonly uid: number; readonly gid: number } | undefined;
   readonly #client: KeeperClient;
-  readonly #ended = new Emitter<CellEnd>();
+  readonly #ended = new Deferred<CellEnd>();
   #disposed = false;
   #over = false;
 
-  /** Fires once, unless the cell was disposed or shut down before. */
-  readonly onDidEnd = this.#ended.event;
+  /** How the process's life here ended; stays pending when the cell was disposed or shut down before. */
+  readonly ended: Promise<CellEnd> = this.#ended.promise;
 
   private constructor(
     folder: string,
@@ -125,16 +125,16 @@ export class Cell implements Disposable {
     return `/proc/${this.keeperPid}/root`;
   }
 
-  /** @throws {FlickError} `launchFailed` with the reason in words */
+  /** @returns its PID inside the cell. @throws {FlickError} `launchFailed` with the reason in words */
   async launch(options: {
     readonly program: string;
     readonly argv: readonly string[];
     readonly environment: Readonly<Record<string, string>>;
     readonly cwd: string;
     readonly size: TerminalSize;
-  }): Promise<void> {
+  }): Promise<number> {
     try {
-      await this.#client.launch({
+      return await this.#client.launch({
         program: options.program,
         argv: options.argv,
         env: options.environment,
@@ -283,7 +283,6 @@ export class Cell implements Disposable {
   dispose(): void {
     this.#disposed = true;
     this.#client.dispose();
-    this.#ended.dispose();
   }
 
   #heldJob(job: KeeperJob): HeldJob {
@@ -301,7 +300,7 @@ export class Cell implements Disposable {
   #end(end: CellEnd): void {
     if (this.#over) return;
     this.#over = true;
-    this.#ended.fire(end);
+    this.#ended.resolve(end);
   }
 }
 

@@ -98,7 +98,7 @@ export class ManagedProcess implements Disposable {
   }
 
   /** Takes the process to live in a cell with the given root PID. */
-  enterCell(cell: Cell, pid: number): void {
+  enterCell(cell: Cell, pid: number | undefined): void {
     this.#cell = cell;
     this.#pid = pid;
     this.#changed.fire();

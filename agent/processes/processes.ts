@@ -151,7 +151,7 @@ export class Processes implements Disposable {
         binds: [],
         logger: this.#options.logger,
       });
-      await cell.launch({
+      const inner = await cell.launch({
         program,
         argv: [command, ...rest],
         environment,
@@ -168,7 +168,8 @@ export class Processes implements Disposable {
         },
       });
       this.#add(managed);
-      this.adoptCell(managed, cell, await cell.appPid());
+      // A program that ended at once has no PID any more, and its end is on its way.
+      this.adoptCell(managed, cell, await cell.hostPidOf(inner).catch(() => undefined));
       return managed;
     } catch (error) {
       await cell?.shutdown();
@@ -212,20 +213,20 @@ export class Processes implements Disposable {
   }
 
   /** Lets the process live in the cell and follows how it ends there. */
-  adoptCell(managed: ManagedProcess, cell: Cell, pid: number): void {
+  adoptCell(managed: ManagedProcess, cell: Cell, pid: number | undefined): void {
     managed.enterCell(cell, pid);
-    cell.onDidEnd((end) => {
-      void (async () => {
+    cell.ended
+      .then(async (end) => {
         if (managed.cell !== cell) return;
         if (end.kind === 'exited') await managed.ended(end.status);
         if (end.kind === 'lost') await managed.lost(end.why);
-      })().catch((error: unknown) =>
+      })
+      .catch((error: unknown) =>
         this.#options.logger.log('error', 'an end could not be recorded', {
           id: managed.id,
           error: messageOf(error),
         }),
       );
-    });
   }
 
   /** Dismisses a process that does not run, or one that was adopted (which then runs on by itself). */
