@@ -31,7 +31,7 @@ struct job *job_new(void) {
   struct job *best = NULL;
   for (int i = 0; i < MAX_JOBS; i++) {
     struct job *j = &K.jobs[i];
-    if (j->id && j->phase != PHASE_DONE) continue;
+    if (j->id && (j->phase != PHASE_DONE || j->leader_pipe >= 0)) continue;
     if (!best || j->id < best->id) best = j;
   }
   if (!best) return NULL;
@@ -194,7 +194,9 @@ void jobs_forget(struct conn *c) {
 static void child_ended(pid_t pid, int status) {
   for (int i = 0; i < MAX_JOBS; i++) {
     struct job *j = &K.jobs[i];
-    if (!j->id || j->pid != pid) continue;
+    /* criu has the same PID in one job after the other, lastPid being the same. */
+    if (!j->id || j->pid != pid || j->reaped) continue;
+    j->reaped = true;
     if (j->leader_pipe >= 0) job_leader_record(j);
     if (j->leader && j->phase == PHASE_DONE) return;
     job_ended(j, j->leader && status == 0 ? 1 << 8 : status);

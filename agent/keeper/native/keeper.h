@@ -85,7 +85,7 @@ struct job {
   int leader_pipe; /* -1, or records of the session leader: see spawn.c */
   struct conn *owner, *hold;
   uint8_t kind, phase;
-  bool has_hold, stays, leader, pinned, go_on, abort_early;
+  bool has_hold, stays, leader, reaped, pinned, go_on, abort_early;
   char action[32];
   int status; /* wait status, once done */
   pid_t *stopped; /* the tree given SIGSTOP when pinned, 0-terminated */
