@@ -195,20 +195,21 @@ interface Interrupted {
 
 /** Finds out how a move ended after the link to the source or between the agents broke. */
 async function settleInterrupted(interrupted: Interrupted): Promise<HandoffOutcome> {
-  const { handoff, from, to, error } = interrupted;
+  const { handoff, id, from, to, error } = interrupted;
   const deadline = Date.now() + settleTimeout;
   for (;;) {
+    let failure: unknown;
     try {
       await from.connect();
       // The agent keeps the outcome: only our own link may have been lost.
       return await from.request(awaitHandoff, { handoff });
-    } catch (failure) {
-      if (!(failure instanceof FlickError) || !isOpen(failure)) {
-        if (failure instanceof FlickError && from.state.kind === 'connected') throw failure;
-      } else if (failure.reason !== 'linkLost') {
-        const settled = await settleByVerdicts(interrupted).catch(() => undefined);
-        if (settled !== undefined) return settled();
-      }
+    } catch (thrown) {
+      failure = thrown;
+    }
+    if (from.state.kind === 'connected' && failure instanceof FlickError) {
+      if (!isOpen(failure) || (await runsOn(from, id))) throw failure;
+      const settled = await settleByVerdicts(interrupted).catch(() => undefined);
+      if (settled !== undefined) return settled();
     }
     if (Date.now() > deadline) break;
     await delay(1_000);
@@ -228,6 +229,13 @@ async function settleInterrupted(interrupted: Interrupted): Promise<HandoffOutco
 /** True when the error leaves open where the process runs, or comes from an agent that was started anew. */
 function isOpen(error: FlickError): boolean {
   return isUnsettled(error) || error.reason === 'invalidRequest';
+}
+
+/** A source that has not released the process says so itself: no doubt then. */
+async function runsOn(device: Device, id: string): Promise<boolean> {
+  const processes = await device.listProcesses().catch(() => []);
+  const state = processes.find((each) => each.id === id)?.state;
+  return state === 'running' || state === 'stopped';
 }
 
 /** @returns what to tell of the move, once both sides agree */

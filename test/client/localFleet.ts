@@ -1,0 +1,59 @@
+import { join } from 'node:path';
+import { AgentFile } from '../../client/agentFile.ts';
+import type { Device } from '../../client/device.ts';
+import { Fleet } from '../../client/fleet.ts';
+import { LocalTransport } from '../../client/transports/local.ts';
+import { provisioned, root } from '../support/provisioned.ts';
+import { temporaryFolder } from '../support/temporary.ts';
+
+/** The agent as the build makes it. */
+export const agentFile = new AgentFile(join(root, 'dist', 'agent.cjs'));
+
+/** Several real agents on this machine, each with a home of its own, as if they were devices. */
+export interface LocalFleet {
+  readonly fleet: Fleet;
+  readonly folder: string;
+  device(name: string): Device;
+  /** Another client of the same agents. */
+  another(): Fleet;
+  /** Ends the processes and agents, and removes their homes. */
+  dispose(): Promise<void>;
+}
+
+/** @param names of the devices beside this machine */
+export async function makeLocalFleet(names: readonly string[]): Promise<LocalFleet> {
+  const folder = temporaryFolder();
+  // Agents inherit it; one that is installed on the machine is as good.
+  process.env['FLICK_CRIU'] ??= provisioned.criu;
+  const make = (): Fleet =>
+    new Fleet({
+      home: join(folder.path, 'local'),
+      agentFile,
+      prompter: {
+        passphrase: () => Promise.resolve(undefined),
+        confirmHostKey: () => Promise.resolve(false),
+      },
+      createTransport: (entry) => new LocalTransport(join(folder.path, entry?.name ?? 'local')),
+    });
+  const fleet = make();
+  for (const name of names) await fleet.addDevice({ name, host: 'unused' });
+  const others: Fleet[] = [];
+  return {
+    fleet,
+    folder: folder.path,
+    device: (name) => fleet.device(name),
+    another() {
+      const other = make();
+      others.push(other);
+      return other;
+    },
+    async dispose() {
+      for (const device of fleet.devices) {
+        if (device.state.kind === 'disconnected') continue;
+        await fleet.removeAgent(device, { force: true }).catch(() => undefined);
+      }
+      for (const each of [fleet, ...others]) each.dispose();
+      folder.remove();
+    },
+  };
+}
