@@ -3,10 +3,11 @@ import type { Device } from '../../client/device.ts';
 import { applyDeviceSetup, planDeviceSetup } from '../../client/setup.ts';
 import { describeDevice, type SetupPlan } from '../../protocol/index.ts';
 import { l10n } from '../l10n.ts';
-import { deviceLabel } from '../model/deviceRow.ts';
+import { deviceInText } from '../model/deviceRow.ts';
 import { doctorReport } from '../model/doctorReport.ts';
 import { describeProblem } from '../model/problem.ts';
 import { setupReport } from '../model/setupReport.ts';
+import type { Choice } from '../problems.ts';
 import type { CommandTable, Services } from './services.ts';
 import { confirmed, deviceTarget, elementsOf } from './targets.ts';
 
@@ -31,7 +32,7 @@ export function setupCommands(services: Services): CommandTable<SetupCommandId> 
       const title = l10n.t('Remove Agent from Device');
       const device = await deviceTarget(fleet, args, title, connected);
       if (device === undefined) return;
-      const name = deviceLabel(device);
+      const name = deviceInText(device);
       const running = device.processes.filter((each) => each.pid !== null).length;
       const detail =
         running === 0
@@ -82,26 +83,50 @@ async function showDoctor({ documents }: Services, devices: readonly Device[]): 
   );
 }
 
+/** Sets a device up; with nothing left to do, what was done can be undone. */
 async function setUp(services: Services, device: Device): Promise<void> {
-  const { documents, problems } = services;
-  const name = deviceLabel(device);
-  const { bundle } = services;
-  const doable = await planDeviceSetup(device, { bundle });
-  const undoable = await planDeviceSetup(device, { undo: true });
-  const undo = doable.steps.length === 0 && undoable.steps.length > 0;
-  const plan = undo ? undoable : doable;
-  if (plan.steps.length === 0) {
-    const message =
-      plan.leftOut.length === 0
-        ? l10n.t('{0} has everything that Flick needs.', name)
-        : l10n.t('Flick cannot set up more on {0}: {1}', name, plan.leftOut.join(' '));
-    problems.offer(plan.leftOut.length === 0 ? 'information' : 'warning', message, []);
+  const { bundle, problems } = services;
+  const name = deviceInText(device);
+  const plan = await planDeviceSetup(device, { bundle });
+  if (plan.steps.length > 0) {
+    await carryOut(services, device, plan, false);
     return;
   }
-  await documents.showMarkdown(l10n.t('Set up {0}.md', device.name), setupReport(name, plan, undo));
-  const question = undo
-    ? l10n.t('{0} is set up. Undo what was done?', name)
-    : l10n.t('Set up {0}?', name);
+  const undo = await planDeviceSetup(device, { undo: true });
+  const message =
+    plan.leftOut.length === 0
+      ? l10n.t('Nothing is left to set up on {0}.', name)
+      : l10n.t('Flick cannot set up more on {0}: {1}', name, plan.leftOut.join(' '));
+  problems.offer(
+    plan.leftOut.length === 0 ? 'information' : 'warning',
+    message,
+    undo.steps.length === 0 ? [] : [undoChoice(services, device)],
+  );
+}
+
+function undoChoice(services: Services, device: Device): Choice {
+  return {
+    title: l10n.t('Undo Setup…'),
+    run: async () => {
+      await carryOut(services, device, await planDeviceSetup(device, { undo: true }), true);
+    },
+  };
+}
+
+/** Shows the plan, asks, and does exactly what it says. */
+async function carryOut(
+  services: Services,
+  device: Device,
+  plan: SetupPlan,
+  undo: boolean,
+): Promise<void> {
+  const { bundle, documents, problems } = services;
+  const name = deviceInText(device);
+  const title = undo
+    ? l10n.t('Undo setup of {0}.md', device.name)
+    : l10n.t('Set up {0}.md', device.name);
+  await documents.showMarkdown(title, setupReport(name, plan, undo));
+  const question = undo ? l10n.t('Undo the setup of {0}?', name) : l10n.t('Set up {0}?', name);
   const action = undo ? l10n.t('Undo') : l10n.t('Set Up');
   if (!(await confirmed(question, stepLines(plan), action))) return;
   const { done, failed } = await vscode.window.withProgress(
@@ -119,7 +144,10 @@ async function setUp(services: Services, device: Device): Promise<void> {
     ]);
     return;
   }
-  problems.offer('information', l10n.t('{0} steps were done on {1}.', done.length, name), []);
+  const message = undo
+    ? l10n.t('The setup of {0} is undone.', name)
+    : l10n.t('{0} is set up ({1} steps).', name, done.length);
+  problems.offer('information', message, undo ? [] : [undoChoice(services, device)]);
 }
 
 function stepLines({ steps, leftOut }: SetupPlan): string {

@@ -24,6 +24,28 @@ export function endOf(processName: string, { exitCode, signal }: ExitStatus): st
   return l10n.t('{0} is gone.', processName);
 }
 
+/** DECSET and DECRST of the alternate screen (xterm control sequences, private modes 47, 1047 and 1049). */
+const screenSwitch = /\u001b\[\?(?:47|1047|1049)([hl])/g;
+const longestSwitch = 8;
+
+/** Follows whether a program owns the whole screen, so that one that was killed can be tidied up after. */
+export class AlternateScreen {
+  #isOn = false;
+  /** The end of what was read, as a sequence may be cut in two. */
+  #tail = '';
+
+  get isOn(): boolean {
+    return this.#isOn;
+  }
+
+  read(output: string): void {
+    const text = this.#tail + output;
+    const last = [...text.matchAll(screenSwitch)].at(-1);
+    if (last !== undefined) this.#isOn = last[1] === 'h';
+    this.#tail = text.slice(1 - longestSwitch);
+  }
+}
+
 /** Control sequences of a terminal (ECMA-48, sections 5.4 and 8.3.89): CSI, OSC and other strings, and short ones. */
 const controlSequence =
   /\u001b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[ -/]*[0-~])/g;

@@ -4,12 +4,13 @@ import type { TerminalSession } from '../../client/terminalSession.ts';
 import { DisposableStore } from '../../common/disposable.ts';
 import type { ExitStatus } from '../../protocol/index.ts';
 import { l10n } from '../l10n.ts';
-import { endOf, tabName } from '../model/terminalText.ts';
+import { AlternateScreen, endOf, tabName } from '../model/terminalText.ts';
 
 const dim = '\u001b[2m';
 const normal = '\u001b[0m';
-/** Leaves the alternate screen and shows the cursor: what a program that was killed could not do itself. */
-const recover = '\u001b[?1049l\u001b[?25h\r\n';
+/** What a program that was killed could not do itself. Outside of the alternate screen, leaving it moves the cursor. */
+const leaveScreen = '\u001b[?1049l';
+const showCursor = '\u001b[?25h';
 
 /**
  * A terminal tab on a process. It outlives every move: the session finds the process again wherever it runs, and only
@@ -22,6 +23,7 @@ export class ProcessTerminal implements vscode.Pseudoterminal {
   readonly #write = new vscode.EventEmitter<string>();
   readonly #close = new vscode.EventEmitter<number>();
   readonly #name = new vscode.EventEmitter<string>();
+  readonly #screen = new AlternateScreen();
   readonly #decoder = new StringDecoder('utf8');
   #shownName = '';
   /** Set when the process has ended: the tab then stays for reading, and any key closes it. */
@@ -41,7 +43,11 @@ export class ProcessTerminal implements vscode.Pseudoterminal {
   /** Begins only now, as VS Code drops what is written to a tab before it is drawn. */
   open(dimensions: vscode.TerminalDimensions | undefined): void {
     this.#store.add(
-      this.#session.onOutput((bytes) => this.#write.fire(this.#decoder.write(bytes))),
+      this.#session.onOutput((bytes) => {
+        const text = this.#decoder.write(bytes);
+        this.#screen.read(text);
+        this.#write.fire(text);
+      }),
     );
     this.#store.add(this.#session.onDidChangeState(() => this.#stateChanged()));
     if (dimensions !== undefined) this.setDimensions(dimensions);
@@ -75,6 +81,7 @@ export class ProcessTerminal implements vscode.Pseudoterminal {
   #ended(exit: ExitStatus): void {
     this.#exitCode = exit.exitCode ?? 1;
     const text = l10n.t('[{0} Press any key to close.]', endOf(this.#processName, exit));
-    this.#write.fire(`${this.#decoder.end()}${recover}${dim}${text}${normal}\r\n`);
+    const tidy = `${this.#screen.isOn ? leaveScreen : ''}${showCursor}`;
+    this.#write.fire(`${this.#decoder.end()}${tidy}\r\n${dim}${text}${normal}\r\n`);
   }
 }

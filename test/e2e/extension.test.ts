@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Lab } from '../lab/lab.ts';
 import { root } from '../support/provisioned.ts';
 import { skip } from '../support/skip.ts';
+import { endProcesses, processesWith } from './vscode/processes.ts';
 import { requireVsCode, VsCodeSession } from './vscode/session.ts';
 import { waitFor } from './vscode/wait.ts';
 
@@ -42,9 +43,11 @@ describe('the extension in VS Code', function () {
     await session?.keepFailure(this.currentTest);
   });
   after(async () => {
-    await session?.host((code) => code.commands.executeCommand('flick.test.end')).catch(() => undefined);
     await session?.close();
     await lab?.down();
+    // The agent of this machine would stay for a day.
+    if (folder !== undefined)
+      await endProcesses(processesWith('FLICK_HOME', join(folder, 'flick')), 0);
     if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
   });
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { doctorReport } from '../../extension/model/doctorReport.ts';
-import { plainText, tabName } from '../../extension/model/terminalText.ts';
+import { AlternateScreen, plainText, tabName } from '../../extension/model/terminalText.ts';
 import { confirmation, mustConfirm, refusal, summary } from '../../extension/moves/moveText.ts';
 import { PauseEstimate } from '../../extension/moves/pauseEstimate.ts';
 import type { Finding } from '../../protocol/index.ts';
@@ -102,6 +102,16 @@ describe('terminal texts', () => {
   it('name the tab after where the process is', () => {
     const device = { name: 'beta', isLocal: false } as never;
     assert.equal(tabName('web', { kind: 'attached', device }), 'web — beta');
+  });
+
+  it('know whether a program owns the whole screen', () => {
+    const screen = new AlternateScreen();
+    screen.read('a\u001b[?104');
+    assert.equal(screen.isOn, false);
+    screen.read('9h vim');
+    assert.equal(screen.isOn, true);
+    screen.read('\u001b[?1049l\u001b[?25h');
+    assert.equal(screen.isOn, false);
   });
 
   it('turn what a program drew into plain text', () => {
