@@ -5,8 +5,13 @@ import { readEnvironment } from '../../procfs/command.ts';
 import { readCpuFlags } from '../../procfs/cpu.ts';
 import { eachOf, readProcLink } from '../../procfs/read.ts';
 import { readTree, type ProcessTree } from '../../processes/tree.ts';
-import type { CriuFacts, FactProcess } from './factsSchema.ts';
-import { gatherDescriptors, type DescriptorFacts, type HeldInode } from './gatherDescriptors.ts';
+import type { CriuFacts, FactProcess, UnsupportedObject } from './factsSchema.ts';
+import {
+  gatherDescriptors,
+  type DescriptorFacts,
+  type HeldInode,
+  type HeldNamespace,
+} from './gatherDescriptors.ts';
 import { gatherInet } from './gatherInet.ts';
 import { gatherMemory } from './gatherMemory.ts';
 import { gatherPipes, groupTerminals } from './gatherPipes.ts';
@@ -88,7 +93,7 @@ export async function gatherFacts(input: FactsInput): Promise<CriuFacts> {
       input.flickOwnedTty && each.role === 'slave' ? { ...each, inside: true } : each,
     ),
     outsidePidfds: all('pidfds')
-      .filter((each) => each.target > 0 && !pids.has(each.target))
+      .filter((each) => each.target >= 0 && !pids.has(each.target))
       .slice(0, 1000),
     pipes: await gatherPipes(all('pipes'), pids, process.getuid?.() === 0),
     leaked: cut(all('leaked'), 'descriptors of other mounts'),
@@ -98,6 +103,7 @@ export async function gatherFacts(input: FactsInput): Promise<CriuFacts> {
         ...all('unsupported'),
         ...memoryFacts.flatMap((each) => each.unsupported),
         ...sockets.unsupported,
+        ...(await foreignHandles(tree, all('namespaces'))),
       ],
       'unsupported objects',
     ),
@@ -152,6 +158,28 @@ async function gatherSockets(
     result.unsupported.push(...inet.unsupported);
   }
   return result;
+}
+
+/** Open namespaces that no process of the tree lives in: CRIU cannot say what they would be elsewhere. */
+async function foreignHandles(
+  tree: ProcessTree,
+  held: readonly HeldNamespace[],
+): Promise<UnsupportedObject[]> {
+  const lived = new Set<string>();
+  for (const { pid } of held.length === 0 ? [] : tree.processes) {
+    for (const kind of ['cgroup', 'ipc', 'mnt', 'net', 'pid', 'time', 'user', 'uts']) {
+      const namespace = await readProcLink(`/proc/${pid}/ns/${kind}`);
+      if (namespace !== undefined) lived.add(namespace);
+    }
+  }
+  return held
+    .filter((each) => !lived.has(each.target))
+    .map(({ pid, fd, target }) => ({
+      pid,
+      fd,
+      what: `a handle of another namespace (${target})`,
+      cause: 'namespace',
+    }));
 }
 
 async function gatherFolders(tree: ProcessTree): Promise<{ cwds: string[]; chroots: string[] }> {

@@ -44,6 +44,13 @@ export interface HeldPidfd {
   readonly target: number;
 }
 
+/** An open namespace (namespaces(7)), such as `net:[4026531840]`. */
+export interface HeldNamespace {
+  readonly pid: number;
+  readonly fd: number;
+  readonly target: string;
+}
+
 /** What the descriptors of one process are. */
 export interface DescriptorFacts {
   readonly readable: boolean;
@@ -55,6 +62,7 @@ export interface DescriptorFacts {
   readonly watches: WatchDescriptor[];
   readonly unsupported: UnsupportedObject[];
   readonly pidfds: HeldPidfd[];
+  readonly namespaces: HeldNamespace[];
 }
 
 const deletedMark = ' (deleted)';
@@ -70,16 +78,16 @@ const movableAnonymous = new Set([
   '[signalfd]',
   '[timerfd]',
   '[pidfd]',
-  'bpf-map',
 ]);
 
 /** Majors and minors of the kernel's Documentation/admin-guide/devices.txt. */
 const memoryMajor = 1;
 const ttyMajor = 4;
 const ttyAuxMajor = 5;
-const miscMajor = 10;
-const tunMinor = 200;
 const consoleMinors = 64;
+
+/** In bytes; ordinary pages have at most 64 KiB, on arm64. */
+const smallestHugePage = 1 << 20;
 
 /** Looks at every descriptor of a process. `readable` is false when the caller may not. */
 export async function gatherDescriptors(process: TreeProcess): Promise<DescriptorFacts> {
@@ -95,6 +103,7 @@ export async function gatherDescriptors(process: TreeProcess): Promise<Descripto
     watches: [],
     unsupported: [],
     pidfds: [],
+    namespaces: [],
   };
   const mounts = (await readMounts(pid)) ?? [];
   for (const descriptor of descriptors ?? []) {
@@ -120,15 +129,9 @@ async function classify(
   } else if (target.startsWith('anon_inode:') || target.startsWith('pidfd:')) {
     classifyAnonymous(facts, pid, fd, target, info, mounts);
   } else if (target.startsWith('/memfd:')) {
-    // A file in memory: its pages go into the images.
-  } else if (/^[a-z]+:\[\d+\]$/.test(target)) {
-    const kind = target.slice(0, target.indexOf(':'));
-    facts.unsupported.push({
-      pid,
-      fd,
-      what: `a handle of a ${kind} namespace`,
-      cause: 'namespace',
-    });
+    await classifyMemoryFile(facts, pid, fd);
+  } else if (/^[a-z_]+:\[\d+\]$/.test(target)) {
+    facts.namespaces.push({ pid, fd, target });
   } else if (!target.startsWith('/') || target.startsWith('/secretmem')) {
     unsupported(facts, pid, fd, describeObject(target));
   } else {
@@ -153,6 +156,14 @@ function classifyAnonymous(
     facts.watches.push(describeWatch(pid, fd, info, mounts));
   } else if (name === '[pidfd]' && info.pidOfPidfd !== undefined) {
     facts.pidfds.push({ pid, fd, target: info.pidOfPidfd });
+  }
+}
+
+/** A file in memory goes into the images with its pages, except one of huge pages. */
+async function classifyMemoryFile(facts: DescriptorFacts, pid: number, fd: number): Promise<void> {
+  const stats = await stat(`/proc/${pid}/fd/${fd}`).catch(() => undefined);
+  if (stats !== undefined && stats.blksize >= smallestHugePage) {
+    unsupported(facts, pid, fd, 'a memory file of huge pages (memfd_create with MFD_HUGETLB)');
   }
 }
 
@@ -192,12 +203,12 @@ function classifyCharacterDevice(
     const key = `${stats.rdev.toString(16)}:${stats.dev.toString(16)}`;
     facts.terminals.push({ pid, fd, path: shown(target), key, role, index });
   };
-  if (major === memoryMajor || (major === miscMajor && minor === tunMinor)) return;
+  if (major === memoryMajor) return;
   if (major >= 136 && major <= 143) add('slave', (major - 136) * 256 + minor);
   else if (major === ttyAuxMajor && minor === 2) add('master', info.ttyIndex ?? -1);
   else if (major === ttyAuxMajor && minor === 0) add('slave', -1);
   else if (major === ttyAuxMajor && minor === 1) add('console', -1);
-  else if (major === ttyMajor && minor < consoleMinors) add('console', -1);
+  else if (major === ttyMajor && minor > 0 && minor < consoleMinors) add('console', -1);
   else device(facts, pid, fd, describeDevice(target));
 }
 
@@ -304,7 +315,9 @@ const devices: readonly (readonly [RegExp, string])[] = [
   [/^\/dev\/(input\/|uinput|hidraw)/, 'the input device'],
   [/^\/dev\/snd\//, 'the sound device'],
   [/^\/dev\/(video|media)/, 'the camera'],
+  [/^\/dev\/tty\d*$/, 'the virtual console'],
   [/^\/dev\/tty/, 'the serial port'],
+  [/^\/dev\/net\/tun/, 'the network tunnel'],
   [/^\/dev\/(i2c|spidev|gpio)/, 'the hardware bus'],
   [/^\/dev\/bus\/usb/, 'the USB device'],
 ];

@@ -1,6 +1,6 @@
 import { run } from '../../device/run.ts';
 import { readProcLink } from '../../procfs/read.ts';
-import { endpoint, readInet, type InetSocket, type InetTable } from '../../procfs/inet.ts';
+import { endpoint, readInet, type InetSocket } from '../../procfs/inet.ts';
 import type { Connection, CriuFacts, UnsupportedObject } from './factsSchema.ts';
 import type { HeldInode } from './gatherDescriptors.ts';
 
@@ -9,18 +9,6 @@ export interface InetFacts {
   readonly connections: Connection[];
   readonly unsupported: UnsupportedObject[];
 }
-
-/** Tables whose sockets CRIU dumps: can_dump_inet_sk() in its sk-inet.c. */
-const movableTables: ReadonlySet<InetTable> = new Set<InetTable>([
-  'tcp',
-  'tcp6',
-  'udp',
-  'udp6',
-  'udplite',
-  'udplite6',
-  'raw',
-  'raw6',
-]);
 
 /**
  * Internet sockets of a tree in one network namespace. A loopback connection is inside when the tree holds both ends.
@@ -44,13 +32,6 @@ export async function gatherInet(pid: number, held: readonly HeldInode[]): Promi
         what: `a Multipath TCP socket (${where})`,
         cause: 'connection',
       });
-    } else if (!movableTables.has(socket.table)) {
-      facts.unsupported.push({
-        pid: holder.pid,
-        fd: holder.fd,
-        what: 'a ping socket (ICMP)',
-        cause: 'unsupportedObject',
-      });
     } else {
       add(facts, socket, holder, locals);
     }
@@ -68,7 +49,7 @@ function add(
   const { pid, fd } = holder;
   const listens = protocol === 'tcp' ? socket.state === 'LISTEN' : socket.remotePort === 0;
   if (listens) {
-    if (socket.table.startsWith('raw') || socket.localPort === 0) return;
+    if (!/^(tcp|udp)/.test(socket.table) || socket.localPort === 0) return;
     facts.listening.push({
       protocol,
       address: socket.localAddress,
@@ -77,7 +58,7 @@ function add(
     });
     return;
   }
-  if (socket.remotePort === 0) return;
+  if (socket.remotePort === 0 || !/^(tcp|udp)/.test(socket.table)) return;
   const [local, remote] = ends(socket);
   facts.connections.push({
     pid,

@@ -90,6 +90,9 @@ function unsupportedMapping(
 ): { what: string; cause: UnsupportedObject['cause'] } | undefined {
   const { name } = mapping;
   if (name.startsWith('anon_inode:[io_uring]')) return { what: 'an io_uring', cause: 'ioUring' };
+  if (/^\/SYSV[0-9a-f]{8}/.test(name)) {
+    return { what: 'System V shared memory', cause: 'unsupportedObject' };
+  }
   if (/^\/secretmem|^\/dmabuf:|^anon_inode:/.test(name)) {
     return { what: describeObject(name), cause: 'unsupportedObject' };
   }
