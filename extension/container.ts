@@ -31,7 +31,7 @@ export function buildContainer(context: vscode.ExtensionContext): Disposable {
   const problems = new Problems(output, logs);
   const fleet = store.add(
     new Fleet({
-      home: settings.home === '' ? flickHome() : settings.home,
+      home: settings.home ?? flickHome(),
       agentFile: findAgentFile(bundlePath),
       prompter: new PersonPrompter(context.secrets),
       logger,

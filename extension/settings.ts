@@ -1,3 +1,5 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import * as vscode from 'vscode';
 import { confirmMoveValues, type ConfirmMove, type SettingId } from './ids.ts';
 
@@ -7,10 +9,12 @@ function read(id: SettingId): unknown {
 
 /** The settings as they are now. In an untrusted workspace VS Code leaves out what the workspace says. */
 export const settings = {
-  /** Empty when neither set nor to be overridden. */
-  get home(): string {
+  /** Undefined when the environment decides. */
+  get home(): string | undefined {
     const value = read('flick.home');
-    return typeof value === 'string' ? value.trim() : '';
+    if (typeof value !== 'string' || value.trim() === '') return undefined;
+    const path = value.trim();
+    return path.startsWith('~/') ? join(homedir(), path.slice(2)) : path;
   },
   get carry(): readonly string[] {
     const value = read('flick.carry');

@@ -56,7 +56,11 @@ export class DevicesView implements Disposable {
     const element = await this.#arrival(device, processId);
     if (element === undefined) return;
     this.#tree.flush();
-    await this.#view.reveal(element, { select: true, focus: false, expand: false });
+    try {
+      await this.#view.reveal(element, { select: true, focus: false, expand: false });
+    } catch {
+      // The row went away again, or the view was closed: there is nothing to select then.
+    }
   }
 
   /** The news of the process can come a moment after the move has been reported. */
