@@ -30,5 +30,18 @@ export function makeDevice(
 
 function createTransport(entry: DeviceEntry | undefined, { home }: Surroundings): Transport {
   if (entry === undefined) return new LocalTransport(home);
-  throw new FlickError('notSupported', 'no ssh yet');
+  return unavailable(entry.host);
+}
+
+function unavailable(label: string): Transport {
+  const refuse = (): Promise<never> =>
+    Promise.reject(new FlickError('notSupported', 'This build cannot reach devices over SSH.'));
+  return {
+    label,
+    onDidClose: () => ({ dispose: () => undefined }),
+    connect: refuse,
+    exec: refuse,
+    ensureAgent: refuse,
+    dispose: () => undefined,
+  };
 }
