@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { spawn, type IPty } from 'node-pty';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Flick, flickFile, requireBuilt } from './flick.ts';
+
+/** A person at a terminal who runs `flick`. */
+class Person {
+  text = '';
+  exit: { readonly exitCode: number; readonly signal?: number | undefined } | undefined;
+  readonly terminal: IPty;
+
+  constructor(flick: Flick, args: readonly string[]) {
+    this.terminal = spawn(process.execPath, [flickFile, ...args], {
+      cols: 97,
+      rows: 31,
+      env: flick.environment,
+      cwd: '/',
+    });
+    this.terminal.onData((data) => (this.text += data));
+    this.terminal.onExit((exit) => (this.exit = exit));
+  }
+
+  async sees(pattern: RegExp): Promise<void> {
+    for (let i = 0; i < 400; i += 1) {
+      if (pattern.test(this.text)) return;
+      await delay(25);
+    }
+    assert.fail(`${String(pattern)} did not appear in ${JSON.stringify(this.text)}`);
+  }
+
+  async ends(): Promise<number> {
+    for (let i = 0; i < 400; i += 1) {
+      if (this.exit !== undefined) return this.exit.exitCode;
+      await delay(25);
+    }
+    this.terminal.kill('SIGKILL');
+    return assert.fail(`flick did not end; it had shown ${JSON.stringify(this.text)}`);
+  }
+}
+
+describe('flick run on a terminal', function () {
+  this.timeout(30_000);
+  let flick: Flick;
+  before(function () {
+    requireBuilt(this);
+    flick = new Flick();
+  });
+  after(async () => flick.dispose());
+
+  it('gives the program a terminal of the same size, also after it changed', async () => {
+    const person = new Person(flick, [
+      'run',
+      '--',
+      'sh',
+      '-c',
+      'stty size; trap "stty size; exit 6" WINCH; while :; do sleep 0.1; done',
+    ]);
+    await person.sees(/^31 97\r$/m);
+    await person.sees(/Ctrl-\] detaches/);
+    person.terminal.resize(120, 40);
+    await person.sees(/^40 120\r$/m);
+    assert.equal(await person.ends(), 6);
+  });
+
+  it('passes every key on, Ctrl-C too', async () => {
+    const person = new Person(flick, [
+      'run',
+      '--',
+      'sh',
+      '-c',
+      'trap "echo interrupted; exit 9" INT; echo ready; while :; do sleep 0.1; done',
+    ]);
+    await person.sees(/ready/);
+    person.terminal.write('\u0003');
+    await person.sees(/interrupted/);
+    assert.equal(await person.ends(), 9);
+  });
+
+  it('detaches and comes back to the same program with what it wrote', async () => {
+    const person = new Person(flick, ['run', '--name', 'shell', '--', 'sh', '-i']);
+    await person.sees(/# $/);
+    person.terminal.write('x=kept\n');
+    await person.sees(/x=kept/);
+    person.terminal.write('\u001d');
+    assert.equal(await person.ends(), 0);
+    assert.match(person.text, /detached; shell goes on/);
+
+    const again = new Person(flick, ['attach', 'shell']);
+    await again.sees(/x=kept/);
+    again.terminal.write('echo "<$x>"\n');
+    await again.sees(/<kept>/);
+    again.terminal.write('exit 12\n');
+    assert.equal(await again.ends(), 12);
+  });
+
+  it('leaves the terminal as it was when it is asked to end', async () => {
+    const person = new Person(flick, ['run', '--name', 'sleeper', '--', 'sleep', '1000']);
+    await person.sees(/detaches/);
+    await delay(300);
+    process.kill(person.terminal.pid, 'SIGTERM');
+    assert.equal(await person.ends(), 143);
+    await flick.json(['kill', 'sleeper', '--signal', 'KILL']);
+  });
+
+  it('is quiet when the reader of its output leaves', async () => {
+    await flick.json(['run', '--detach', '--name', 'lines', '--', 'seq', '1', '5000']);
+    await flick.json(['wait', 'lines']);
+    const piped = spawn('sh', ['-c', `"${process.execPath}" "${flickFile}" logs lines | head -1`], {
+      env: flick.environment,
+    });
+    let text = '';
+    piped.onData((data) => (text += data));
+    await new Promise<void>((resolve) => piped.onExit(() => resolve()));
+    assert.match(text, /^1\r+\n$/);
+  });
+});
