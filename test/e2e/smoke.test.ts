@@ -29,7 +29,7 @@ describe('the VS Code under test', function () {
       selected: false,
       expanded: undefined,
     });
-    assert.deepEqual(await tree.childrenOf('Upper'), ['cup', 'jug']);
+    await tree.waitForChildren('Upper', ['cup', 'jug']);
     assert.match(await tree.tooltip('pan'), /pan of the fixture/);
     assert.equal(await workbench.badge('Fixture'), '4');
     await workbench.statusBar('fixture idle');
@@ -48,7 +48,7 @@ describe('the VS Code under test', function () {
     const rows = [{ label: 'cup', under: 'Lower' }, 'jug'];
     await tree.drag(rows, 'Upper', hover('harness-drag-two'));
     await workbench.notifications.waitFor('Dropped 2');
-    assert.deepEqual(await tree.childrenOf('Upper'), ['cup', 'cup', 'jug']);
+    await tree.waitForChildren('Upper', ['cup', 'cup', 'jug']);
     const drops = await session.host((code) => {
       const exports: unknown = code.extensions.getExtension('flick.harness-fixture')?.exports;
       return (exports as { readonly drops: readonly string[] }).drops;

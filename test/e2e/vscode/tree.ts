@@ -32,7 +32,7 @@ export class Tree {
     return (await this.#indexedRows()).map(({ row }) => row);
   }
 
-  /** The labels of the rows right below a row. */
+  /** The labels of the rows right below a row, at this moment. */
   async childrenOf(parent: RowName): Promise<string[]> {
     const rows = await this.rows();
     const at = indexOf(rows, parent);
@@ -42,6 +42,28 @@ export class Tree {
     const end = after.findIndex((row) => row.level <= level);
     const below = end === -1 ? after : after.slice(0, end);
     return below.filter((row) => row.level === level + 1).map(({ label }) => label);
+  }
+
+  /**
+   * Waits until the rows right below a row are these, in this order.
+   * @throws {Error} that names the rows that were there last
+   */
+  async waitForChildren(
+    parent: RowName,
+    labels: readonly string[],
+    timeoutMs = patienceMs,
+  ): Promise<void> {
+    let last: readonly string[] = [];
+    const same = async (): Promise<boolean> => {
+      last = await this.childrenOf(parent);
+      return last.length === labels.length && last.every((label, at) => label === labels[at]);
+    };
+    try {
+      await waitFor(`the rows below ${nameOf(parent)}`, same, timeoutMs);
+    } catch (cause) {
+      const text = `${nameOf(parent)} has ${last.join(', ')}, not ${labels.join(', ')}`;
+      throw new Error(text, { cause });
+    }
   }
 
   /** Waits until a row is there, and gives it. */
@@ -120,7 +142,13 @@ export class Tree {
       .locator('.context-view .action-item:not(.disabled)')
       .filter({ has: this.#page.locator('.action-label', { hasText: exactly(entry) }) });
     await item.first().hover({ timeout: patienceMs });
-    await item.first().click();
+    await waitFor(`the menu to take “${entry}”`, async () => {
+      // A menu ignores the mouse for a moment after it opened, so that the press that opened it picks nothing.
+      if ((await item.count()) === 0) return true;
+      await item.first().click({ timeout: 1000 });
+      await sleep(150);
+      return (await item.count()) === 0;
+    });
   }
 
   /**
