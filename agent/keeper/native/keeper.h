@@ -159,7 +159,7 @@ void ring_copy(uint64_t from, uint8_t *to, size_t n);
 /* spawn.c; -errno on failure */
 pid_t spawn_app(const char *program, char **argv, char **env, const char *cwd, int *stage);
 struct exec_spec { uint32_t flags, last_pid; pid_t track; char *output; char **argv, **env; };
-pid_t spawn_exec(const struct exec_spec *spec, int *leader_pipe);
+pid_t spawn_exec(const struct exec_spec *spec, int *leader_pipe, int *stage);
 
 pid_t *process_tree(pid_t root);                                          /* tree.c */
 void signal_list(const pid_t *pids, int signal);

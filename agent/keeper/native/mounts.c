@@ -59,7 +59,9 @@ const struct mount_point *mount_holding(const struct mount_table *table, const c
 
 char *join(const char *a, const char *b) {
   char *joined;
-  if (asprintf(&joined, "%s%s%s", a, *b == '/' ? "" : "/", b) < 0) abort();
+  size_t n = strlen(a);
+  if (n && a[n - 1] == '/') n--;
+  if (asprintf(&joined, "%.*s%s%s", (int)n, a, *b == '/' ? "" : "/", b) < 0) abort();
   return joined;
 }
 

@@ -123,11 +123,12 @@ static void start_job(struct request *q, struct job *j, struct exec_spec *spec) 
     return fail(q, EOPNOTSUPP, STAGE_SETUP, "pty of a guard");
   }
   if (j->has_hold) spec->env = with_hold(spec->env, j);
-  j->pid = spawn_exec(spec, &j->leader_pipe);
+  int stage;
+  j->pid = spawn_exec(spec, &j->leader_pipe, &stage);
   if (j->pid < 0) {
     int error = -j->pid;
     j->id = 0;
-    return fail(q, error, STAGE_EXEC, spec->argv[0]);
+    return fail(q, error, stage, stage == STAGE_EXEC ? spec->argv[0] : spec->output);
   }
   j->owner = q->c;
   if (j->kind == KIND_RESTORE && spec->track > 0) app_track(spec->track);

@@ -200,11 +200,12 @@ static void lead(const struct exec_spec *spec, int report_fd, int record_fd) {
   _exit(0);
 }
 
-/* As spawn_app. *leader_pipe is where the session leader's records arrive, -1 without one. */
-pid_t spawn_exec(const struct exec_spec *spec, int *leader_pipe) {
-  int fds[2], records[2] = {-1, -1}, stage;
+/* As spawn_app; STAGE_SETUP is about the output file. *leader_pipe is where the session leader's records arrive, -1 without one. */
+pid_t spawn_exec(const struct exec_spec *spec, int *leader_pipe, int *stage) {
+  int fds[2], records[2] = {-1, -1};
   bool leader = spec->flags & EXEC_SESSION_ON_PTY;
   *leader_pipe = -1;
+  *stage = STAGE_SETUP;
   if (pipe2(fds, O_CLOEXEC)) return -errno;
   if (leader && pipe2(records, O_CLOEXEC | O_NONBLOCK)) return -errno;
   if (spec->last_pid) {
@@ -221,7 +222,7 @@ pid_t spawn_exec(const struct exec_spec *spec, int *leader_pipe) {
   int error = errno;
   close(fds[1]);
   if (leader) close(records[1]);
-  pid_t result = pid < 0 ? -error : await_exec(pid, fds[0], &stage);
+  pid_t result = pid < 0 ? -error : await_exec(pid, fds[0], stage);
   if (pid < 0) close(fds[0]);
   if (result > 0) *leader_pipe = records[0];
   else if (leader) close(records[0]);
