@@ -1,11 +1,12 @@
+import { join } from 'node:path';
 import type { Logger } from '../common/logger.ts';
-import { FlickError } from '../protocol/index.ts';
 import type { AgentFile } from './agentFile.ts';
 import { Device } from './device.ts';
 import type { DeviceEntry } from './deviceEntry.ts';
 import type { Prompter } from './prompter.ts';
 import { ReconnectingLink } from './reconnectingLink.ts';
 import { LocalTransport } from './transports/local.ts';
+import { SshTransport } from './transports/ssh/sshTransport.ts';
 import type { Transport } from './transports/transport.ts';
 
 interface Surroundings {
@@ -28,20 +29,10 @@ export function makeDevice(
   return new Device({ name, entry, link, transport, logger });
 }
 
-function createTransport(entry: DeviceEntry | undefined, { home }: Surroundings): Transport {
+function createTransport(
+  entry: DeviceEntry | undefined,
+  { home, prompter }: Surroundings,
+): Transport {
   if (entry === undefined) return new LocalTransport(home);
-  return unavailable(entry.host);
-}
-
-function unavailable(label: string): Transport {
-  const refuse = (): Promise<never> =>
-    Promise.reject(new FlickError('notSupported', 'This build cannot reach devices over SSH.'));
-  return {
-    label,
-    onDidClose: () => ({ dispose: () => undefined }),
-    connect: refuse,
-    exec: refuse,
-    ensureAgent: refuse,
-    dispose: () => undefined,
-  };
+  return new SshTransport(entry, { prompter, ownKnownHosts: join(home, 'known_hosts') });
 }
