@@ -3,6 +3,7 @@
 #include "keeper.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,9 +119,10 @@ void job_pin(struct job *j) {
   signal_list(j->stopped, SIGSTOP);
 }
 
+static bool ended_well(const struct job *j) { return WIFEXITED(j->status) && WEXITSTATUS(j->status) == 0; }
+
 static void dump_ended(struct job *j) {
-  bool well = WIFEXITED(j->status) && WEXITSTATUS(j->status) == 0;
-  bool released = !j->stays && (well || j->pinned);
+  bool released = !j->stays && (ended_well(j) || j->pinned);
   if (released) {
     if (K.info & INFO_GUARD) {
       signal_list(j->stopped, SIGKILL);
@@ -133,20 +135,32 @@ static void dump_ended(struct job *j) {
   if (K.app_reaped) app_ended(K.app_status);
 }
 
-static void restore_ended(struct job *j) {
-  bool well = WIFEXITED(j->status) && WEXITSTATUS(j->status) == 0;
-  if (K.app_state != APP_RESTORING) return;
-  if (well) {
-    K.app_state = APP_RUNNING;
-    if (K.app_reaped) app_ended(K.app_status);
-    return;
-  }
-  /* Killed while it held, criu leaves its half-made copy behind. It must never run. */
+static void child_ended(pid_t pid, int status);
+
+/* Killed while it held, criu leaves its half-made copy behind. It must be gone before anybody hears of the end: another
+ * restore would use the same PIDs, and the death of the old copy must not be taken for that of the next. */
+static void empty_cell(void) {
   K.app = 0;
   K.app_state = APP_NONE;
   K.app_reaped = false;
-  kill_cell();
-  if (!j->owner && !(K.info & INFO_GUARD)) leave(0);
+  if (K.info & INFO_GUARD) return;
+  for (uint64_t end = now_ms() + 5000; now_ms() < end;) {
+    int status;
+    kill_cell();
+    pid_t pid = waitpid(-1, &status, WNOHANG);
+    if (pid < 0) break;
+    if (pid > 0) child_ended(pid, status);
+    else poll(NULL, 0, 2);
+  }
+}
+
+static void restore_ended(struct job *j) {
+  if (!ended_well(j)) {
+    if (!j->owner && K.app_state == APP_NONE && !(K.info & INFO_GUARD)) leave(0);
+  } else if (K.app_state == APP_RESTORING) {
+    K.app_state = APP_RUNNING;
+    if (K.app_reaped) app_ended(K.app_status);
+  }
 }
 
 void job_ended(struct job *j, int status) {
@@ -155,6 +169,7 @@ void job_ended(struct job *j, int status) {
   j->status = status;
   if (j->hold) j->hold->broken = true;
   j->hold = NULL;
+  if (j->kind == KIND_RESTORE && !ended_well(j) && K.app_state == APP_RESTORING) empty_cell();
   job_tell(j);
   if (j->kind == KIND_DUMP) dump_ended(j);
   else if (j->kind == KIND_RESTORE) restore_ended(j);
@@ -217,6 +232,12 @@ static void child_ended(pid_t pid, int status) {
 void reap_children(void) {
   int status;
   for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) child_ended(pid, status);
+}
+
+/* Before a restore: what had the PID until now is not what will have it. */
+void forget_orphan(pid_t pid) {
+  for (int i = 0; i < MAX_ORPHANS; i++)
+    if (orphans[i].pid == pid) orphans[i].pid = 0;
 }
 
 /* Names the app. It counts as running once the restore that makes it has ended well. */

@@ -175,6 +175,7 @@ void job_ended(struct job *j, int status);
 void job_leader_record(struct job *j);
 void jobs_forget(struct conn *c);
 void reap_children(void);
+void forget_orphan(pid_t pid);
 void app_track(pid_t pid);
 void app_ended(int status);
 void kill_cell(void);

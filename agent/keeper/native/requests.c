@@ -131,7 +131,10 @@ static void start_job(struct request *q, struct job *j, struct exec_spec *spec) 
     return fail(q, error, stage, stage == STAGE_EXEC ? spec->argv[0] : spec->output);
   }
   j->owner = q->c;
-  if (j->kind == KIND_RESTORE && spec->track > 0) app_track(spec->track);
+  if (j->kind == KIND_RESTORE && spec->track > 0) {
+    forget_orphan(spec->track);
+    app_track(spec->track);
+  }
   size_t frame = reply(q);
   put_u32(&q->c->out, j->id);
   put_u32(&q->c->out, (uint32_t)j->pid);

@@ -276,6 +276,27 @@ describe('keeper: dump and restore, held', function () {
     assert.deepEqual(await ended, { kind: 'signal', signal: 15 });
   });
 
+  it('does not let a released daemon run on when its criu is killed', async () => {
+    const daemon = spawn(process.execPath, ['-e', counter(beat)], {
+      detached: true,
+      stdio: 'ignore',
+    });
+    const gone = new Promise((resolve) => daemon.on('exit', (_, signal) => resolve(signal)));
+    await until(async () => (await beats(beat)) > 3, 'the program counts');
+    const guardDir = await bench.folder();
+    bench.adopt(await startGuard({ keeper: keeperBinary, dir: guardDir }));
+    const guard = await bench.connect(guardDir);
+    const job = await dump(guard, criu, daemon.pid ?? 0);
+    await holds(job, criu);
+    await guard.pin(job.id);
+    const before = await beats(beat);
+    const kill = ['kill', '-KILL', String(job.pid)];
+    await guard.exec({ kind: 'plain', argv: kill, env: plainEnv });
+    assert.deepEqual(await job.done, { kind: 'signal', signal: 9 });
+    assert.equal(await gone, 'SIGKILL');
+    assert.equal(await beats(beat), before);
+  });
+
   it("adopts the foreground job of somebody else's terminal", async () => {
     const shell = spawn('script', ['-qfc', 'bash --norc -i', '/dev/null'], {
       stdio: ['pipe', 'pipe', 'pipe'],
