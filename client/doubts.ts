@@ -74,8 +74,11 @@ export async function settleDoubtsOf(
       const parties = await notes.read(handoff);
       const peer = await peerOf(doubt, others, parties);
       if (peer === undefined) continue;
-      const [source, target] = doubt.role === 'source' ? [device, peer] : [peer, device];
-      const where = await settleHandoffBetween(handoff, source, target, parties);
+      if (doubt.role === 'target') {
+        await tidyTarget(handoff, peer, device, parties);
+        continue;
+      }
+      const where = await settleHandoffBetween(handoff, device, peer, parties);
       await notes.remove(handoff);
       logger.log('info', 'handoff settled', { handoff, runsOn: where });
       settled.push(doubt.process);
@@ -84,6 +87,21 @@ export async function settleDoubtsOf(
     }
   }
   return settled;
+}
+
+/**
+ * A target keeps its word until the source has heard it. The source alone begins to settle, as only it knows whether
+ * the handoff is still under way; here it is told only that nobody will ask any more.
+ */
+async function tidyTarget(
+  handoff: string,
+  source: Device,
+  target: Device,
+  parties: MoveParties | undefined,
+): Promise<void> {
+  if (source.deviceId !== parties?.source) return;
+  const verdict = await verdictOf(source, handoff);
+  if (verdict === 'unknown') await target.request(settleHandoff, { handoff, peerVerdict: verdict });
 }
 
 /** The other side: by its identity where that is known, else whichever device knows the handoff. */

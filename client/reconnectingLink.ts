@@ -86,7 +86,7 @@ export class ReconnectingLink implements DeviceLink {
       const hello = await this.#transport.ensureAgent(this.#agentFile, () =>
         this.#step({ kind: 'install' }),
       );
-      refuseNewer(hello, this.#transport.label);
+      refuseOthers(hello, this.#transport.label);
       const stream = await this.#transport.connect();
       this.#hello = await greet(stream);
       if (!this.#wanted) {
@@ -138,13 +138,16 @@ export class ReconnectingLink implements DeviceLink {
 }
 
 /** An older agent has been replaced by `start`; a newer one serves clients that are newer than we. */
-function refuseNewer(hello: AgentHello, label: string): void {
+function refuseOthers(hello: AgentHello, label: string): void {
   if (hello.protocol === protocolVersion) return;
-  throw new FlickError(
-    'notSupported',
-    `The agent on ${label} speaks protocol ${hello.protocol} (Flick ${hello.version}); this Flick speaks ${protocolVersion}.`,
-    { remedy: 'Update Flick here to the version that was last used with that device.' },
-  );
+  const speaks = `it speaks protocol ${String(hello.protocol)} (Flick ${hello.version}), this Flick ${String(protocolVersion)}`;
+  throw hello.protocol > protocolVersion
+    ? new FlickError('notSupported', `This Flick is older than the agent on ${label}: ${speaks}.`, {
+        remedy: 'Update Flick here to the version that was last used with that device.',
+      })
+    : new FlickError('notSupported', `The agent on ${label} could not be replaced: ${speaks}.`, {
+        remedy: 'Remove it there (flick device agent-remove of the Flick that put it there).',
+      });
 }
 
 function needsPerson(error: unknown): boolean {
