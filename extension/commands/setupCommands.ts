@@ -146,7 +146,7 @@ async function carryOut(
   }
   const message = undo
     ? l10n.t('The setup of {0} is undone.', name)
-    : l10n.t('{0} is set up ({1} steps).', name, done.length);
+    : l10n.t('{0} is set up: {1}.', name, done.join(', '));
   problems.offer('information', message, undo ? [] : [undoChoice(services, device)]);
 }
 
