@@ -268,10 +268,13 @@ function describeWatch(
   mounts: readonly Mount[],
 ): WatchDescriptor {
   const types = new Set<string>();
+  let movable = true;
   for (const watch of info.inotify) {
     // The kernel's own encoding there: 12 bits of major, 20 of minor (include/linux/kdev_t.h).
     const device = `${watch.device >> 20}:${watch.device & 0xf_ffff}`;
-    types.add(mounts.find((mount) => mount.device === device)?.type ?? 'unknown');
+    const mount = mounts.find((each) => each.device === device);
+    types.add(mount?.type ?? 'unknown');
+    movable &&= watch.hasHandle && (mount === undefined || opensHandles(mount));
   }
   return {
     pid,
@@ -279,8 +282,21 @@ function describeWatch(
     kind: info.fanotify ? 'fanotify' : 'inotify',
     watches: info.inotify.length,
     fileSystems: [...types].slice(0, 64),
-    movable: info.inotify.every((watch) => watch.hasHandle),
+    movable,
   };
+}
+
+/** File systems that find no file by a handle (open_by_handle_at(2)), which is how CRIU finds what is watched. */
+const withoutHandles = new Set(
+  'proc sysfs devpts debugfs tracefs securityfs configfs binfmt_misc pstore bpf 9p vboxsf'.split(
+    ' ',
+  ),
+);
+
+/** Since Linux 6.5 every file system gives handles for watches; not all can open them again. */
+function opensHandles(mount: Mount): boolean {
+  if (mount.type === 'overlay') return mount.superOptions.includes('nfs_export=on');
+  return !withoutHandles.has(mount.type);
 }
 
 function unsupported(facts: DescriptorFacts, pid: number, fd: number, what: string): void {

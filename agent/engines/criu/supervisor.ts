@@ -16,23 +16,23 @@ interface KnownProgram {
 /** Programs that start what they look after again, recognised by their command line. */
 const programs: readonly KnownProgram[] = [
   { pattern: /^PM2 |\bpm2\b.*(God|Daemon)/i, name: 'pm2', stop: 'pm2 stop NAME' },
-  { pattern: /(^|\/)nodemon(\.js)?(\s|$)/, name: 'nodemon', stop: 'end nodemon' },
-  { pattern: /(^|\/)forever(\/bin\/monitor|\s|$)/, name: 'forever', stop: 'forever stop NAME' },
-  { pattern: /(^|\/)supervisord(\s|$)/, name: 'supervisord', stop: 'supervisorctl stop NAME' },
+  { pattern: /(^|[\s/])nodemon(\.js)?(\s|$)/, name: 'nodemon', stop: 'end nodemon' },
+  { pattern: /(^|[\s/])forever(\/bin\/monitor|\s|$)/, name: 'forever', stop: 'forever stop NAME' },
+  { pattern: /(^|[\s/])supervisord(\s|$)/, name: 'supervisord', stop: 'supervisorctl stop NAME' },
   { pattern: /^runsv\s/, name: 'runit', stop: 'sv stop NAME' },
-  { pattern: /(^|\/)s6-supervise\s/, name: 's6', stop: 's6-svc -d FOLDER' },
-  { pattern: /(^|\/)supervise(-daemon)?\s/, name: 'supervise', stop: 'stop the service' },
+  { pattern: /(^|[\s/])s6-supervise\s/, name: 's6', stop: 's6-svc -d FOLDER' },
+  { pattern: /(^|[\s/])supervise(-daemon)?\s/, name: 'supervise', stop: 'stop the service' },
   {
-    pattern: /(^|\/)(watchexec|entr|air|cargo-watch|reflex)\s/,
+    pattern: /(^|[\s/])(watchexec|entr|air|cargo-watch|reflex)\s/,
     name: 'a file watcher',
     stop: 'end the file watcher',
   },
   {
-    pattern: /\s--watch(\s|=|-)|\btsx\s+watch\b|(^|\/)ts-node-dev(\s|$)/,
+    pattern: /\s--watch(\s|=|-)|\btsx\s+watch\b|(^|[\s/])ts-node-dev(\s|$)/,
     name: 'a file watcher',
     stop: 'end the file watcher',
   },
-  { pattern: /(^|\/)circusd(\s|$)/, name: 'circus', stop: 'circusctl stop NAME' },
+  { pattern: /(^|[\s/])circusd(\s|$)/, name: 'circus', stop: 'circusctl stop NAME' },
 ];
 
 /** A container's cgroup as the common runtimes name it, with its id. */
