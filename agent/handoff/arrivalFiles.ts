@@ -5,6 +5,8 @@ import { HomeLayer, planHomeLayer } from '../files/homeLayer.ts';
 import { lacking } from '../files/compare.ts';
 import type { Hasher } from '../files/hashing.ts';
 import { planLayer, type Overlay } from '../files/layer.ts';
+import { plainPrograms } from '../files/plainPrograms.ts';
+import type { BindSpec } from '../keeper/startKeeper.ts';
 import { LayerWriter } from '../files/layerWriter.ts';
 import { totalBytes, type Entry } from '../files/manifest.ts';
 import type { FileSink } from '../files/transfer.ts';
@@ -13,7 +15,7 @@ import { readValidated } from '../state/durable.ts';
 
 export interface CellMounts {
   readonly overlays: readonly Overlay[];
-  readonly binds: readonly { readonly source: string; readonly target: string }[];
+  readonly binds: readonly BindSpec[];
 }
 
 /** Where the files of an arriving process go. `plan` and receiving can happen twice: while it runs and once it stands. */
@@ -36,6 +38,7 @@ export class AwayArrival implements ArrivalFiles {
   readonly #overlays: readonly Overlay[];
   readonly #hasher: Hasher;
   readonly #placed = new Map<string, string>();
+  readonly #mapped = new Set<string>();
 
   private constructor(writer: LayerWriter, overlays: readonly Overlay[], hasher: Hasher) {
     this.#writer = writer;
@@ -69,6 +72,7 @@ export class AwayArrival implements ArrivalFiles {
     _last: boolean,
     signal: AbortSignal,
   ): Promise<ReadonlySet<string>> {
+    for (const each of entries) if (each.role === 'mapped') this.#mapped.add(each.path);
     // What was placed while the process ran is there already, unless it has changed since.
     const fresh = entries.filter((each) => this.#placed.get(each.path) !== stampOf(each));
     const { needed } = await lacking(fresh, '/', { hasher: this.#hasher, signal });
@@ -87,7 +91,12 @@ export class AwayArrival implements ArrivalFiles {
   async place(): Promise<CellMounts> {
     await this.#writer.seal();
     await this.#writer.close();
-    return { overlays: this.#overlays, binds: [] };
+    const mountinfo = (await readProc('/proc/self/mountinfo')) ?? '';
+    const plain = await plainPrograms(mountinfo, new Set(this.#placed.keys()), this.#mapped);
+    return {
+      overlays: this.#overlays,
+      binds: plain.map((path) => ({ source: path, target: path, readOnly: true })),
+    };
   }
 
   async commit(): Promise<void> {

@@ -11,9 +11,16 @@ export interface CellOptions {
   /** Writable layers over directories of the device. `upper` and `work` exist, are empty or a former layer's. */
   readonly overlays?: readonly OverlaySpec[];
   /** Files or directories put over others, after the layers. */
-  readonly binds?: readonly { readonly source: string; readonly target: string }[];
+  readonly binds?: readonly BindSpec[];
   /** How much of the app's output is kept; 1 MiB unless told. */
   readonly scrollbackBytes?: number;
+}
+
+export interface BindSpec {
+  /** As the device names it, whatever the layers show at that path. */
+  readonly source: string;
+  readonly target: string;
+  readonly readOnly?: boolean;
 }
 
 export interface OverlaySpec {
@@ -35,7 +42,11 @@ export function startCell(options: CellOptions): Promise<number> {
     options.dir,
     ...(userNamespace ? ['--userns', String(userNamespace.uid), String(userNamespace.gid)] : []),
     ...overlays.flatMap(({ mountPoint, upper, work }) => ['--overlay', mountPoint, upper, work]),
-    ...binds.flatMap(({ source, target }) => ['--bind', source, target]),
+    ...binds.flatMap(({ source, target, readOnly }) => [
+      readOnly === true ? '--bind-read-only' : '--bind',
+      source,
+      target,
+    ]),
     ...(scrollbackBytes === undefined ? [] : ['--scrollback', String(scrollbackBytes)]),
   ]);
 }

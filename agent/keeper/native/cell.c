@@ -23,7 +23,10 @@ void build_cell(struct cell_spec *spec) {
   if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL)) setup_failed("make mounts private");
   if (spec->overlay_count) build_root(spec);
   else
-    for (int i = 0; i < spec->bind_count; i++) bind_mount(spec->binds[i].source, spec->binds[i].target, MS_REC);
+    for (int i = 0; i < spec->bind_count; i++) {
+      bind_mount(spec->binds[i].source, spec->binds[i].target, MS_REC);
+      if (spec->binds[i].read_only) make_read_only(spec->binds[i].target);
+    }
   if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL)) setup_failed("mount /proc");
   place_no_ring();
   /* A devpts of its own makes the app's terminal /dev/pts/0 on every device, and numbers of other ptys never collide. */

@@ -16,7 +16,7 @@ enum {
   MAX_CONNECTIONS = 64,
   MAX_JOBS = 32,
   MAX_OVERLAYS = 32,
-  MAX_BINDS = 64,
+  MAX_BINDS = 512,
   MAX_INPUT = 1 << 20,
   FIRST_PID = 300,  /* ns_last_pid of a fresh cell: lower PIDs stay free for criu on every later device */
   PTY_SLAVE_FD = 9, /* where EXEC_PTY_FD puts the slave: --inherit-fd fd[9]:tty[...] */
@@ -117,7 +117,7 @@ extern struct keeper K;
 
 /* --- the rooms --------------------------------------------------------------------------------------------------- */
 struct overlay_spec { char *mount_point, *upper, *work; };
-struct bind_spec { char *source, *target; };
+struct bind_spec { char *source, *target; bool read_only; };
 struct cell_spec {
   bool userns;
   struct overlay_spec overlays[MAX_OVERLAYS];
@@ -141,6 +141,7 @@ bool is_below(const char *path, const char *above);
 char *join(const char *a, const char *b);
 void make_path(const char *path, bool directory);
 void bind_mount(const char *source, const char *target, unsigned long flags);
+void make_read_only(const char *target);
 void mount_overlay(const struct overlay_spec *spec, const char *target);  /* overlay.c */
 void overlay_tree(const struct overlay_spec *spec, const char *target, const struct mount_table *table);
 

@@ -1,5 +1,5 @@
 /*
- * flick-keeper cell --dir DIR [--userns UID GID] [--overlay MOUNTPOINT UPPER WORK]... [--bind SOURCE TARGET]...
+ * flick-keeper cell --dir DIR [--userns UID GID] [--overlay MOUNTPOINT UPPER WORK]... [--bind|--bind-read-only SOURCE TARGET]...
  *                   [--scrollback BYTES]
  * flick-keeper guard --dir DIR
  * flick-keeper hold
@@ -84,9 +84,10 @@ static size_t parse(char **argv, struct cell_spec *spec) {
       need(argv, 3);
       spec->overlays[spec->overlay_count++] = (struct overlay_spec){argv[1], argv[2], argv[3]};
       argv += 3;
-    } else if (!strcmp(*argv, "--bind") && spec->bind_count < MAX_BINDS) {
+    } else if ((!strcmp(*argv, "--bind") || !strcmp(*argv, "--bind-read-only")) && spec->bind_count < MAX_BINDS) {
+      bool read_only = strcmp(*argv, "--bind");
       need(argv, 2);
-      spec->binds[spec->bind_count++] = (struct bind_spec){argv[1], argv[2]};
+      spec->binds[spec->bind_count++] = (struct bind_spec){argv[1], argv[2], read_only};
       argv += 2;
     } else if (!strcmp(*argv, "--scrollback")) {
       need(argv, 1);

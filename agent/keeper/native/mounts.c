@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 /* Blanks, tabs, newlines and backslashes come as \ooo: proc_pid_mountinfo(5). */
@@ -83,4 +84,18 @@ void make_path(const char *path, bool directory) {
 
 void bind_mount(const char *source, const char *target, unsigned long flags) {
   if (mount(source, target, NULL, MS_BIND | flags, NULL)) setup_failed("bind %s to %s", source, target);
+}
+
+/* Flags that the mount has already must be given again; in a user namespace they cannot be taken off: mount(2). */
+void make_read_only(const char *target) {
+  struct statvfs st;
+  if (statvfs(target, &st)) setup_failed("look at %s", target);
+  unsigned long flags = MS_REMOUNT | MS_BIND | MS_RDONLY;
+  if (st.f_flag & ST_NOSUID) flags |= MS_NOSUID;
+  if (st.f_flag & ST_NODEV) flags |= MS_NODEV;
+  if (st.f_flag & ST_NOEXEC) flags |= MS_NOEXEC;
+  if (st.f_flag & ST_NOATIME) flags |= MS_NOATIME;
+  if (st.f_flag & ST_NODIRATIME) flags |= MS_NODIRATIME;
+  if (st.f_flag & ST_RELATIME) flags |= MS_RELATIME;
+  if (mount(NULL, target, NULL, flags, NULL)) setup_failed("make %s read-only", target);
 }

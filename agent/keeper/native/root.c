@@ -60,6 +60,7 @@ void build_root(struct cell_spec *spec) {
     char *to = join(root, spec->binds[i].target);
     make_path(to, S_ISDIR(st.st_mode));
     bind_mount(spec->binds[i].source, to, MS_REC);
+    if (spec->binds[i].read_only) make_read_only(to);
     free(to);
   }
   /* "." twice stacks the old root on the new one, from where it is taken off: pivot_root(2). */

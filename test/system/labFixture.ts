@@ -1,0 +1,149 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { FlickCommand, type Listed, type Moved, type Ran } from '../support/flick.ts';
+import { requireProvisioned, requireRoot } from '../support/provisioned.ts';
+import { temporaryFolder } from '../support/temporary.ts';
+import { Lab } from '../lab/lab.ts';
+
+const programs = join(import.meta.dirname, 'programs');
+
+/** Two or more lab devices and the command line that knows them. */
+export class LabFixture {
+  readonly lab: Lab;
+  readonly flick: FlickCommand;
+  readonly #remove: () => void;
+
+  private constructor(lab: Lab, flick: FlickCommand, remove: () => void) {
+    this.lab = lab;
+    this.flick = flick;
+    this.#remove = remove;
+  }
+
+  /** Skips the suite where devices cannot be made. To be called from a `before` hook. */
+  static async up(context: Mocha.Context, names: readonly string[]): Promise<LabFixture> {
+    requireRoot(context);
+    requireProvisioned(context, 'criu');
+    FlickCommand.requireBuilt(context);
+    const folder = temporaryFolder();
+    const flickHome = join(folder.path, 'flick');
+    const lab = await Lab.up(names, { flickHome, labHome: join(folder.path, 'lab') });
+    return new LabFixture(lab, new FlickCommand(flickHome), folder.remove);
+  }
+
+  async down(): Promise<void> {
+    await this.lab.down();
+    this.#remove();
+  }
+
+  /** Runs a command on a device and expects it to succeed. @returns what it printed */
+  async on(
+    device: string,
+    argv: readonly string[],
+    options: { user?: 'root' | 'dev'; input?: string | Buffer } = {},
+  ): Promise<string> {
+    const { code, stdout, stderr } = await this.lab.exec(device, argv, options);
+    if (code !== 0) throw new Error(`${argv.join(' ')} on ${device}: ${code}\n${stdout}${stderr}`);
+    return stdout;
+  }
+
+  /** Puts one of the test programs onto a device. */
+  async place(
+    device: string,
+    program: string,
+    path: string,
+    user: 'root' | 'dev' = 'root',
+  ): Promise<void> {
+    const input = readFileSync(join(programs, program));
+    await this.on(device, ['sh', '-c', 'mkdir -p "$(dirname "$1")" && cat > "$1"', 'sh', path], {
+      user,
+      input,
+    });
+  }
+
+  /** Starts a process and answers its id. */
+  async start(
+    device: string,
+    name: string,
+    command: readonly string[],
+    options: readonly string[] = [],
+  ): Promise<string> {
+    const { id } = await this.flick.json<Listed>([
+      'run',
+      '--detach',
+      '--on',
+      device,
+      '--name',
+      name,
+      ...options,
+      '--',
+      ...command,
+    ]);
+    return id;
+  }
+
+  async move(id: string, device: string): Promise<Moved> {
+    return this.flick.json<Moved>(['move', id, device]);
+  }
+
+  /** A move that is expected to fail. */
+  async refuse(id: string, device: string): Promise<Ran> {
+    return this.flick.run(['move', id, device]);
+  }
+
+  async list(): Promise<Listed[]> {
+    return this.flick.json<Listed[]>(['ps']);
+  }
+
+  async find(id: string): Promise<Listed | undefined> {
+    return (await this.list()).find((each) => each.id === id);
+  }
+
+  async logs(id: string): Promise<string> {
+    return (await this.flick.run(['logs', id])).stdout;
+  }
+
+  /** Host PIDs on a device of processes whose command line holds the text; those that ask are left out. */
+  async pidsOf(device: string, text: string): Promise<number[]> {
+    const { stdout } = await this.lab.exec(device, ['pgrep', '-f', '--', text]);
+    return stdout
+      .split('\n')
+      .filter((line) => line !== '')
+      .map(Number);
+  }
+
+  async end(id: string): Promise<void> {
+    await this.flick.run(['kill', id, '--signal', 'KILL']);
+    await this.flick.run(['wait', id]);
+    await this.flick.run(['forget', id]);
+  }
+}
+
+/** Waits for something to become true. @throws with `what` when it does not in time */
+export async function eventually<T>(
+  look: () => Promise<T | undefined>,
+  what: string,
+  timeoutMs = 15_000,
+): Promise<T> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    const seen = await look().catch(() => undefined);
+    if (seen !== undefined) return seen;
+    if (Date.now() > deadline) throw new Error(`It did not happen in ${timeoutMs} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+/** Numbers of the lines `beat N`; a copy that ran twice would leave a number twice, a lost one a gap. */
+export function beats(output: string): number[] {
+  return [...output.matchAll(/beat (\d+)/g)].map((match) => Number(match[1]));
+}
+
+/** @returns what is wrong with a sequence that should rise by one, or undefined */
+export function broken(sequence: readonly number[]): string | undefined {
+  for (let index = 1; index < sequence.length; index += 1) {
+    const before = sequence[index - 1] ?? 0;
+    const here = sequence[index] ?? 0;
+    if (here !== before + 1) return `${here} follows ${before}`;
+  }
+  return undefined;
+}
