@@ -99,7 +99,7 @@ describe('the extension in VS Code', function () {
     await quickInput.fill(`node -e '${counter}'`);
     await terminal.waitFor(/count \d+/, 30_000);
     await terminal.typeLine('+');
-    await terminal.waitFor(/count 10\d\d/);
+    await terminal.waitFor(/count 1\d\d\d/);
     await devices().row({ label: 'node', under: 'alpha' });
     await waitFor('the badge', async () => (await session.workbench.badge('Flick')) === '1');
     await session.screenshot('flick-running');
@@ -122,7 +122,7 @@ describe('the extension in VS Code', function () {
     const before = lastCount(await terminal.text());
     assert.ok(before > 1000, `the count went on from ${String(before)}`);
     await terminal.typeLine('+');
-    await terminal.waitFor(/count 20\d\d/, 20_000);
+    await terminal.waitFor(/count 2\d\d\d/, 20_000);
     await session.screenshot('flick-terminal-after-move');
   });
 
@@ -138,7 +138,10 @@ describe('the extension in VS Code', function () {
     await dialog.press('Move');
     await notifications.waitFor(/node now runs on alpha/, 60_000);
     await devices().row({ label: 'node', under: 'alpha' });
-    await terminal.waitFor(/count 20\d\d/, 20_000);
+    const arrived = lastCount(await terminal.text());
+    assert.ok(arrived > 2000, `the count is ${String(arrived)}`);
+    const counting = async (): Promise<boolean> => lastCount(await terminal.text()) > arrived;
+    await waitFor('the count to go on', counting);
   });
 
   it('shows the doctor’s findings', async () => {
@@ -152,15 +155,15 @@ describe('the extension in VS Code', function () {
 
   it('stops the process after asking, and says how it ended', async () => {
     const { dialog, terminal } = session.workbench;
-    await devices().contextMenu({ label: 'node', under: 'alpha' }, 'Stop Process…');
+    await devices().contextMenu('node', 'Stop Process…');
     await dialog.waitFor('Stop node?');
     await dialog.press('Stop');
     await terminal.waitFor(/node was ended by SIGTERM/, 20_000);
     const ended = async (): Promise<boolean> =>
-      (await devices().row({ label: 'node', under: 'alpha' })).description.includes('SIGTERM');
+      (await devices().row('node')).description.includes('SIGTERM');
     await waitFor('the row to say so', ended);
-    await devices().inlineAction({ label: 'node', under: 'alpha' }, 'Forget Process');
-    await devices().waitUntilGone({ label: 'node', under: 'alpha' });
+    await devices().inlineAction('node', 'Forget Process');
+    await devices().waitUntilGone('node');
   });
 
   it('greys a device that lost its power, and keeps trying', async () => {
