@@ -68,5 +68,7 @@ export default tseslint.config(
     },
   },
   { files: ['*.config.js', '.vscode-test.mjs'], rules: { 'no-restricted-syntax': 'off' } },
+  // CommonJS on purpose: programs that tests move, and what runs before any loader.
+  { files: ['**/*.cjs'], rules: { '@typescript-eslint/no-require-imports': 'off' } },
   ...importRules,
 );
