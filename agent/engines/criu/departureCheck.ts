@@ -65,6 +65,17 @@ function ownership(facts: CriuFacts, on: DepartureCircumstances): Departing[] {
       pid: hidden[0]?.pid,
     });
   }
+  const closed = facts.processes.filter((process) => !process.limitsReadable);
+  if (on.uid === 0 && closed.length > 0) {
+    findings.push({
+      cause: 'permission',
+      severity: 'blocks',
+      what: `${enumerate(closed.map((each) => label(facts, each.pid)))} runs as another user (id ${enumerate(closed.flatMap((each) => each.uids.map(String)))}), whose resource limits root may not read on this device: it lacks CAP_SYS_RESOURCE, as in some containers.`,
+      remedy:
+        'Let the whole program run as root or as one user (nginx: “user root;”), or give the container that capability.',
+      pid: closed[0]?.pid,
+    });
+  }
   if (on.uid !== 0 && !on.inCell && !on.hasHelper) {
     findings.push({
       cause: 'permission',

@@ -39,6 +39,14 @@ export const failures: readonly Failure[] = [
     remedy: setUp,
   },
   {
+    pattern: /Can't get rlimit|rlimit: Can't|Can't (?:set|restore) rlimit/,
+    cause: 'permission',
+    what: () =>
+      "Root lacks CAP_SYS_RESOURCE on this device, which the limits of another user's process need.",
+    remedy:
+      'Let the whole program run as one user (nginx: “user root;”), or give the container that capability.',
+  },
+  {
     pattern: /CRIU needs (?:to have )?the CAP_|You need to have CAP_/,
     cause: 'permission',
     what: () => 'CRIU lacks the rights that it needs on this device.',

@@ -27,6 +27,8 @@ export const factProcess = v.object({
   nsPid: pid,
   parent: foreignPid,
   comm: word,
+  /** What people know it by: the name of its program, as its command line has it. */
+  name: word,
   command: v.pipe(v.string(), v.maxLength(4200)),
   /** Path of the program, as the process's own mount namespace names it; empty when it cannot be read. */
   exe: path,
@@ -45,6 +47,8 @@ export const factProcess = v.object({
   /** The debugger that holds one of its threads. */
   tracer: v.nullable(namedProcess),
   seccomp: v.boolean(),
+  /** Whether root here may read its resource limits, which a dump needs (prlimit(2)). */
+  limitsReadable: v.boolean(),
   /** Whether all that is said of this process could be read; false when the agent lacked the permission. */
   readable: v.boolean(),
 });

@@ -4,7 +4,7 @@ import { hasEnded, readStat, readTaskStat, type ProcessStat } from '../../procfs
 import { readStatus, type ProcessStatus } from '../../procfs/status.ts';
 import type { ProcessTree, TreeProcess } from '../../processes/tree.ts';
 import type { CriuFacts, FactProcess, NamedProcess } from './factsSchema.ts';
-import { nameProcess } from './holders.ts';
+import { nameProcess, shownName } from './holders.ts';
 
 const maxListed = 1000;
 const maxText = 4096;
@@ -23,6 +23,7 @@ export async function gatherProcess(process: TreeProcess): Promise<FactProcess |
     nsPid: status.nsPids.at(-1) ?? pid,
     parent: stat.parent,
     comm: printable(stat.comm),
+    name: shownName(process.args, stat.comm),
     command: process.command.slice(0, maxText),
     exe: (exe ?? '').slice(0, maxText),
     uids: status.uids.slice(0, 4),
@@ -34,8 +35,27 @@ export async function gatherProcess(process: TreeProcess): Promise<FactProcess |
     state: stat.state,
     ...tasks,
     seccomp: status.seccomp !== 0,
+    limitsReadable: await canReadLimits(pid, status),
     readable: exe !== undefined || hasEnded(stat),
   };
+}
+
+/** CAP_SYS_RESOURCE of capabilities(7). */
+const resourceCapability = 1n << 24n;
+
+/**
+ * prlimit(2) wants the caller's own ids in all places or CAP_SYS_RESOURCE, which root has not in every container. Asked for
+ * root only: an ordinary user's CRIU has the capability in its cell, and the helper answers for itself. In a user namespace below ours root has it as well.
+ */
+async function canReadLimits(pid: number, status: ProcessStatus): Promise<boolean> {
+  if (globalThis.process.getuid?.() !== 0) return true;
+  const ownUsers = await readProcLink('/proc/self/ns/user');
+  if (differ(ownUsers, await readProcLink(`/proc/${pid}/ns/user`))) return true;
+  const own = await readStatus(globalThis.process.pid);
+  if (own === undefined || (own.capabilities & resourceCapability) !== 0n) return true;
+  const same = (ids: readonly number[], id: number | undefined): boolean =>
+    ids.slice(0, 3).every((each) => each === id);
+  return same(status.uids, own.uids[0]) && same(status.gids, own.gids[0]);
 }
 
 async function gatherTasks(

@@ -55,7 +55,7 @@ export async function gatherUnix(
   return { sockets, inodes };
 }
 
-interface OutsidePeer {
+export interface OutsidePeer {
   readonly inode: string;
   /** undefined: not known who it is. */
   readonly peer: string | undefined;
@@ -97,7 +97,7 @@ function outsidePeers(
 }
 
 /** See {@link gatherUnix}: what can be said without ss. */
-function guessPeers(
+export function guessPeers(
   mine: ReadonlyMap<string, HeldInode>,
   table: ReadonlyMap<string, UnixEntry>,
 ): OutsidePeer[] {

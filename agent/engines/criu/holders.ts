@@ -1,8 +1,11 @@
-import { printable } from '../../procfs/command.ts';
+import { printable, readArguments } from '../../procfs/command.ts';
 import { readDescriptors } from '../../procfs/descriptors.ts';
 import { eachOf, readPids } from '../../procfs/read.ts';
 import { readStat } from '../../procfs/stat.ts';
+import { programName } from '../../processes/hosts.ts';
 import type { NamedProcess } from './factsSchema.ts';
+
+const maxName = 256;
 
 export interface Holder {
   readonly process: NamedProcess;
@@ -37,5 +40,11 @@ export async function findHolders(
 /** A process for a sentence; `process` when it is gone already. */
 export async function nameProcess(pid: number): Promise<NamedProcess> {
   const stat = await readStat(pid);
-  return { pid, name: printable(stat?.comm ?? 'process') };
+  const args = await readArguments(pid);
+  return { pid, name: stat === undefined ? 'process' : shownName(args ?? [], stat.comm) };
+}
+
+/** The name of the program rather than its comm, which Node.js for one sets to `MainThread`. */
+export function shownName(args: readonly string[], comm: string): string {
+  return printable(programName({ args, comm })).slice(0, maxName) || 'process';
 }

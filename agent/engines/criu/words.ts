@@ -6,7 +6,7 @@ const maxNamed = 5;
 /** `node (4711)`. Names come from strangers, and from another device, so they are escaped here whatever was done before. */
 export function label(facts: CriuFacts, pid: number): string {
   const process = facts.processes.find((each) => each.pid === pid);
-  return `${printable(process?.comm ?? 'a process')} (${pid})`;
+  return `${printable(process?.name ?? 'a process')} (${pid})`;
 }
 
 export function labelOf(process: NamedProcess): string {

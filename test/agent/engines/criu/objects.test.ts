@@ -90,6 +90,10 @@ const stuck: Readonly<Record<string, readonly [code: string, cause: Cause, logge
     'os.mkdir("m"); check(libc.mount(b"none", b"m", b"tmpfs", 0, None)); f = open("m/x", "w"); check(libc.umount2(b"m", 2))',
     'leakedDescriptor',
   ],
+  'a process of another user, for a root without CAP_SYS_RESOURCE': [
+    'if int(next(l for l in open("/proc/self/status") if l.startswith("CapEff")).split()[1], 16) >> 24 & 1: sys.exit(1)\nif os.fork() == 0:\n  os.setgid(65534); os.setuid(65534); time.sleep(1000)\ntime.sleep(0.3)',
+    'permission',
+  ],
   'a nested host name': [
     'if os.fork() == 0:\n  check(libc.unshare(0x04000000)); ready(); time.sleep(1000)\ntime.sleep(0.5)',
     'namespace',
