@@ -69,6 +69,7 @@ function report(cli: Cli, error: unknown): number {
     // Help that was asked for has been printed by then.
     if (error.exitCode === 0) return exitStatuses.done;
     const message = error.message.replace(/^error: /, '');
+    // The groups of commands give their help when none is named.
     return say(cli, new UsageError(message === '(outputHelp)' ? 'A command is needed.' : message));
   }
   return say(cli, error);

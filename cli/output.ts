@@ -15,6 +15,7 @@ export class Output {
   #statusShown = false;
   #lastStatus = '';
   #broken = false;
+  #held = 0;
 
   constructor(options: {
     readonly json: boolean;
@@ -60,6 +61,7 @@ export class Output {
 
   /** What is going on now: replaces the last status on a terminal; elsewhere a line whenever it changes. */
   status(text: string, detail = ''): void {
+    if (this.#held > 0) return;
     if (this.#stderr.isTTY === true) {
       const width = this.#stderr.columns ?? 80;
       const line = `${text}${detail}`.slice(0, Math.max(20, width - 1));
@@ -69,6 +71,13 @@ export class Output {
       this.#stderr.write(`${text}\n`);
     }
     this.#lastStatus = text;
+  }
+
+  /** Keeps the status line away while a person is asked something. @returns a function that ends this */
+  hold(): () => void {
+    this.clearStatus();
+    this.#held += 1;
+    return () => (this.#held -= 1);
   }
 
   clearStatus(): void {

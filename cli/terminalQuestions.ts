@@ -29,10 +29,17 @@ function openTerminal(): Terminal | undefined {
   }
 }
 
-/** @returns undefined when there is no terminal to ask on */
-export async function askYesNo(question: string): Promise<boolean | undefined> {
+/**
+ * @param before lines to read before the question
+ * @returns undefined when there is no terminal to ask on
+ */
+export async function askYesNo(
+  question: string,
+  before: readonly string[] = [],
+): Promise<boolean | undefined> {
   const terminal = openTerminal();
   if (terminal === undefined) return undefined;
+  for (const line of before) terminal.output.write(`${line}\n`);
   const lines = createInterface({ input: terminal.input, output: terminal.output });
   const stop = new AbortController();
   lines.on('SIGINT', () => stop.abort());

@@ -28,9 +28,10 @@ export class TtyPrompter implements Prompter {
   async confirmHostKey(question: HostKeyQuestion): Promise<boolean> {
     return this.#next(async () => {
       const { host, keyType, fingerprint } = question;
-      const answer = await askYesNo(
-        `${escapeControl(host)} is not known yet. Its ${escapeControl(keyType)} key has the fingerprint\n  ${escapeControl(fingerprint)}\nIs that the right device?`,
-      );
+      const answer = await askYesNo('Is that the right device?', [
+        `${escapeControl(host)} is not known yet. Its ${escapeControl(keyType)} key has the fingerprint`,
+        `  ${escapeControl(fingerprint)}`,
+      ]);
       if (answer !== undefined) return answer;
       throw new FlickError('permission', `The host key of ${host} is not known: ${fingerprint}`, {
         remedy:
@@ -41,8 +42,8 @@ export class TtyPrompter implements Prompter {
 
   async #next<T>(ask: () => Promise<T>): Promise<T> {
     const turn = this.#asking.then(async () => {
-      this.#output.clearStatus();
-      return ask();
+      const release = this.#output.hold();
+      return ask().finally(release);
     });
     this.#asking = turn.catch(() => undefined);
     return turn;

@@ -17,11 +17,13 @@ export interface Survey {
 
 export interface SurveyOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Called whenever a device has answered: true when the others need not be waited for any longer than a moment. */
-  readonly isEnough?: ((found: readonly FoundProcess[]) => boolean) | undefined;
+  /**
+   * Called whenever a device has answered: whether the others need to be waited for at all, or no longer than a moment.
+   */
+  readonly isEnough?: ((found: readonly FoundProcess[]) => 'no' | 'nearly' | 'yes') | undefined;
 }
 
-/** How long devices that have not answered are waited for once there is a sufficient answer, in ms. */
+/** How long devices that have not answered are waited for once there is nearly enough, in ms. */
 const grace = 2_000;
 
 /** Connects to the devices at once and asks for their processes; those that cannot be reached are reported, not thrown. */
@@ -43,9 +45,9 @@ export async function surveyProcesses(
         const processes = await device.listProcesses(options.signal);
         silent.delete(device);
         found.push(...processes.map((process) => ({ device, process })));
-        if (timer === undefined && options.isEnough?.(found) === true) {
-          timer = setTimeout(enough, grace);
-        }
+        const verdict = options.isEnough?.(found) ?? 'no';
+        if (verdict === 'yes') enough();
+        else if (verdict === 'nearly') timer ??= setTimeout(enough, grace);
       } catch (error) {
         silent.set(device, error);
       }
@@ -94,11 +96,12 @@ export async function findProcess(
 ): Promise<FoundProcess> {
   const { found, silent } = await surveyProcesses(devices, {
     signal,
-    isEnough: (some) =>
-      some.some(
-        (each) =>
-          (each.process.id === nameOrId || each.process.name === nameOrId) && isPresent(each),
-      ),
+    isEnough: (some) => {
+      const present = some.filter(isPresent);
+      if (present.some((each) => each.process.id === nameOrId)) return 'yes';
+      // Another device may have one of the same name.
+      return present.some((each) => each.process.name === nameOrId) ? 'nearly' : 'no';
+    },
   });
   signal?.throwIfAborted();
   const [byId] = placesOf(nameOrId, found);

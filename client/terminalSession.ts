@@ -138,7 +138,8 @@ export class TerminalSession implements Disposable {
       if (signal.aborted) return;
       const { found, silent } = await surveyProcesses(this.#reachable(), {
         signal,
-        isEnough: (some) => some.some((each) => each.process.id === this.#id && isPresent(each)),
+        isEnough: (some) =>
+          some.some((each) => each.process.id === this.#id && isPresent(each)) ? 'yes' : 'no',
       });
       if (this.#stop.signal.aborted) return;
       const [at] = placesOf(this.#id, found);

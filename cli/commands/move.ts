@@ -40,7 +40,7 @@ export function registerMove(program: Command, cli: Cli): void {
       const title = `${name} → ${escapeControl(to.name)}: `;
       const cancel = new AbortController();
       const release = cli.onInterrupt(() => {
-        output.note('Cancelling; a second Ctrl-C leaves the move to itself.');
+        output.note('Cancelling. Ctrl-C again leaves at once.');
         cancel.abort();
       });
       const { engine } = options;

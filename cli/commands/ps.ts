@@ -29,7 +29,10 @@ export function registerPs(program: Command, cli: Cli): void {
     .action(async (options: { readonly on?: string }) => {
       const { fleet, output } = cli;
       const devices = options.on === undefined ? fleet.devices : [fleet.device(options.on)];
+      const names = devices.map((each) => escapeControl(each.name)).join(', ');
+      const patience = setTimeout(() => output.status(`Asking ${names}…`), 1_000);
       const { found, silent } = await surveyProcesses(devices);
+      clearTimeout(patience);
       const [first] = silent;
       if (options.on !== undefined && first !== undefined) throw first.error;
       for (const { device, error } of silent) {

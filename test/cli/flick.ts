@@ -54,6 +54,11 @@ export class Flick {
     return JSON.parse(finished.stdout);
   }
 
+  /** Makes the next agents of this home find no CRIU. */
+  hideCriu(): void {
+    this.environment['FLICK_CRIU'] = '/nonexistent';
+  }
+
   async dispose(): Promise<void> {
     if (existsSync(join(this.home, 'agent.sock'))) {
       await this.run(['device', 'agent-remove', 'local', '--force']);

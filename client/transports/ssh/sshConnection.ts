@@ -9,6 +9,7 @@ import {
   type ServerHostKeyAlgorithm,
 } from 'ssh2';
 import { messageOf } from '../../../common/rpc.ts';
+import { FlickError } from '../../../protocol/index.ts';
 import { parseDeviceAddress } from '../../deviceEntry.ts';
 import type { Prompter } from '../../prompter.ts';
 import { TransportError } from '../transportError.ts';
@@ -189,10 +190,16 @@ class HostKeyVerifier {
       await rememberHost(this.#surroundings.ownKnownHosts, host, port, key);
       return true;
     } catch (error) {
-      this.problem = new TransportError('hostKeyUnknown', messageOf(error), { cause: error });
+      this.problem = unanswered('hostKeyUnknown', error);
       return false;
     }
   }
+}
+
+/** A question could not be put to the person: what to do instead is in the prompter's own error. */
+function unanswered(reason: 'hostKeyUnknown' | 'auth', error: unknown): TransportError {
+  const remedy = error instanceof FlickError ? error.remedy : undefined;
+  return new TransportError(reason, messageOf(error), { remedy, cause: error });
 }
 
 /** ssh2 takes `false` for “there is nothing more to try”; its types do not say so. */
@@ -209,7 +216,7 @@ function authentication(
     methods.next().then(
       ({ value, done }) => next(done === true ? noMore : (value ?? noMore)),
       (error: unknown) => {
-        verifier.problem ??= new TransportError('auth', messageOf(error), { cause: error });
+        verifier.problem ??= unanswered('auth', error);
         next(noMore);
       },
     );
