@@ -68,7 +68,7 @@ function describePlan(name: string, plan: SetupPlan, undo: boolean): string {
     ...plan.steps.flatMap(({ what, why, command }) => [
       `  • ${escapeControl(what)}`,
       `    why: ${escapeControl(why)}`,
-      `    how: ${escapeControl(command)}`,
+      ...(command === '' ? [] : [`    how: ${escapeControl(command)}`]),
     ]),
     ...leftOut(plan),
   ].join('\n');
