@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { AgentFile } from '../../client/agentFile.ts';
 import type { Device } from '../../client/device.ts';
@@ -49,7 +50,9 @@ export async function makeLocalFleet(names: readonly string[]): Promise<LocalFle
     },
     async dispose() {
       for (const device of fleet.devices) {
-        if (device.state.kind === 'disconnected') continue;
+        // Another client may have started it.
+        const home = join(folder.path, device.entry?.name ?? 'local');
+        if (!existsSync(join(home, 'agent.sock'))) continue;
         await fleet.removeAgent(device, { force: true }).catch(() => undefined);
       }
       for (const each of [fleet, ...others]) each.dispose();
