@@ -57,7 +57,12 @@ export function isHost(program: ProgramFacts): boolean {
 }
 
 export function isInfrastructure(program: ProgramFacts): boolean {
-  return infrastructure.has(program.comm);
+  return infrastructure.has(program.comm) || isAgent(program);
+}
+
+/** An agent of Flick, be it one of another home or user. */
+function isAgent({ args }: ProgramFacts): boolean {
+  return args.includes('daemon') && args.some((arg) => basename(arg) === 'agent.cjs');
 }
 
 /** Servers of VS Code and its kin, whose terminals run what the user started. */

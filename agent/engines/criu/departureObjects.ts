@@ -203,18 +203,18 @@ function foreignProc(facts: CriuFacts): Departing[] {
 function pipes(facts: CriuFacts): Departing[] {
   return facts.pipes.map((pipe) => {
     const who = label(facts, pipe.pid);
-    const holders =
+    const whose =
       pipe.holders.length === 0
-        ? 'a process of another user, if anybody still has it'
-        : enumerate(pipe.holders.map(labelOf));
+        ? 'whose other end is out of sight: closed, or held by another user'
+        : `that ${enumerate(pipe.holders.map(labelOf))} ${pipe.end === 'reads' ? 'writes to' : 'reads'}`;
     const streams = enumerate(pipe.fds.map(streamName));
     return {
       cause: 'leakedDescriptor' as const,
       severity: 'warns' as const,
       what:
         pipe.end === 'reads'
-          ? `${who} reads ${streams} from a pipe that ${holders} writes to. The pipe ends with the move: it will read the end of its input.`
-          : `${who} writes ${streams} into a pipe that ${holders} reads. The pipe ends with the move: what it writes there next fails (SIGPIPE), which ends most programs.`,
+          ? `${who} reads ${streams} from a pipe ${whose}. The pipe ends with the move: it will read the end of its input.`
+          : `${who} writes ${streams} into a pipe ${whose}. The pipe ends with the move: what it writes there next fails (SIGPIPE), which ends most programs.`,
       remedy: 'Start it with “flick run”, or with its input and output in files.',
       pid: pipe.pid,
     };

@@ -25,7 +25,7 @@ const maxPath = 4096;
 
 /** Names of mappings that have no file behind them, or one that CRIU puts into its images. */
 const withoutFile =
-  /^(\[.*\]|\/memfd:.*|\/SYSV[0-9a-f]{8}.*|\/dev\/zero.*|\/\[aio\].*|\/anon_hugepage.*|anon_inode:\[perf_event\].*)$/;
+  /^(\[.*\]|\/memfd:.*|\/SYSV[0-9a-f]{8}.*|\/dev\/zero.*|\/anon_hugepage.*|anon_inode:\[perf_event\].*)$/;
 
 /** Looks at what the processes of a tree have mapped. Files are listed once, however many map them. */
 export async function gatherMemory(processes: readonly TreeProcess[]): Promise<{

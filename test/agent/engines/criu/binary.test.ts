@@ -1,15 +1,13 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { arch } from 'node:os';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { arch, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import * as v from 'valibot';
 import { describeDevice } from '../../../../agent/device/describe.ts';
 import { compareVersions, criuState, parseVersion } from '../../../../agent/engines/criu/binary.ts';
 import { deviceDescription } from '../../../../protocol/index.ts';
-import { criu, whyNoDumps } from './holding.ts';
-
-const old = resolve('.cache/criu-old/criu');
+import { requireProvisioned } from '../../../support/provisioned.ts';
+import { skip } from '../../../support/skip.ts';
 
 describe('choosing CRIU', () => {
   let folder: string;
@@ -40,15 +38,15 @@ describe('choosing CRIU', () => {
   });
 
   it('uses the one that works here', async function () {
-    if (whyNoDumps() !== undefined) return this.skip();
+    if (process.getuid?.() !== 0) skip(this, 'not root');
+    const criu = requireProvisioned(this, 'criu');
     const state = await criuState({ flickHome: folder, environment: { FLICK_CRIU: criu } });
     assert.equal(state.status.available, true);
     assert.equal(state.binary?.path, criu);
-    return undefined;
   });
 
   it('refuses one that is too old for the kernel, with the remedy', async function () {
-    if (!existsSync(old)) return this.skip();
+    const old = requireProvisioned(this, 'criu-old');
     const { status } = await criuState({ flickHome: folder, environment: { FLICK_CRIU: old } });
     assert.equal(status.available, false);
     assert.deepEqual(
@@ -57,7 +55,6 @@ describe('choosing CRIU', () => {
     );
     assert.match(status.findings[0]?.what ?? '', /3\.17.*too old for Linux/);
     assert.match(status.findings[0]?.remedy ?? '', /flick device setup/);
-    return undefined;
   });
 
   it('prefers the newest that works to a newer that does not', async () => {
@@ -72,7 +69,7 @@ describe('choosing CRIU', () => {
   });
 
   it('says what is broken, keeps it, and looks again when asked', async function () {
-    if (process.getuid?.() !== 0) return this.skip();
+    if (process.getuid?.() !== 0) skip(this, 'not root');
     const path = fake('bin', '90.1', fails);
     const probe = { flickHome: folder, environment: { FLICK_CRIU: path } };
     const [found] = (await criuState(probe)).status.findings;
@@ -81,7 +78,6 @@ describe('choosing CRIU', () => {
     fake('bin', '90.1', 'exit 0');
     assert.equal((await criuState(probe)).status.available, false);
     assert.equal((await criuState(probe, true)).status.available, true);
-    return undefined;
   });
 
   it('says when there is none', async () => {

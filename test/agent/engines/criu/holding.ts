@@ -1,13 +1,14 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { type FactsInput, gatherFacts } from '../../../../agent/engines/criu/facts.ts';
 import type { CriuFacts } from '../../../../agent/engines/criu/factsSchema.ts';
+import { provisioned } from '../../../support/provisioned.ts';
 import type { Finding } from '../../../../protocol/index.ts';
 import { checkDeparture } from '../../../../agent/engines/criu/departureCheck.ts';
 
-export const criu = resolve('.cache/criu/criu');
+const { criu } = provisioned;
 export const python = ['/usr/bin/python3', '/usr/local/bin/python3'].find((path) =>
   existsSync(path),
 );

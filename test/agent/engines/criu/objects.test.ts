@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { explainFailure } from '../../../../agent/engines/criu/explain.ts';
 import type { Cause } from '../../../../protocol/index.ts';
+import { skip } from '../../../support/skip.ts';
 import { dump, findingsOf, hold, python, whyNoDumps } from './holding.ts';
 
 /** Things that move: no finding may block them, and CRIU dumps them. */
@@ -106,10 +107,7 @@ const stuck: Readonly<Record<string, readonly [code: string, cause: Cause, logge
 
 describe('what a process holds', () => {
   before(function () {
-    if (python === undefined) {
-      console.log('      skipped: no python3');
-      this.skip();
-    }
+    if (python === undefined) skip(this, 'no python3 on this machine');
   });
 
   for (const [name, code] of Object.entries(movable)) {
@@ -168,7 +166,6 @@ async function holdOrSkip(test: Mocha.Context, code: string): ReturnType<typeof 
   try {
     return await hold(code);
   } catch (error) {
-    console.log(`      skipped: ${error instanceof Error ? error.message : String(error)}`);
-    return test.skip();
+    return skip(test, `this machine cannot make it: ${String(error)}`);
   }
 }

@@ -9,6 +9,7 @@ import { explainFailure } from '../../../../agent/engines/criu/explain.ts';
 import { criuFacts } from '../../../../agent/engines/criu/factsSchema.ts';
 import * as v from 'valibot';
 import { FlickError, type Finding } from '../../../../protocol/index.ts';
+import { skip } from '../../../support/skip.ts';
 import { dump, factsOf, findingsOf, hold, isRoot, python, start, whyNoDumps } from './holding.ts';
 
 const blocking = (findings: readonly Finding[]): Finding[] =>
@@ -17,10 +18,7 @@ const blocking = (findings: readonly Finding[]): Finding[] =>
 describe('what a process is connected to', function () {
   this.timeout(20_000);
   before(function () {
-    if (python === undefined) {
-      console.log('      skipped: no python3');
-      this.skip();
-    }
+    if (python === undefined) skip(this, 'no python3 on this machine');
   });
 
   it('a unix socket of somebody else blocks, and says whose', async () => {
@@ -213,7 +211,7 @@ describe('what a process is connected to', function () {
   });
 
   it('inotify on an overlay moves only with nfs_export=on', async function () {
-    if (!isRoot) return this.skip();
+    if (!isRoot) skip(this, 'only root can mount an overlay');
     for (const exported of [false, true]) {
       const folder = mkdtempSync(join(tmpdir(), 'flick-overlay-'));
       for (const name of ['lower', 'upper', 'work', 'merged']) mkdirSync(join(folder, name));
@@ -223,7 +221,7 @@ describe('what a process is connected to', function () {
         cwd: folder,
       });
       try {
-        if (mounted.status !== 0) return this.skip();
+        if (mounted.status !== 0) skip(this, 'no overlay can be mounted here');
         const held = await hold(
           'f = check(libc.inotify_init()); check(libc.inotify_add_watch(f, sys.argv[1].encode(), 0xfff))',
           [join(folder, 'merged')],
@@ -240,7 +238,6 @@ describe('what a process is connected to', function () {
         rmSync(folder, { recursive: true, force: true });
       }
     }
-    return undefined;
   });
 
   it('a deleted file with another name left blocks', async () => {
