@@ -6,12 +6,13 @@ import { FlickError } from '../protocol/index.ts';
 import { runDaemon } from './daemon/daemon.ts';
 import { pipeToDaemon } from './daemon/pipe.ts';
 import { startDaemon } from './daemon/start.ts';
+import { runHelper } from './helper/helperMain.ts';
 import { agentHome } from './state/home.ts';
 import { agentVersion } from './version.ts';
 
 /**
  * The agent file: `start` makes sure that the daemon runs and prints its hello as one line of JSON, `daemon` is it,
- * `pipe` joins standard input and output to its socket.
+ * `pipe` joins standard input and output to its socket, `helper` is root's half of adopting for an ordinary user.
  */
 async function main(): Promise<void> {
   const entry = resolve(process.argv[1] ?? '');
@@ -26,6 +27,11 @@ async function main(): Promise<void> {
       return;
     case 'pipe':
       await pipeToDaemon(home);
+      return;
+    case 'helper':
+      await runHelper();
+      return;
+    case 'helper-check':
       return;
     default:
       process.stderr.write('This is the Flick agent. Use the flick command to reach it.\n');

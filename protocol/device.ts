@@ -41,8 +41,10 @@ export const deviceDescription = v.object({
   uptimeMs: milliseconds,
   /** Whether cells of this user are user namespaces (ordinary users) or not (root). */
   userNamespaces: v.boolean(),
-  /** Whether `sudo -n` works here, which adopting as an ordinary user needs. */
+  /** Whether processes outside cells can be dumped here: as root, or through the helper that setting up installs. */
   privilegedHelper: v.boolean(),
+  /** Whether `sudo -n` works here, which setting up needs. */
+  sudo: v.boolean(),
   engines: v.array(engineStatus),
 });
 export type DeviceDescription = v.InferOutput<typeof deviceDescription>;

@@ -1,6 +1,7 @@
 import { appendFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { DisposableStore } from '../../common/disposable.ts';
 import { jsonLineLogger } from '../../common/logger.ts';
 import { messageOf } from '../../common/rpc.ts';
@@ -26,6 +27,10 @@ import type { Services } from './services.ts';
 import { AgentServer } from './server.ts';
 import { StreamTickets } from './tickets.ts';
 import { trimLog } from './trimLog.ts';
+
+/** How long a daemon waits for one before it to be gone, and how often it looks, in ms. */
+const lockPatience = 5000;
+const lockInterval = 25;
 
 /** A daemon that has had no client and no process for this long ends by itself, in ms. */
 const idleLifetime = 24 * 60 * 60 * 1000;
@@ -106,7 +111,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
       home,
       entry: options.entry,
       uid: description.user.uid,
-      privileged: description.user.uid === 0 || description.privilegedHelper,
+      privileged: description.sudo,
+      helperUsable: description.privilegedHelper,
       userNamespaces: description.userNamespaces,
       criu: (await engine.state()).status,
     };
@@ -138,8 +144,20 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   process.on('SIGTERM', () => shutdown('SIGTERM'));
 }
 
-/** Only one process can bind an abstract socket, and the kernel frees it when that one dies (unix(7)). */
+/**
+ * Only one process can bind an abstract socket, and the kernel frees it when that one dies (unix(7)). A daemon that
+ * makes room holds it for a moment longer than its clients can see.
+ */
 async function holdLock(name: string): Promise<Server | undefined> {
+  for (let waited = 0; waited < lockPatience; waited += lockInterval) {
+    const lock = await tryLock(name);
+    if (lock !== undefined) return lock;
+    await delay(lockInterval);
+  }
+  return undefined;
+}
+
+async function tryLock(name: string): Promise<Server | undefined> {
   return new Promise((resolve) => {
     const server = createServer((socket) => socket.destroy());
     server.once('error', () => resolve(undefined));

@@ -5,6 +5,7 @@ import type { AgentHello, DeviceDescription } from '../../protocol/index.ts';
 import { criuState } from '../engines/criu/binary.ts';
 import { readProc } from '../procfs/read.ts';
 import { readUptime } from '../procfs/stat.ts';
+import { helperUsable } from '../helper/installed.ts';
 import { run } from './run.ts';
 import { canUnshareUsers } from './userNamespaces.ts';
 
@@ -34,7 +35,8 @@ export async function describeDevice(
     freeDiskBytes: await freeDisk(flickHome),
     uptimeMs: await readUptime(),
     userNamespaces: unshare,
-    privilegedHelper: isRoot || (await hasSudo(refresh)),
+    privilegedHelper: await helperUsable(),
+    sudo: isRoot || (await hasSudo(refresh)),
     engines: [status],
   };
 }

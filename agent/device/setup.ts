@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { access, mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -17,13 +17,13 @@ import {
 } from '../../protocol/index.ts';
 import { readValidated, writeDurably, writeFailure } from '../state/durable.ts';
 import type { AgentHome } from '../state/home.ts';
+import { helperFolder } from '../helper/installed.ts';
 import { criuPackage, type CriuPackage } from './packages.ts';
 import { run } from './run.ts';
 
 /** What has been done here and can be undone, oldest first. */
 const doneSchema = v.object({ version: v.literal(1), done: v.array(text) });
 
-const helperFolder = '/usr/local/lib/flick';
 const sysctlFile = '/etc/sysctl.d/60-flick.conf';
 
 export interface SetupContext {
@@ -31,7 +31,9 @@ export interface SetupContext {
   /** The agent file that runs, which the helper gets a root-owned copy of. */
   readonly entry: string;
   readonly uid: number;
+  /** Root, or `sudo -n` works. */
   readonly privileged: boolean;
+  readonly helperUsable: boolean;
   readonly userNamespaces: boolean;
   readonly criu: EngineStatus;
 }
@@ -124,7 +126,7 @@ export class DeviceSetup {
         leftOut.push('User namespaces: allowing them needs sudo without a password.');
       }
     }
-    if (context.uid !== 0) {
+    if (!context.helperUsable) {
       if (context.privileged) {
         steps.push({
           id: 'helper',
@@ -136,16 +138,7 @@ export class DeviceSetup {
         leftOut.push('Adopting running processes: it needs sudo without a password.');
       }
     }
-    return { steps: await this.#notYetDone(context, steps), leftOut, needsBundle };
-  }
-
-  async #notYetDone(
-    context: SetupContext,
-    steps: readonly SetupPlan['steps'][number][],
-  ): Promise<SetupPlan['steps']> {
-    const done = await this.#done(context.home);
-    // A step that was done but whose lack shows again (a removed package) is offered again.
-    return steps.filter((step) => step.id !== 'helper' || !done.includes(step.id));
+    return { steps, leftOut, needsBundle };
   }
 
   async #planUndo(context: SetupContext): Promise<SetupPlan> {
@@ -205,6 +198,14 @@ export class DeviceSetup {
             `${helperFolder}/agent.cjs`,
           ]),
         );
+        // Root runs only what root alone can change: a bundle in the user's home gets a copy too.
+        if (await exists(join(context.home.root, 'criu', 'criu'))) {
+          const bundle = join(context.home.root, 'criu');
+          await must(withSudo(context, ['rm', '-rf', `${helperFolder}/criu`]));
+          await must(withSudo(context, ['cp', '-r', bundle, `${helperFolder}/criu`]));
+          await must(withSudo(context, ['chown', '-R', 'root:root', `${helperFolder}/criu`]));
+          await must(withSudo(context, ['chmod', '-R', 'go-w', `${helperFolder}/criu`]));
+        }
         break;
       case 'undo-criu-package': {
         const offered = await requirePackage();
@@ -272,6 +273,13 @@ function shown(command: readonly string[]): string {
   return command.join(' ');
 }
 
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
 async function requirePackage(): Promise<CriuPackage> {
   const offered = await criuPackage();
   if (offered === undefined) {
@@ -287,5 +295,3 @@ async function must(command: readonly [string, ...string[]]): Promise<void> {
     throw new FlickError('internal', `“${shown(command)}” failed (status ${result.code}): ${last}`);
   }
 }
-
-export { helperFolder as privilegedHelperFolder };

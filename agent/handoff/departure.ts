@@ -110,6 +110,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
       this.#begin('freeze');
       const frozenAt = performance.now();
       capture = await this.#context.engine.capture(this.#managed, {
+        handoff: this.id,
         facts,
         folder: this.#imagesFolder(),
       });

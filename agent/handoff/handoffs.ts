@@ -15,6 +15,7 @@ import {
   type sendProcess,
 } from '../../protocol/index.ts';
 import { recoverHomecoming } from '../files/homecomingJournal.ts';
+import { settleThroughHelper } from '../helper/helperClient.ts';
 import { Cell, type HeldJob } from '../processes/cell.ts';
 import { removeTree } from '../processes/cells.ts';
 import type { ManagedProcess } from '../processes/managedProcess.ts';
@@ -242,6 +243,14 @@ export class Handoffs {
       return;
     }
     if (pending?.kind !== 'dump') {
+      if (released !== undefined && managed.record.cell === null && process.getuid?.() !== 0) {
+        this.#originals.set(released.id, {
+          release: () => settleThroughHelper(released.id, true),
+          abort: () => settleThroughHelper(released.id, false),
+        });
+        managed.setDoubt(true);
+        return;
+      }
       if (released !== undefined && managed.isLive) {
         this.#originals.set(released.id, killedOutright(managed));
         managed.setDoubt(true);

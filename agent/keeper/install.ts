@@ -12,7 +12,7 @@ import { keeperBinaries } from './binaries.ts';
  * @returns the path of the executable
  * @throws {FlickError} `notSupported` on an architecture that the agent carries no keeper for
  */
-export async function installKeeper(home: AgentHome): Promise<string> {
+export async function installKeeper(home: Pick<AgentHome, 'bin'>): Promise<string> {
   const architecture = process.arch;
   const packed =
     process.platform === 'linux' && (architecture === 'x64' || architecture === 'arm64')

@@ -59,8 +59,15 @@ export function startCell(options: CellOptions): Promise<number> {
 export function startGuard(options: {
   readonly keeper: string;
   readonly dir: string;
+  /** Another user that the guard's criu runs as and that its `hold` may connect as. */
+  readonly criuUser?: number | undefined;
 }): Promise<number> {
-  return startKeeper(options.keeper, ['guard', '--dir', options.dir]);
+  return startKeeper(options.keeper, [
+    'guard',
+    '--dir',
+    options.dir,
+    ...(options.criuUser === undefined ? [] : ['--criu-user', String(options.criuUser)]),
+  ]);
 }
 
 function startKeeper(keeper: string, args: readonly string[]): Promise<number> {

@@ -97,10 +97,12 @@ export class Cell implements Disposable {
   static async startGuard(options: {
     readonly keeper: string;
     readonly folder: string;
+    readonly criuUser?: number;
     readonly logger: Logger;
   }): Promise<Cell> {
-    await makePrivateFolder(options.folder);
-    const keeperPid = await explained(startGuard({ keeper: options.keeper, dir: options.folder }));
+    const { keeper, folder, criuUser } = options;
+    await makePrivateFolder(folder);
+    const keeperPid = await explained(startGuard({ keeper, dir: folder, criuUser }));
     const client = await connectKeeper(options.folder);
     return new Cell(options.folder, keeperPid, undefined, client, options.logger);
   }

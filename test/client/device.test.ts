@@ -61,6 +61,7 @@ describe('a device', () => {
       uptimeMs: 1,
       userNamespaces: false,
       privilegedHelper: true,
+      sudo: true,
       engines: [],
     };
     agent

@@ -57,6 +57,7 @@ export function description({ available = true } = {}): DeviceDescription {
     uptimeMs: 60_000,
     userNamespaces: true,
     privilegedHelper: false,
+    sudo: false,
     engines: [
       available
         ? { engine: 'criu', available, version: '4.2.1', findings: [] }

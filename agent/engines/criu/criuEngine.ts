@@ -1,4 +1,4 @@
-import { open, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import type { Logger } from '../../../common/logger.ts';
@@ -8,6 +8,7 @@ import { Cell, type HeldJob } from '../../processes/cell.ts';
 import { makePrivateFolder, removeTree } from '../../processes/cells.ts';
 import type { ManagedProcess } from '../../processes/managedProcess.ts';
 import type { AgentHome } from '../../state/home.ts';
+import { dumpThroughHelper } from '../../helper/helperClient.ts';
 import type { HeldCapture, HeldRestore } from '../engine.ts';
 import { checkArrival } from './arrivalCheck.ts';
 import { criuState, type CriuState } from './binary.ts';
@@ -16,15 +17,26 @@ import { checkDeparture } from './departureCheck.ts';
 import { explainFailure } from './explain.ts';
 import { gatherFacts } from './facts.ts';
 import { criuFacts, type CriuFacts } from './factsSchema.ts';
+import { readTail } from './logTail.ts';
 import { dropSupplementaryGroups, readCredentials, readTaskIds } from './images.ts';
 
 /** End of a log that is read to explain a failure, in bytes. */
 const explainedTail = 4 << 20;
 
 export interface CaptureOptions {
+  readonly handoff: string;
   readonly facts: CriuFacts;
   /** Folder for the images; must be visible at this path inside the cell. */
   readonly folder: string;
+}
+
+interface Dump {
+  readonly folder: string;
+  /** PID of the tree's root where CRIU runs. */
+  readonly root: number;
+  readonly terminalKey: string | undefined;
+  readonly shellJob: boolean;
+  readonly keepConnections: boolean;
 }
 
 export interface RestoreOptions {
@@ -140,9 +152,6 @@ export class CriuEngine {
     const { folder, facts } = options;
     const { cell } = managed;
     await makePrivateFolder(folder);
-    const guard = cell === undefined ? await this.#guard(folder) : undefined;
-    const runner = cell ?? guard;
-    if (runner === undefined) throw new FlickError('internal', 'There is nothing to run CRIU in.');
     const rootPid = managed.pid;
     if (rootPid === undefined) {
       throw new FlickError('processGone', `“${managed.record.name}” does not run any more.`);
@@ -152,51 +161,87 @@ export class CriuEngine {
       cell === undefined
         ? facts.terminals.find((each) => !each.inside && each.role === 'slave')?.key
         : await cell.terminalKey();
-    const keepConnections = keepsConnections(facts, runner);
-    const command = await this.#command({
-      folder,
-      cell: runner,
-      terminalKey,
-      shellJob: managed.record.shellJob || !facts.session.leaderInside,
-      keepConnections,
-    });
+    const shellJob = managed.record.shellJob || !facts.session.leaderInside;
+    const keepConnections = keepsConnections(facts, cell?.userNamespace !== undefined);
+    const dump = { folder, root, terminalKey, shellJob, keepConnections };
     let job: HeldJob;
     try {
-      job = await runner.runHeld({
-        kind: 'dump',
-        argv: dumpArguments(command, root),
-        track: root,
-        lastPid: 0,
-        sessionOnTerminal: false,
-        passTerminal: false,
-        output: join(folder, 'criu-output.log'),
-      });
+      job = await (cell === undefined
+        ? this.#dumpOutside(managed, options.handoff, dump)
+        : this.#dumpIn(cell, dump));
     } catch (error) {
-      await guard?.shutdown();
-      const gone = managed.pid === undefined;
-      const failure = gone
-        ? new FlickError('processGone', `“${managed.record.name}” ended while it was being moved.`)
-        : await this.#explain('dump', folder, managed.id, error);
+      const failure =
+        managed.pid === undefined
+          ? new FlickError(
+              'processGone',
+              `“${managed.record.name}” ended while it was being moved.`,
+            )
+          : await this.#explain('dump', folder, managed.id, error);
       await removeTree(folder);
       throw failure;
     }
+    const end = async (goOn: boolean): Promise<void> => {
+      await job.verdict(goOn);
+      await removeTree(folder);
+    };
     return {
       images: folder,
       root,
       terminalKey,
       keepConnections,
       pin: () => job.pin(),
-      abort: async () => {
-        await job.verdict(false);
-        await guard?.shutdown();
-        await removeTree(folder);
-      },
-      release: async () => {
-        await job.verdict(true);
-        await guard?.shutdown();
-        await removeTree(folder);
-      },
+      abort: () => end(false),
+      release: () => end(true),
     };
+  }
+
+  async #dumpIn(runner: Cell, dump: Dump): Promise<HeldJob> {
+    const command = await this.#command({ cell: runner, ...dump });
+    return runner.runHeld({
+      kind: 'dump',
+      argv: dumpArguments(command, dump.root),
+      track: dump.root,
+      lastPid: 0,
+      sessionOnTerminal: false,
+      passTerminal: false,
+      output: join(dump.folder, 'criu-output.log'),
+    });
+  }
+
+  /** A process outside any cell: root dumps it itself, an ordinary user through the helper. */
+  async #dumpOutside(managed: ManagedProcess, handoff: string, dump: Dump): Promise<HeldJob> {
+    const { adopted } = managed.record;
+    if (process.getuid?.() !== 0 && adopted !== null) {
+      return dumpThroughHelper(
+        {
+          id: handoff,
+          pid: adopted.pid,
+          startTicks: adopted.startTicks,
+          shellJob: dump.shellJob,
+          keepConnections: dump.keepConnections,
+          terminalKey: dump.terminalKey ?? null,
+        },
+        dump.folder,
+      );
+    }
+    const guard = await Cell.startGuard({
+      keeper: await this.#keeper(),
+      folder: dump.folder,
+      logger: this.#logger,
+    });
+    try {
+      const job = await this.#dumpIn(guard, dump);
+      return {
+        pin: () => job.pin(),
+        verdict: async (goOn) => {
+          await job.verdict(goOn);
+          await guard.shutdown();
+        },
+      };
+    } catch (error) {
+      await guard.shutdown();
+      throw error;
+    }
   }
 
   /**
@@ -269,14 +314,6 @@ export class CriuEngine {
     };
   }
 
-  async #guard(folder: string): Promise<Cell> {
-    return Cell.startGuard({
-      keeper: await this.#keeper(),
-      folder,
-      logger: this.#logger,
-    });
-  }
-
   async #explain(
     kind: 'dump' | 'restore',
     folder: string,
@@ -284,7 +321,10 @@ export class CriuEngine {
     cause: unknown,
   ): Promise<FlickError> {
     const log = join(folder, `${kind}.log`);
-    const text = (await readTail(log)) ?? (await readTail(join(folder, 'criu-output.log'))) ?? '';
+    const text =
+      (await readTail(log, explainedTail)) ??
+      (await readTail(join(folder, 'criu-output.log'), explainedTail)) ??
+      '';
     const kept = join(this.#home.root, `${kind}-${id}.log`);
     await keepLog(log, join(folder, 'criu-output.log'), kept);
     this.#logger.log('warn', `${kind} failed`, { id, why: messageOf(cause) });
@@ -299,13 +339,9 @@ export class CriuEngine {
 }
 
 /** Connections inside the tree can be kept only where CRIU may set the state of sockets, and if none leads outside. */
-function keepsConnections(facts: CriuFacts, runner: Cell): boolean {
+function keepsConnections(facts: CriuFacts, inUserNamespace: boolean): boolean {
   const established = facts.connections.filter((each) => each.protocol === 'tcp');
-  return (
-    runner.userNamespace === undefined &&
-    established.length > 0 &&
-    established.every((each) => each.inside)
-  );
+  return !inUserNamespace && established.length > 0 && established.every((each) => each.inside);
 }
 
 /**
@@ -322,23 +358,9 @@ function freeRange(taken: ReadonlySet<number>): number {
   return start;
 }
 
-async function readTail(path: string): Promise<string | undefined> {
-  const file = await open(path, 'r').catch(() => undefined);
-  if (file === undefined) return undefined;
-  try {
-    const { size } = await file.stat();
-    const start = Math.max(0, size - explainedTail);
-    const buffer = Buffer.alloc(size - start);
-    const { bytesRead } = await file.read(buffer, 0, buffer.length, start);
-    return buffer.subarray(0, bytesRead).toString('utf8');
-  } finally {
-    await file.close();
-  }
-}
-
 async function keepLog(log: string, output: string, kept: string): Promise<void> {
-  const content = (await readTail(log)) ?? '';
-  const printed = (await readTail(output)) ?? '';
+  const content = (await readTail(log, explainedTail)) ?? '';
+  const printed = (await readTail(output, explainedTail)) ?? '';
   await rm(kept, { force: true });
   await writeFile(kept, `${content}\n--- what CRIU printed ---\n${printed}`, { mode: 0o600 }).catch(
     () => undefined,

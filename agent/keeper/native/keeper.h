@@ -97,6 +97,7 @@ struct keeper {
   int status_fd; /* to the launcher, until ready */
   uint32_t info;
   int in_uid, in_gid;
+  uid_t also_uid; /* 0: none */
   /* pty */
   int master, slave;
   uint64_t tty_rdev, tty_dev;

@@ -1,7 +1,7 @@
 /*
  * flick-keeper cell --dir DIR [--userns UID GID] [--overlay MOUNTPOINT UPPER WORK]... [--bind|--bind-read-only SOURCE TARGET]...
  *                   [--scrollback BYTES]
- * flick-keeper guard --dir DIR
+ * flick-keeper guard --dir DIR [--criu-user UID]
  * flick-keeper hold
  */
 #define _GNU_SOURCE
@@ -89,6 +89,9 @@ static size_t parse(char **argv, struct cell_spec *spec) {
       need(argv, 2);
       spec->binds[spec->bind_count++] = (struct bind_spec){argv[1], argv[2], read_only};
       argv += 2;
+    } else if (!strcmp(*argv, "--criu-user")) {
+      need(argv, 1);
+      K.also_uid = (uid_t)atoi(*++argv);
     } else if (!strcmp(*argv, "--scrollback")) {
       need(argv, 1);
       ring = strtoul(*++argv, NULL, 10);

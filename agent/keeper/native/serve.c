@@ -75,11 +75,14 @@ static void conn_close(int slot) {
   free(c);
 }
 
-/* Only the user that the keeper runs as. The socket's mode says so too; this holds should somebody widen it. */
+/*
+ * Only the user that the keeper runs as, and the one that a guard was told its criu runs as. Folder and socket modes say
+ * so too; this holds should somebody widen them.
+ */
 static bool is_own(int fd) {
   struct ucred peer;
   socklen_t size = sizeof peer;
-  return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) && peer.uid == geteuid();
+  return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) && (peer.uid == geteuid() || (K.also_uid && peer.uid == K.also_uid));
 }
 
 static void accept_one(int listener) {
