@@ -1,4 +1,4 @@
-import { chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Duplex } from 'node:stream';
 import * as v from 'valibot';
@@ -41,8 +41,7 @@ export async function runHelper(): Promise<void> {
 }
 
 /**
- * CRIU as the caller, with the capabilities that a dump needs and nothing else of root's: what it reads and writes by
- * path it reads and writes in the caller's name. It also needs no CAP_SYS_RESOURCE then, since the limits of one's own
+ * CRIU as the caller, with the capabilities that a dump needs and nothing else of root's. It also needs no CAP_SYS_RESOURCE then, since the limits of one's own
  * processes are one's own to read (prlimit(2)).
  */
 function asCaller(
@@ -50,7 +49,11 @@ function asCaller(
   gid: number,
   argv: readonly string[],
 ): readonly [string, ...string[]] {
-  const capabilities = ['checkpoint_restore', 'sys_ptrace', 'sys_admin', 'net_admin']
+  // The last two let its action script reach the guard's socket, which only root can.
+  const capabilities = [
+    ...['checkpoint_restore', 'sys_ptrace', 'sys_admin', 'net_admin'],
+    ...['dac_override', 'dac_read_search'],
+  ]
     .map((name) => `+${name}`)
     .join(',');
   return [
@@ -128,15 +131,18 @@ class Helper {
     const folder = join(guards, request.id);
     const guard = join(folder, 'guard');
     const images = join(folder, 'images');
-    await mkdir(guards, { recursive: true, mode: 0o711 });
-    await mkdir(folder, { mode: 0o711 });
+    await mkdir(guards, { recursive: true });
+    await mkdir(folder);
+    for (const passable of [guards, folder]) await chmod(passable, 0o711);
     await mkdir(guard, { mode: 0o700 });
     await mkdir(images, { mode: 0o700 });
     await chown(images, this.#caller, this.#group);
     this.#folder = folder;
     await writeFile(join(guard, 'caller'), `${this.#caller}\n`, { mode: 0o600 });
+    const keeper = await installKeeper({ bin: helperFolder });
+    await chmod(keeper, 0o755);
     this.#guard = await Cell.startGuard({
-      keeper: await installKeeper({ bin: helperFolder }),
+      keeper,
       folder: guard,
       criuUser: this.#caller,
       logger: silentLogger,
@@ -149,7 +155,8 @@ class Helper {
         shellJob: request.shellJob,
         keepConnections: request.keepConnections,
         terminalKey: request.terminalKey ?? undefined,
-        holdScript: await this.#guard.holdScript(),
+        // The keeper's own answer leads through /proc/KEEPER, which only root may follow.
+        holdScript: keeper,
       },
       request.pid,
     );
@@ -164,7 +171,10 @@ class Helper {
         output: join(guard, 'criu-output.log'),
       });
     } catch (error) {
-      const log = (await readTail(join(images, 'dump.log'), logBytes)) ?? '';
+      const log =
+        (await readTail(join(images, 'dump.log'), logBytes)) ??
+        (await readTail(join(guard, 'criu-output.log'), logBytes)) ??
+        '';
       await this.#tidy();
       return this.#send({ type: 'failed', message: messageOf(error), log });
     }
