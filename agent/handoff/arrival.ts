@@ -268,14 +268,14 @@ export class Arrival implements HandoffOperation<void> {
       cell,
       folder,
       root: capsule.root,
-      terminalKey: capsule.terminalKey ?? undefined,
+      terminalKeys: capsule.terminalKeys,
       shellJob: travelling.shellJob,
       keepConnections: capsule.keepConnections,
     });
     const managed = processes.arrive({
       version: 1,
       ...travelling,
-      hasTerminal: travelling.hasTerminal || capsule.terminalKey !== null,
+      hasTerminal: travelling.hasTerminal || capsule.terminalKeys.length > 0,
       moves: travelling.moves + 1,
       bootId: processes.bootId,
       cell: {

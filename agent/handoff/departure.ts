@@ -220,7 +220,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     await frames.sendJson({
       type: 'images',
       root: capture.root,
-      terminalKey: capture.terminalKey ?? null,
+      terminalKeys: capture.terminalKeys,
       keepConnections: capture.keepConnections,
       files: images,
     });

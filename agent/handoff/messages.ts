@@ -15,6 +15,7 @@ import {
   text,
   time,
 } from '../../protocol/index.ts';
+import { maxTerminals } from '../engines/criu/commands.ts';
 import { describeIssues } from '../../common/rpc.ts';
 
 /**
@@ -56,8 +57,11 @@ export const images = v.object({
   type: v.literal('images'),
   /** PID of the tree's root as the capsule has it. */
   root: pid,
-  /** `rdev:dev` of the terminal that the process had, as CRIU's `--external tty[…]` was given it; null without one. */
-  terminalKey: v.nullable(v.pipe(v.string(), v.regex(/^[0-9a-f]{1,16}:[0-9a-f]{1,16}$/))),
+  /** `rdev:dev` of the terminals the process had, as CRIU's `--external tty[…]` was given them; empty without one. */
+  terminalKeys: v.pipe(
+    v.array(v.pipe(v.string(), v.regex(/^[0-9a-f]{1,16}:[0-9a-f]{1,16}$/))),
+    v.maxLength(maxTerminals),
+  ),
   /** Connections inside the tree were kept, not closed. */
   keepConnections: v.boolean(),
   files: v.pipe(

@@ -154,7 +154,7 @@ class Helper {
         unprivileged: true,
         shellJob: request.shellJob,
         keepConnections: request.keepConnections,
-        terminalKey: request.terminalKey ?? undefined,
+        terminalKeys: request.terminalKeys,
         // The keeper's own answer leads through /proc/KEEPER, which only root may follow.
         holdScript: keeper,
       },

@@ -16,7 +16,7 @@ export const helperRequest = v.variant('op', [
     startTicks: bytes,
     shellJob: v.boolean(),
     keepConnections: v.boolean(),
-    terminalKey: images.entries.terminalKey,
+    terminalKeys: images.entries.terminalKeys,
   }),
   v.object({ op: v.literal('pin') }),
   v.object({ op: v.literal('verdict'), goOn: v.boolean() }),

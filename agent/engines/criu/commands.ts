@@ -1,5 +1,11 @@
-/** Descriptor at which the keeper hands the new terminal to CRIU (EXEC_PTY_FD in agent/keeper/README.md). */
-export const terminalDescriptor = 9;
+/**
+ * Descriptors that the new terminal is handed to CRIU at. The keeper opens the first (EXEC_PTY_FD in
+ * agent/keeper/README.md); CRIU closes each as it takes it, so every terminal that it replaces needs one of its own.
+ */
+const terminalDescriptors = [9, 3, 4, 5, 6, 7, 8] as const;
+
+/** Most terminals of a process that one can take the place of. */
+export const maxTerminals = terminalDescriptors.length;
 
 /** Largest deleted-but-open file that is put into the images, in bytes. */
 const ghostLimit = 4 * 2 ** 30;
@@ -15,8 +21,8 @@ export interface CriuCommand {
   readonly shellJob: boolean;
   /** Keep established TCP connections (both ends are inside the tree) instead of closing them. */
   readonly keepConnections: boolean;
-  /** `rdev:dev` of the terminal, hexadecimal, as the dumped process has it. */
-  readonly terminalKey: string | undefined;
+  /** `rdev:dev` of terminals that stay behind, hexadecimal, as the dumped process has them. */
+  readonly terminalKeys: readonly string[];
   /** The action script that makes CRIU hold, as the keeper gives it. */
   readonly holdScript: string;
 }
@@ -31,22 +37,33 @@ export function dumpArguments(command: CriuCommand, pid: number): readonly [stri
     ...common(command, 'dump.log'),
     '--timeout',
     String(freezeTimeout),
-    ...(command.terminalKey === undefined ? [] : ['--external', `tty[${command.terminalKey}]`]),
+    ...command.terminalKeys.flatMap((key) => ['--external', `tty[${key}]`]),
   ];
 }
 
 /** Arguments of `criu restore`: detached, and as a sibling of CRIU, so that the tree's root is the keeper's child. */
 export function restoreArguments(command: CriuCommand): readonly [string, ...string[]] {
-  return [
+  const [program, ...words] = [
+    ...copiesOfTerminal(command.terminalKeys.length),
     command.criu,
     'restore',
     ...common(command, 'restore.log'),
     '--restore-detached',
     '--restore-sibling',
-    ...(command.terminalKey === undefined
-      ? []
-      : ['--inherit-fd', `fd[${terminalDescriptor}]:tty[${command.terminalKey}]`]),
+    ...command.terminalKeys.flatMap((key, index) => [
+      '--inherit-fd',
+      `fd[${terminalDescriptors[index] ?? terminalDescriptors[0]}]:tty[${key}]`,
+    ]),
   ];
+  return [program ?? command.criu, ...words];
+}
+
+/** A shell in front of CRIU that copies the descriptor and becomes CRIU. Shells know descriptors of one digit only. */
+function copiesOfTerminal(terminals: number): string[] {
+  const [first, ...others] = terminalDescriptors;
+  if (terminals < 2) return [];
+  const copies = others.slice(0, terminals - 1).map((each) => `${each}<&${first}`);
+  return ['/bin/sh', '-c', `exec "$0" "$@" ${copies.join(' ')}`];
 }
 
 function common(command: CriuCommand, log: string): string[] {

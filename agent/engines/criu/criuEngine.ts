@@ -34,7 +34,7 @@ interface Dump {
   readonly folder: string;
   /** PID of the tree's root where CRIU runs. */
   readonly root: number;
-  readonly terminalKey: string | undefined;
+  readonly terminalKeys: readonly string[];
   readonly shellJob: boolean;
   readonly keepConnections: boolean;
 }
@@ -44,14 +44,14 @@ export interface RestoreOptions {
   readonly folder: string;
   /** PID of the tree's root inside its PID namespace, as it was dumped. */
   readonly root: number;
-  readonly terminalKey: string | undefined;
+  readonly terminalKeys: readonly string[];
   readonly shellJob: boolean;
   readonly keepConnections: boolean;
 }
 
 export interface CriuCapture extends HeldCapture {
   readonly root: number;
-  readonly terminalKey: string | undefined;
+  readonly terminalKeys: readonly string[];
   readonly keepConnections: boolean;
 }
 
@@ -157,13 +157,13 @@ export class CriuEngine {
       throw new FlickError('processGone', `“${managed.record.name}” does not run any more.`);
     }
     const root = cell === undefined ? rootPid : await cell.innerPid();
-    const terminalKey =
-      cell === undefined
-        ? facts.terminals.find((each) => !each.inside && each.role === 'slave')?.key
-        : await cell.terminalKey();
+    const terminalKeys = unique([
+      ...(cell === undefined ? [] : [await cell.terminalKey()]),
+      ...controllingTerminals(facts, cell !== undefined),
+    ]);
     const shellJob = managed.record.shellJob || !facts.session.leaderInside;
     const keepConnections = keepsConnections(facts, cell?.userNamespace !== undefined);
-    const dump = { folder, root, terminalKey, shellJob, keepConnections };
+    const dump = { folder, root, terminalKeys, shellJob, keepConnections };
     let job: HeldJob;
     try {
       job = await (cell === undefined
@@ -187,7 +187,7 @@ export class CriuEngine {
     return {
       images: folder,
       root,
-      terminalKey,
+      terminalKeys,
       keepConnections,
       pin: () => job.pin(),
       abort: () => end(false),
@@ -219,7 +219,7 @@ export class CriuEngine {
           startTicks: adopted.startTicks,
           shellJob: dump.shellJob,
           keepConnections: dump.keepConnections,
-          terminalKey: dump.terminalKey ?? null,
+          terminalKeys: [...dump.terminalKeys],
         },
         dump.folder,
       );
@@ -255,7 +255,7 @@ export class CriuEngine {
     const command = await this.#command({
       folder,
       cell,
-      terminalKey: options.terminalKey,
+      terminalKeys: options.terminalKeys,
       shellJob: options.shellJob,
       keepConnections: options.keepConnections,
     });
@@ -267,7 +267,7 @@ export class CriuEngine {
         track: options.root,
         lastPid: freeRange(taken),
         sessionOnTerminal: options.shellJob,
-        passTerminal: options.terminalKey !== undefined,
+        passTerminal: options.terminalKeys.length > 0,
         output: join(folder, 'criu-output.log'),
       });
     } catch (error) {
@@ -293,7 +293,7 @@ export class CriuEngine {
   async #command(options: {
     readonly folder: string;
     readonly cell: Cell;
-    readonly terminalKey: string | undefined;
+    readonly terminalKeys: readonly string[];
     readonly shellJob: boolean;
     readonly keepConnections: boolean;
   }): Promise<CriuCommand> {
@@ -309,7 +309,7 @@ export class CriuEngine {
       unprivileged: options.cell.userNamespace !== undefined,
       shellJob: options.shellJob,
       keepConnections: options.keepConnections,
-      terminalKey: options.terminalKey,
+      terminalKeys: options.terminalKeys,
       holdScript: await options.cell.holdScript(),
     };
   }
@@ -336,6 +336,21 @@ export class CriuEngine {
       cause,
     });
   }
+}
+
+/**
+ * Terminals that the cell's own takes the place of: the slave a process outside a cell is on, and /dev/tty, which CRIU
+ * otherwise wants a terminal inside the tree for (“ctty inheritance detected”; dash and less open it).
+ */
+function controllingTerminals(facts: CriuFacts, inCell: boolean): string[] {
+  return facts.terminals
+    .filter((each) => each.role === 'slave')
+    .filter((each) => each.path === '/dev/tty' || (!inCell && !each.inside))
+    .map((each) => each.key);
+}
+
+function unique(keys: readonly string[]): string[] {
+  return [...new Set(keys)];
 }
 
 /** Connections inside the tree can be kept only where CRIU may set the state of sockets, and if none leads outside. */
