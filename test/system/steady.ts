@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict';
+import type { Ran } from '../support/flick.ts';
+import { beats, broken, eventually, type LabFixture } from './labFixture.ts';
+
+/** Asserts that a process that beats runs on a device, that it goes on beating, and that it has missed none. */
+export async function assertRunsOn(fixture: LabFixture, id: string, device: string): Promise<void> {
+  const places = (await fixture.list()).filter(
+    (each) => each.id === id && !['exited', 'lost'].includes(each.state),
+  );
+  assert.deepEqual(
+    places.map((each) => [each.device, each.state]),
+    [[device, 'running']],
+  );
+  const before = beats(await fixture.logs(id)).length;
+  await eventually(async () => {
+    const now = beats(await fixture.logs(id));
+    assert.equal(broken(now), undefined);
+    return now.length > before ? true : undefined;
+  }, `${id} goes on beating on ${device}`);
+}
+
+/** Asserts the exit status and what a person reads of a command that was not carried out. */
+export function assertSaid(ran: Ran, code: number, ...sentences: readonly RegExp[]): void {
+  const said = `${ran.stdout}${ran.stderr}`;
+  assert.equal(ran.code, code, said);
+  for (const sentence of sentences) assert.match(said, sentence);
+}
