@@ -44,7 +44,7 @@ const nothing = (): Promise<void> => Promise.resolve();
 export async function steadyBeats(site: Site, after: number): Promise<number> {
   const seen = await eventually(
     async () => {
-      const numbers = beats(await site.fixture.logs(site.id));
+      const numbers = beats(await site.output());
       return (numbers.at(-1) ?? 0) > after ? numbers : undefined;
     },
     `beats after ${String(after)} on ${site.station}`,
@@ -96,7 +96,7 @@ export function counter(
 }
 
 /** A Python program with a generator, threads and a log file that stays open. */
-export function generator(ground: Ground, away?: string): Program {
+export function generator(ground: Ground): Program {
   const { fixture, user, folder } = ground;
   const path = `${folder}/generator.py`;
   const log = `${folder}/generator.log`;
@@ -110,9 +110,8 @@ export function generator(ground: Ground, away?: string): Program {
     marks: { 'generator\\.py': 1 },
     prepare: async () => {
       await fixture.place('alpha', 'generator.py', path, user);
-      if (away !== undefined) return;
       const script = 'mkdir -p "$(dirname "$1")" && cat > "$1"';
-      await fixture.on('beta', ['sh', '-c', script, 'sh', log], { user, input: own });
+      await fixture.on('beta', ['sh', '-c', script, 'sh', log], { input: own });
     },
     begin: async () => {
       await eventually(
@@ -121,7 +120,7 @@ export function generator(ground: Ground, away?: string): Program {
       );
     },
     look: async ({ station }) => {
-      if (station === 'beta' && away === undefined) assert.equal(await lines('beta', log), own);
+      if (station === 'beta') assert.equal(await lines('beta', log), own);
     },
     finish: async () => {
       const before = (await lines('alpha', log)).length;
@@ -132,7 +131,7 @@ export function generator(ground: Ground, away?: string): Program {
       const numbers = [...all.matchAll(/^line (\d+)$/gm)].map((match) => Number(match[1]));
       assert.equal(numbers[0], 1);
       assert.equal(broken(numbers), undefined);
-      if (away === undefined) assert.equal(await lines('beta', log), own);
+      assert.equal(await lines('beta', log), own);
       return 'runs';
     },
   };
@@ -217,7 +216,7 @@ export function transaction(ground: Ground): Program {
       await fixture.flick.json(['kill', site.id, '--signal', 'USR1']);
       const ended = await fixture.flick.json<{ exitCode: number | null }>(['wait', site.id]);
       assert.equal(ended.exitCode, 0);
-      const committed = /committed (\d+)/.exec(await fixture.logs(site.id))?.[1] ?? '';
+      const committed = /committed (\d+)/.exec(await site.output())?.[1] ?? '';
       const sums =
         "import sqlite3,sys;print(*sqlite3.connect(sys.argv[1]).execute('select count(*),max(n) from rows').fetchone())";
       const found = await fixture.on('alpha', ['/usr/bin/python3', '-c', sums, database]);
@@ -309,7 +308,7 @@ export function threads(ground: Ground): Program {
     },
     begin: nothing,
     look: async (site) => {
-      const text = await fixture.logs(site.id);
+      const text = await site.output();
       const said = [...text.matchAll(/beat (\d+) file (\d+) size (\d+) threads (.*)\r/g)];
       let turns: readonly number[] = [0, 0, 0, 0];
       for (const [, beat, file, size, list] of said) {
@@ -323,7 +322,7 @@ export function threads(ground: Ground): Program {
         turns = now;
       }
       const again = await eventually(async () => {
-        const later = [...(await fixture.logs(site.id)).matchAll(/threads (.*)\r/g)].at(-1)?.[1];
+        const later = [...(await site.output()).matchAll(/threads (.*)\r/g)].at(-1)?.[1];
         const now = (later ?? '').split(' ').map(Number);
         return now.every((turn, n) => turn > (turns[n] ?? 0)) ? now : undefined;
       }, 'every thread goes on');

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { requireProgram, root } from '../support/provisioned.ts';
 import { LabFixture } from './labFixture.ts';
 import {
   counter,
@@ -6,24 +8,22 @@ import {
   nginx,
   pipeline,
   redis,
-  steadyBeats,
   threads,
   transaction,
   type Ground,
   type Program,
 } from './programs.ts';
-import { travel, type Site, type Station } from './stations.ts';
+import { roundTrip } from './roundTrip.ts';
+import { Screen } from './screen.ts';
+import { travel } from './stations.ts';
+
+const node24 = '/opt/flick-lab/clone/.cache/node/24/bin/node';
 
 const makers: readonly ((ground: Ground) => Program)[] = [
   (ground) =>
     counter(ground, { name: 'a Node 20 HTTP server', node: 'node', version: 'v20.', port: 8120 }),
   (ground) =>
-    counter(ground, {
-      name: 'a Node 24 HTTP server',
-      node: '/opt/flick-lab/clone/.cache/node/24/bin/node',
-      version: 'v24.',
-      port: 8124,
-    }),
+    counter(ground, { name: 'a Node 24 HTTP server', node: node24, version: 'v24.', port: 8124 }),
   (ground) => generator(ground),
   (ground) => redis(ground, 6390),
   transaction,
@@ -41,36 +41,55 @@ describe('real programs move from alpha to beta and back', function () {
   after(async () => fixture?.down());
 
   for (const make of makers) {
-    // Only its name is needed before there are devices.
     const ground = { user: 'root', folder: '/root/programs' } as const;
+    // Only its name is needed before there are devices.
     const { name } = make({ ...ground, fixture: undefined as never });
     it(name, async function () {
-      const program = make({ ...ground, fixture });
-      await program.prepare(this);
-      const id = await fixture.start('alpha', program.name, program.command, program.options);
-      const at = (station: Station): Site => {
-        const { address } = fixture.lab.device(station);
-        return { fixture, id, station, address, user: 'root' };
-      };
-      let here = at('alpha');
-      let beat = program.hasBeats ? await steadyBeats(here, 3) : 0;
-      await program.begin(here);
-      await program.look(here);
-      for (const station of ['beta', 'alpha'] as const) {
-        await travel({
-          ...{ fixture, id, user: 'root', marks: program.marks, probe: program.probe },
-          ...{ from: here.station, to: station },
-        });
-        here = at(station);
-        if (program.hasBeats) beat = await steadyBeats(here, beat);
-        await program.look(here);
-      }
-      const end = (await program.finish?.(here)) ?? 'runs';
-      if (end === 'runs') await fixture.end(id);
-      else await fixture.flick.run(['forget', id]);
-      for (const mark of Object.keys(program.marks)) {
-        assert.deepEqual(await fixture.pidsOf('alpha', mark), []);
-      }
+      const start = ({ name, command, options }: Program): Promise<string> =>
+        fixture.start('alpha', name, command, options);
+      await roundTrip(this, make({ ...ground, fixture }), { fixture, user: 'root', start });
     });
   }
+
+  it('vim with unsaved text', async function () {
+    requireProgram(this, 'vim');
+    const file = '/root/programs/letter.txt';
+    await fixture.on('alpha', [
+      'sh',
+      '-c',
+      'mkdir -p /root/programs && echo first > "$1"',
+      'sh',
+      file,
+    ]);
+    const vim = ['vim', '-u', 'NONE', '-N', file];
+    const id = await fixture.start('alpha', 'vim', vim);
+    const screen = new Screen([process.execPath, join(root, 'dist/cli.cjs'), 'attach', id], {
+      ...process.env,
+      FLICK_HOME: fixture.lab.flickHome,
+    });
+    try {
+      await screen.shows(/^first$/m);
+      screen.type('Gowritten on alpha\u001b');
+      await screen.shows(/^written on alpha$/m);
+      const marks = { '^vim -u NONE': 1 };
+      await travel({ fixture, id, from: 'alpha', to: 'beta', user: 'root', marks });
+      screen.type('owritten on beta\u001b');
+      await screen.shows(/^first\nwritten on alpha\nwritten on beta\n~/);
+      assert.equal(await fixture.on('alpha', ['cat', file]), 'first\n');
+      await travel({ fixture, id, from: 'beta', to: 'alpha', user: 'root', marks });
+      screen.type('u');
+      await screen.shows(/^first\nwritten on alpha\n~/);
+      screen.type('\u0012');
+      await screen.shows(/written on beta\n~/);
+      screen.type(':wq\r');
+      assert.equal(await screen.ends(), 0);
+    } finally {
+      screen.close();
+    }
+    const text = 'first\nwritten on alpha\nwritten on beta\n';
+    assert.equal(await fixture.on('alpha', ['cat', file]), text);
+    const swap = await fixture.lab.exec('alpha', ['test', '-e', '/root/programs/.letter.txt.swp']);
+    assert.equal(swap.code, 1, 'the swap file is gone');
+    await fixture.flick.run(['forget', id]);
+  });
 });

@@ -23,6 +23,8 @@ export interface Site {
   readonly station: Station;
   readonly address: string;
   readonly user: 'root' | 'dev';
+  /** All that the program has written to its standard output. */
+  output(): Promise<string>;
 }
 
 /** Regular expressions over command lines, and how many processes match each while the program runs. */
@@ -36,6 +38,17 @@ export interface Travel {
   readonly user: 'root' | 'dev';
   readonly marks: Marks;
   readonly probe?: Probe | undefined;
+}
+
+/** Where a process is, with what it has written read from its terminal. */
+export function siteAt(
+  fixture: LabFixture,
+  id: string,
+  station: Station,
+  user: 'root' | 'dev',
+): Site {
+  const { address } = fixture.lab.device(station);
+  return { fixture, id, station, address, user, output: () => fixture.logs(id) };
 }
 
 interface Answer {

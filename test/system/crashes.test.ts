@@ -1,0 +1,206 @@
+import assert from 'node:assert/strict';
+import { isFullRun } from '../support/seed.ts';
+import type { HandoffStep } from '../../protocol/index.ts';
+import { beats, broken, eventually, LabFixture } from './labFixture.ts';
+import { assertRunsOn, assertSaid } from './steady.ts';
+import { UnderWay } from './underWay.ts';
+
+const beat = '/opt/beat.py';
+
+interface Ended {
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+}
+
+describe('what survives a crash', function () {
+  this.timeout(60_000);
+  let fixture: LabFixture;
+
+  before(async function () {
+    this.timeout(90_000);
+    fixture = await LabFixture.up(this, ['alpha', 'beta']);
+    for (const device of ['alpha', 'beta']) await fixture.place(device, 'beat.py', beat);
+  });
+  after(() => fixture?.down());
+
+  /** Kills the agent of root on a device, and waits until it is gone. */
+  async function killAgent(device: string): Promise<void> {
+    const pids = await fixture.pidsOf(device, 'agent.cjs daemon$');
+    assert.equal(pids.length, 1, `agents on ${device}: ${pids.join()}`);
+    await fixture.on(device, ['kill', '-9', ...pids.map(String)]);
+    await gone(device, pids[0] ?? 0);
+  }
+
+  async function gone(device: string, pid: number): Promise<void> {
+    await eventually(
+      async () => {
+        const { code } = await fixture.lab.exec(device, ['test', '-e', `/proc/${String(pid)}`]);
+        return code === 0 ? undefined : true;
+      },
+      `process ${String(pid)} on ${device} is gone`,
+    );
+  }
+
+  async function pidOf(id: string): Promise<number> {
+    return (await fixture.find(id))?.pid ?? 0;
+  }
+
+  it('a process and its terminal, when the agent is killed', async () => {
+    const id = await fixture.start('alpha', 'orphan', ['python3', beat]);
+    const reader = await fixture.start('alpha', 'reader', ['sh', '-c', 'read -r n; exit "$n"']);
+    await killAgent('alpha');
+    await assertRunsOn(fixture, id, 'alpha');
+    await fixture.flick.run(['attach', reader], { input: '37\n' });
+    const ended = await fixture.flick.json<Ended>(['wait', reader]);
+    assert.deepEqual(ended, { exitCode: 37, signal: null });
+    await fixture.end(id);
+  });
+
+  it('the exit status of a process that ends while there is no agent', async () => {
+    const code = await fixture.start('alpha', 'coder', ['sh', '-c', 'sleep 1000; exit 41']);
+    const signal = await fixture.start('alpha', 'signalled', ['sleep', '1000']);
+    const [sleeper] = await fixture.pidsOf('alpha', '^sleep 1000$');
+    const pids = [await pidOf(code), await pidOf(signal)];
+    assert.ok(sleeper !== undefined);
+    const sleepers = await fixture.pidsOf('alpha', '^sleep 1000$');
+    await killAgent('alpha');
+    const byShell = sleepers.filter((each) => !pids.includes(each)).map(String);
+    await fixture.on('alpha', ['kill', ...byShell]);
+    await fixture.on('alpha', ['kill', '-USR1', String(pids[1])]);
+    for (const pid of pids) await gone('alpha', pid);
+    assert.deepEqual(await fixture.flick.json<Ended>(['wait', code]), {
+      exitCode: 41,
+      signal: null,
+    });
+    assert.deepEqual(await fixture.flick.json<Ended>(['wait', signal]), {
+      exitCode: null,
+      signal: 'SIGUSR1',
+    });
+    for (const id of [code, signal]) await fixture.flick.run(['forget', id]);
+  });
+
+  it('that a process is lost with its keeper, said in a sentence', async () => {
+    for (const withAgent of [true, false]) {
+      const id = await fixture.start('alpha', 'kept', ['python3', beat]);
+      const pid = await pidOf(id);
+      const keeper = await fixture.on('alpha', [
+        'sh',
+        '-c',
+        `cut -d' ' -f4 /proc/${String(pid)}/stat`,
+      ]);
+      if (!withAgent) await killAgent('alpha');
+      await fixture.on('alpha', ['kill', '-9', keeper.trim()]);
+      await gone('alpha', pid);
+      const listed = await eventually(async () => {
+        const found = await fixture.find(id);
+        return found?.state === 'lost' ? found : undefined;
+      }, 'the process is lost');
+      assert.match(listed.remark ?? '', /[Kk]eeper/);
+      assertSaid(await fixture.refuse(id, 'beta'), 1, /does not run any more/);
+      await fixture.flick.run(['forget', id]);
+    }
+  });
+
+  it('that a process is lost with its device, and the device is known again', async () => {
+    const id = await fixture.start('beta', 'cut', ['python3', beat]);
+    await fixture.lab.kill('beta');
+    assertSaid(await fixture.flick.run(['ps', '--on', 'beta']), 1, /could not be reached/);
+    await fixture.lab.boot('beta');
+    const listed = await fixture.find(id);
+    assert.equal(listed?.state, 'lost');
+    assert.match(listed.remark ?? '', /device was restarted while it ran here/);
+    await fixture.flick.run(['forget', id]);
+    assert.equal(await fixture.find(id), undefined);
+  });
+
+  /** The one device where a process runs after something went wrong in its move; exactly one copy exists. */
+  async function settled(id: string, mark: string): Promise<string> {
+    const device = await eventually(
+      async () => {
+        const places = (await fixture.list()).filter((each) => each.id === id);
+        const live = places.filter((each) => !['exited', 'lost'].includes(each.state));
+        const [only] = live;
+        return live.length === 1 && only?.state === 'running' ? only.device : undefined;
+      },
+      'the process runs in one place',
+      30_000,
+    );
+    const copies = await Promise.all(
+      ['alpha', 'beta'].map((each) => fixture.pidsOf(each, `^python3 ${beat} memory ${mark}$`)),
+    );
+    assert.equal(copies.flat().length, 1, JSON.stringify(copies));
+    await assertRunsOn(fixture, id, device);
+    return device;
+  }
+
+  describe('exactly one running copy', () => {
+    afterEach(async () => {
+      await fixture.lab.rate('beta', 'off');
+    });
+
+    const moments: readonly (readonly [string, HandoffStep, string])[] = [
+      ['alpha', 'copy', '40mbit'],
+      ['alpha', 'send', '40mbit'],
+      ['beta', 'copy', '40mbit'],
+      ['beta', 'send', '40mbit'],
+      ['alpha', 'restore', 'off'],
+      ['beta', 'restore', 'off'],
+    ];
+    let mark = 8;
+    for (const [device, step, rate] of moments) {
+      it(`when the agent of the ${device === 'alpha' ? 'source' : 'target'} is killed at “${step}”`, async () => {
+        mark += 1;
+        const id = await fixture.start('alpha', `moved-${String(mark)}`, [
+          ...['python3', beat, 'memory', String(mark)],
+        ]);
+        // The agent is there before the link is slow.
+        await fixture.flick.run(['ps', '--on', 'beta']);
+        if (rate !== 'off') await fixture.lab.rate('beta', rate);
+        const move = new UnderWay(fixture.lab.flickHome, ['move', id, 'beta']);
+        await move.reaches(step);
+        await killAgent(device);
+        await fixture.lab.rate('beta', 'off');
+        const ran = await move.ended;
+        const where = await settled(id, String(mark));
+        assert.equal(where, ran.code === 0 ? 'beta' : 'alpha', ran.stderr);
+        // What was interrupted does not stand in the way of the next move.
+        if (where === 'alpha') {
+          assertSaid(await fixture.flick.run(['move', id, 'beta']), 0);
+          assert.equal(await settled(id, String(mark)), 'beta');
+        }
+        await fixture.end(id);
+      });
+    }
+
+    it('when the link is cut before the release', async () => {
+      mark += 1;
+      const id = await fixture.start('alpha', 'cut', ['python3', beat, 'memory', String(mark)]);
+      await fixture.flick.run(['ps', '--on', 'beta']);
+      await fixture.lab.rate('beta', '40mbit');
+      const move = new UnderWay(fixture.lab.flickHome, ['move', id, 'beta']);
+      await move.reaches('send');
+      const sessions = await fixture.pidsOf('beta', '^sshd: root');
+      await fixture.on('beta', ['kill', '-9', ...sessions.map(String)]);
+      await fixture.lab.rate('beta', 'off');
+      assertSaid(await move.ended, 1, /connection/i);
+      assert.equal(await settled(id, String(mark)), 'alpha');
+      await fixture.end(id);
+    });
+
+    it('when the target loses its power before the release', async () => {
+      mark += 1;
+      const id = await fixture.start('alpha', 'cut', ['python3', beat, 'memory', String(mark)]);
+      await fixture.flick.run(['ps', '--on', 'beta']);
+      await fixture.lab.rate('beta', '40mbit');
+      const move = new UnderWay(fixture.lab.flickHome, ['move', id, 'beta']);
+      await move.reaches('send');
+      await fixture.lab.kill('beta');
+      if (isFullRun) assertSaid(await move.ended, 1, /connection/i);
+      else move.signal('SIGKILL');
+      await fixture.lab.boot('beta');
+      assert.equal(await settled(id, String(mark)), 'alpha');
+      assert.equal(broken(beats(await fixture.logs(id))), undefined);
+      await fixture.end(id);
+    });
+  });
+});

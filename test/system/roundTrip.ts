@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import type { LabFixture } from './labFixture.ts';
+import { steadyBeats, type Program } from './programs.ts';
+import { siteAt, travel, type Site, type Station } from './stations.ts';
+
+/** How a program comes under Flick's care on alpha. */
+export interface Beginning {
+  readonly fixture: LabFixture;
+  readonly user: 'root' | 'dev';
+  start(program: Program): Promise<string>;
+  /** The process at a station; where it is not told, its output is what its terminal showed. */
+  site?(id: string, station: Station): Site;
+  /** Looks closer at every station. */
+  inspect?(site: Site, program: Program): Promise<void>;
+}
+
+/** Moves a program that works from alpha to beta and back, and looks at its state at each station. */
+export async function roundTrip(
+  context: Mocha.Context,
+  program: Program,
+  beginning: Beginning,
+): Promise<void> {
+  const { fixture, user } = beginning;
+  await program.prepare(context);
+  const id = await beginning.start(program);
+  const at = (station: Station): Site =>
+    beginning.site?.(id, station) ?? siteAt(fixture, id, station, user);
+  let here = at('alpha');
+  let beat = program.hasBeats ? await steadyBeats(here, 3) : 0;
+  await program.begin(here);
+  await program.look(here);
+  for (const to of ['beta', 'alpha'] as const) {
+    const { marks, probe } = program;
+    await travel({ fixture, id, from: here.station, to, user, marks, probe });
+    here = at(to);
+    if (program.hasBeats) beat = await steadyBeats(here, beat);
+    await program.look(here);
+    await beginning.inspect?.(here, program);
+  }
+  if ((await program.finish?.(here)) === 'ended') await fixture.flick.run(['forget', id]);
+  else await fixture.end(id);
+  for (const mark of Object.keys(program.marks)) {
+    assert.deepEqual(await fixture.pidsOf('alpha', mark), []);
+  }
+}
