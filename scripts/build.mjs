@@ -111,8 +111,16 @@ function write(path, contents, mode) {
   );
 }
 
+/** CRIU for devices whose own is missing or too old: `flick device setup` pushes it from beside the bundles. */
+function copyCriuBundle() {
+  const name = 'criu-bundle-x64.tar.gz';
+  const source = join(root, '.cache', name);
+  if (existsSync(source)) write(join(dist, name), readFileSync(source), 0o644);
+}
+
 mkdirSync(dist, { recursive: true });
 buildKeepers();
+copyCriuBundle();
 const results = await Promise.allSettled(bundles.map(bundle));
 // What is wrong has been printed where it was found.
 if (results.some(({ status }) => status === 'rejected')) process.exitCode = 1;

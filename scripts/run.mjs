@@ -29,7 +29,7 @@ const commands = {
     ],
   },
   package: {
-    needs: ['npm', 'build'],
+    needs: ['npm', 'build', 'criu-bundle'],
     steps: (args) => [
       node('scripts/build.mjs'),
       [bin('vsce'), 'package', '--no-dependencies', '--allow-missing-repository', ...args],

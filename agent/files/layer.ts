@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { isBelow } from './manifest.ts';
-import { type Mount, mountOf, parseMountinfo, visibleMounts } from './mounts.ts';
+import { parseMounts, type Mount } from '../procfs/mounts.ts';
+import { mountOf, visibleMounts } from './mounts.ts';
 
 /** One overlay of a cell: `upper` and `work` lie on the same file system; the lower directory is the mount itself. */
 export interface Overlay {
@@ -61,7 +62,7 @@ export function planLayer(
   options: LayerOptions = {},
 ): LayerPlan {
   const isDirectory = options.isDirectory ?? isRealDirectory;
-  const visible = visibleMounts(parseMountinfo(mountinfo));
+  const visible = visibleMounts(parseMounts(mountinfo));
   const needed = new Set<number>();
   for (const path of options.needed ?? []) {
     const mount = mountOf(visible, path);
@@ -69,26 +70,26 @@ export function planLayer(
   }
   const takesOverlay = (mount: Mount): boolean =>
     layered.has(mount.type) &&
-    (!mount.readOnly || mount.mountPoint === '/' || needed.has(mount.id)) &&
-    (mount.mountPoint === '/dev/shm' || !never.some((tree) => isBelow(mount.mountPoint, tree))) &&
-    !isBelow(mount.mountPoint, flickHome) &&
-    !isBelow(mount.mountPoint, layerDir) &&
-    isDirectory(mount.mountPoint);
+    (!mount.readOnly || mount.point === '/' || needed.has(mount.id)) &&
+    (mount.point === '/dev/shm' || !never.some((tree) => isBelow(mount.point, tree))) &&
+    !isBelow(mount.point, flickHome) &&
+    !isBelow(mount.point, layerDir) &&
+    isDirectory(mount.point);
   const overlays = visible
     .filter(takesOverlay)
-    .map(({ mountPoint }) => ({
+    .map(({ point: mountPoint }) => ({
       mountPoint,
       upper: `${layerDir}/${layerName(mountPoint)}/upper`,
       work: `${layerDir}/${layerName(mountPoint)}/work`,
     }))
     .sort((a, b) => (a.mountPoint < b.mountPoint ? -1 : 1));
-  const bare = visible.filter((mount) => !takesOverlay(mount)).map((mount) => mount.mountPoint);
+  const bare = visible.filter((mount) => !takesOverlay(mount)).map((mount) => mount.point);
   return { overlays, bare };
 }
 
 /** True when a directory lies on a file system that overlayfs takes as its upper layer (not on another overlay). */
 export function canHoldLayer(mountinfo: string, directory: string): boolean {
-  const mount = mountOf(visibleMounts(parseMountinfo(mountinfo)), directory);
+  const mount = mountOf(visibleMounts(parseMounts(mountinfo)), directory);
   return mount !== undefined && !mount.readOnly && uppers.has(mount.type);
 }
 

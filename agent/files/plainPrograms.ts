@@ -1,6 +1,7 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { childOf, isBelow, parentOf } from './manifest.ts';
-import { mountOf, parseMountinfo, visibleMounts } from './mounts.ts';
+import { parseMounts } from '../procfs/mounts.ts';
+import { mountOf, visibleMounts } from './mounts.ts';
 
 /** Where programs and libraries live, which a process maps but does not write. */
 const programFolders = ['/usr', '/opt', '/bin', '/sbin', '/lib', '/lib32', '/lib64', '/nix'];
@@ -20,7 +21,7 @@ export async function plainPrograms(
   placed: ReadonlySet<string>,
   mapped: ReadonlySet<string>,
 ): Promise<string[]> {
-  const visible = visibleMounts(parseMountinfo(mountinfo));
+  const visible = visibleMounts(parseMounts(mountinfo));
   const plain: string[] = [];
   const visit = async (folder: string): Promise<void> => {
     const status = await lstat(folder).catch(() => undefined);

@@ -1,21 +1,17 @@
 import * as v from 'valibot';
 import type { FrameStream } from '../../common/frames.ts';
 import {
-  absolutePath,
   bytes,
   errorReasons,
   finding,
   FlickError,
   handoffId,
-  name,
   pid,
   processFacts,
-  processId,
-  terminalSize,
   text,
-  time,
 } from '../../protocol/index.ts';
 import { maxTerminals } from '../engines/criu/commands.ts';
+import { processRecord } from '../processes/record.ts';
 import { describeIssues } from '../../common/rpc.ts';
 
 /**
@@ -23,20 +19,20 @@ import { describeIssues } from '../../common/rpc.ts';
  * offer → accept | abort; files (running) → placed; files (frozen), scrollback, images → held;
  * run → running; done. Either side may send `abort` instead, the source until it has sent `run`.
  */
-export const travellingProcess = v.object({
-  id: processId,
-  name,
-  command: v.array(text),
-  cwd: text,
-  origin: v.picklist(['launched', 'adopted']),
-  hasTerminal: v.boolean(),
-  terminal: terminalSize,
-  home: v.object({ deviceId: text, hostName: text, user: text }),
-  carry: v.array(absolutePath),
-  startedAt: time,
-  moves: v.number(),
-  shellJob: v.boolean(),
-});
+export const travellingProcess = v.pick(processRecord, [
+  'id',
+  'name',
+  'command',
+  'cwd',
+  'origin',
+  'hasTerminal',
+  'terminal',
+  'home',
+  'carry',
+  'startedAt',
+  'moves',
+  'shellJob',
+]);
 export type TravellingProcess = v.InferOutput<typeof travellingProcess>;
 
 export const offer = v.object({

@@ -10,6 +10,7 @@ export interface Mount {
   readonly root: string;
   /** Where, as the process sees it. */
   readonly point: string;
+  /** The mount itself, or the file system behind it. */
   readonly readOnly: boolean;
   readonly type: string;
   readonly source: string;
@@ -39,13 +40,17 @@ export function parseMounts(text: string): Mount[] {
       device,
       root: unescapeOctal(root),
       point: unescapeOctal(point),
-      readOnly: options?.split(',').includes('ro') ?? false,
+      readOnly: isReadOnly(options) || isReadOnly(words[separator + 3]),
       type,
       source: unescapeOctal(source),
       superOptions: (words[separator + 3] ?? '').split(',').map(unescapeOctal),
     });
   }
   return mounts;
+}
+
+function isReadOnly(options: string | undefined): boolean {
+  return options?.split(',').includes('ro') ?? false;
 }
 
 /** undefined when the process is gone or not ours to look into. */

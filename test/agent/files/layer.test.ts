@@ -6,7 +6,8 @@ import { canHoldLayer, overlayOf, planLayer } from '../../../agent/files/layer.t
 import { layerChanges } from '../../../agent/files/layerChanges.ts';
 import { LayerWriter } from '../../../agent/files/layerWriter.ts';
 import type { FileEntry } from '../../../agent/files/manifest.ts';
-import { parseMountinfo, visibleMounts } from '../../../agent/files/mounts.ts';
+import { visibleMounts } from '../../../agent/files/mounts.ts';
+import { parseMounts } from '../../../agent/procfs/mounts.ts';
 import { fileOf, folderOf, isRoot, listing, put, run, scratch } from './support.ts';
 
 const device = String.raw`22 27 0:21 / /proc rw,relatime - proc proc rw
@@ -44,9 +45,7 @@ describe('the layer of a cell', () => {
     assert.equal(overlayOf(plan, '/boot/efi/x'), undefined);
     assert.equal(overlayOf(plan, '/dev/shm/x')?.mountPoint, '/dev/shm');
     // /mnt was mounted over it later.
-    assert.ok(
-      !visibleMounts(parseMountinfo(device)).some((m) => m.mountPoint === '/mnt/read only'),
-    );
+    assert.ok(!visibleMounts(parseMounts(device)).some((m) => m.point === '/mnt/read only'));
     assert.equal(canHoldLayer(device, '/home/dev'), true);
     assert.equal(canHoldLayer(device, '/mnt/x'), false);
   });
