@@ -22,7 +22,15 @@ import { messageOf } from '../../common/rpc.ts';
 import { FlickError } from '../../protocol/index.ts';
 import { isErrno } from '../state/durable.ts';
 import { type LayerPlan, overlayOf } from './layer.ts';
-import { childOf, type Entry, type FileEntry, isBelow, nameOf, parentOf } from './manifest.ts';
+import {
+  childOf,
+  type Entry,
+  type FileEntry,
+  isBelow,
+  nameOf,
+  needsOwnMode,
+  parentOf,
+} from './manifest.ts';
 import type { FileSink, IncomingFile } from './transfer.ts';
 import { LinkInPath, Tree } from './tree.ts';
 
@@ -46,6 +54,8 @@ interface Attributes {
   readonly mode: number;
   readonly mtimeMs: number;
   readonly owner: { readonly uid: number; readonly gid: number } | undefined;
+  /** Not a bit may differ. */
+  readonly exact?: boolean;
 }
 
 /**
@@ -101,6 +111,20 @@ export class LayerWriter implements FileSink {
     if (free < bytes) throw diskFull(first.upper, bytes, free);
   }
 
+  /** @throws {FlickError} `refused` when one of the files lies where no layer can be, naming it */
+  requirePlaces(entries: readonly Entry[]): void {
+    for (const { kind, path } of entries) {
+      if (kind !== 'file' || overlayOf(this.#plan, path) !== undefined) continue;
+      const mounts = this.#plan.bare.filter((mount) => isBelow(path, mount));
+      const mount = mounts.reduce((one, other) => (other.length > one.length ? other : one), '/');
+      throw new FlickError(
+        'refused',
+        `${path} is not the same on this device, and cannot be brought: what is mounted at ${mount} takes no layer (it is read-only, or a kind such as FAT, FUSE or ramfs).`,
+        { remedy: `Put the same file there, or unmount ${mount}.` },
+      );
+    }
+  }
+
   /** Places a directory, a link or a deletion; for files see `create`. Parents are made as needed. */
   async place(entry: Exclude<Entry, FileEntry>): Promise<void> {
     await this.#guarded(entry.path, 0, async () => {
@@ -153,14 +177,15 @@ export class LayerWriter implements FileSink {
   /** Gives directories their modes and times; to be called when all is placed (and again when more was). */
   async seal(): Promise<void> {
     const folders = [...this.#attributes].sort(([a], [b]) => b.length - a.length);
-    for (const [folder, { mode, mtimeMs, owner }] of folders) {
+    for (const [folder, { mode, mtimeMs, owner, exact }] of folders) {
       const { tree, inner } = this.#spot(folder);
       await this.#guarded(folder, 0, () =>
         tree.within(inner, async (at) => {
           if (process.getuid?.() === 0 && owner !== undefined)
             await chown(at(''), owner.uid, owner.gid);
           // Without the owner's own bits an ordinary user's cell could not even pass.
-          await chmod(at(''), (mode & 0o1777) | (process.getuid?.() === 0 ? 0 : 0o700));
+          const least = process.getuid?.() === 0 ? 0 : 0o700;
+          await chmod(at(''), exact === true ? mode & 0o3777 : (mode & 0o1777) | least);
           await utimes(at(''), mtimeMs / 1000, mtimeMs / 1000);
         }),
       );
@@ -175,9 +200,10 @@ export class LayerWriter implements FileSink {
   async #placeDirectory(entry: Entry & { kind: 'directory' }): Promise<void> {
     const folder = await this.#folder(entry.path);
     const base = await this.#baseStatus(folder);
-    if (base?.isDirectory() === true) return;
+    if (base?.isDirectory() === true && !needsOwnMode(entry)) return;
     const owner = this.#owners ? entry.owner : undefined;
-    this.#attributes.set(folder, { mode: entry.mode, mtimeMs: entry.mtimeMs, owner });
+    const exact = needsOwnMode(entry);
+    this.#attributes.set(folder, { mode: entry.mode, mtimeMs: entry.mtimeMs, owner, exact });
   }
 
   /** The path in the cell that an entry's path leads to: its directory resolved, its name as it is. */

@@ -80,6 +80,7 @@ export class AwayArrival implements ArrivalFiles {
     // A path that lies in the layer hides the device's own file, even if that one would do now.
     for (const each of fresh) if (this.#placed.has(each.path)) wanted.add(each.path);
     const missing = fresh.filter((each) => wanted.has(each.path));
+    this.#writer.requirePlaces(missing);
     await this.#writer.reserve(totalBytes(missing));
     for (const each of missing) {
       if (each.kind !== 'file') await this.#writer.place(each);
@@ -206,6 +207,7 @@ function stampOf(entry: Entry): string {
     case 'symlink':
       return `-> ${entry.target}`;
     case 'directory':
+      return `${entry.kind} ${entry.mode}`;
     case 'deleted':
       return entry.kind;
   }

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { spawn as spawnTerminal } from 'node-pty';
+import { root } from '../support/provisioned.ts';
 import { isFullRun } from '../support/seed.ts';
 import type { HandoffStep } from '../../protocol/index.ts';
 import { beats, broken, eventually, LabFixture } from './labFixture.ts';
 import { assertRunsOn, assertSaid } from './steady.ts';
 import { UnderWay } from './underWay.ts';
 
+const flickFile = join(root, 'dist/cli.cjs');
 const beat = '/opt/beat.py';
 
 interface Ended {
@@ -25,10 +29,10 @@ describe('what survives a crash', function () {
 
   /** Kills the agent of root on a device, and waits until it is gone. */
   async function killAgent(device: string): Promise<void> {
-    const pids = await fixture.pidsOf(device, 'agent.cjs daemon$');
-    assert.equal(pids.length, 1, `agents on ${device}: ${pids.join()}`);
-    await fixture.on(device, ['kill', '-9', ...pids.map(String)]);
-    await gone(device, pids[0] ?? 0);
+    const found = await fixture.on(device, ['pgrep', '-u', 'root', '-f', 'agent.cjs daemon$']);
+    const pid = Number(found);
+    await fixture.on(device, ['kill', '-9', String(pid)]);
+    await gone(device, pid);
   }
 
   async function gone(device: string, pid: number): Promise<void> {
@@ -47,10 +51,31 @@ describe('what survives a crash', function () {
 
   it('a process and its terminal, when the agent is killed', async () => {
     const id = await fixture.start('alpha', 'orphan', ['python3', beat]);
-    const reader = await fixture.start('alpha', 'reader', ['sh', '-c', 'read -r n; exit "$n"']);
+    const reader = await fixture.start('alpha', 'reader', [
+      ...['sh', '-c', 'echo ready; read -r n; echo "<$n>"; exit "$n"'],
+    ]);
     await killAgent('alpha');
     await assertRunsOn(fixture, id, 'alpha');
-    await fixture.flick.run(['attach', reader], { input: '37\n' });
+    const terminal = spawnTerminal(process.execPath, [flickFile, 'attach', reader], {
+      env: { ...process.env, FLICK_HOME: fixture.lab.flickHome },
+    });
+    const left = new Promise<number>((resolve) =>
+      terminal.onExit(({ exitCode }) => resolve(exitCode)),
+    );
+    await new Promise<void>((resolve) =>
+      terminal.onData((text) => {
+        if (text.includes('ready')) resolve();
+      }),
+    );
+    // Again, under the eyes of somebody: the terminal on the screen goes on by itself.
+    await killAgent('alpha');
+    await fixture.flick.run(['ps', '--on', 'alpha']);
+    await eventually(async () => {
+      const said = await fixture.logs(reader);
+      if (!said.includes('<37>')) terminal.write('37\r');
+      return said.includes('<37>') ? true : undefined;
+    }, 'what is typed arrives');
+    assert.equal(await left, 37);
     const ended = await fixture.flick.json<Ended>(['wait', reader]);
     assert.deepEqual(ended, { exitCode: 37, signal: null });
     await fixture.end(id);

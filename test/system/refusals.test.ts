@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { assertRunsOn, assertSaid } from './steady.ts';
+import { sample } from '../support/seed.ts';
 import { beats, broken, eventually, LabFixture } from './labFixture.ts';
 import { UnderWay } from './underWay.ts';
 
@@ -59,59 +60,56 @@ describe('a move that cannot be', function () {
     await fixture.on('beta', ['umount', '-l', home]);
   }
 
-  describe('because the target lacks something', () => {
-    afterEach(async () => {
-      await assertRunsOn(fixture, steady, 'alpha');
-    });
+  it('CRIU is not there, or too old for the kernel', async () => {
+    const criu = '/usr/local/bin/criu';
+    await fixture.on('beta', ['mv', criu, `${criu}.kept`]);
+    try {
+      await fixture.flick.run(['doctor', 'beta']);
+      assertSaid(
+        await fixture.refuse(steady, 'beta'),
+        3,
+        /my steady process cannot move from alpha to beta/,
+        /blocks .*CRIU/,
+        /flick device setup/,
+      );
+      const old = '/opt/flick-lab/clone/.cache/criu-old/criu';
+      const wrapper = `#!/bin/sh\nexec ${old} "$@"\n`;
+      await fixture.on('beta', ['tee', criu], { input: wrapper });
+      await fixture.on('beta', ['chmod', '755', criu]);
+      await fixture.flick.run(['doctor', 'beta']);
+      assertSaid(await fixture.refuse(steady, 'beta'), 3, /blocks .*CRIU 3\.17\.1 .*too old/);
+    } finally {
+      await fixture.on('beta', ['mv', `${criu}.kept`, criu]);
+      await fixture.flick.run(['doctor', 'beta']);
+    }
+    await assertRunsOn(fixture, steady, 'alpha');
+  });
 
-    it('CRIU is not there, or too old for the kernel', async () => {
-      const criu = '/usr/local/bin/criu';
-      await fixture.on('beta', ['mv', criu, `${criu}.kept`]);
-      try {
-        await fixture.flick.run(['doctor', 'beta']);
-        assertSaid(
-          await fixture.refuse(steady, 'beta'),
-          3,
-          /my steady process cannot move from alpha to beta/,
-          /blocks .*CRIU/,
-          /flick device setup/,
-        );
-        const old = '/opt/flick-lab/clone/.cache/criu-old/criu';
-        const wrapper = `#!/bin/sh\nexec ${old} "$@"\n`;
-        await fixture.on('beta', ['tee', criu], { input: wrapper });
-        await fixture.on('beta', ['chmod', '755', criu]);
-        await fixture.flick.run(['doctor', 'beta']);
-        assertSaid(await fixture.refuse(steady, 'beta'), 3, /blocks .*CRIU 3\.17\.1 .*too old/);
-      } finally {
-        await fixture.on('beta', ['mv', `${criu}.kept`, criu]);
-        await fixture.flick.run(['doctor', 'beta']);
-      }
-    });
+  it('CRIU went away since it was looked for', async () => {
+    const criu = '/usr/local/bin/criu';
+    await fixture.on('beta', ['mv', criu, `${criu}.kept`]);
+    try {
+      assertSaid(await fixture.refuse(steady, 'beta'), 3, /CRIU/, /flick device setup/);
+    } finally {
+      await fixture.on('beta', ['mv', `${criu}.kept`, criu]);
+      await fixture.flick.run(['doctor', 'beta']);
+    }
+    await assertRunsOn(fixture, steady, 'alpha');
+  });
 
-    it('CRIU went away since it was looked for', async () => {
-      const criu = '/usr/local/bin/criu';
-      await fixture.on('beta', ['mv', criu, `${criu}.kept`]);
-      try {
-        assertSaid(await fixture.refuse(steady, 'beta'), 3, /CRIU/, /flick device setup/);
-      } finally {
-        await fixture.on('beta', ['mv', `${criu}.kept`, criu]);
-        await fixture.flick.run(['doctor', 'beta']);
-      }
-    });
-
-    it('its disk is full, as the check sees', async () => {
-      await coverHome('24m');
-      try {
-        assertSaid(
-          await fixture.refuse(steady, 'beta'),
-          3,
-          /blocks .*disk of this device has .* free at \/root\/\.flick; the process needs about/,
-          /Free some space/,
-        );
-      } finally {
-        await uncoverHome();
-      }
-    });
+  it('its disk is full, as the check sees', async () => {
+    await coverHome('24m');
+    try {
+      assertSaid(
+        await fixture.refuse(steady, 'beta'),
+        3,
+        /blocks .*disk of this device has .* free at \/root\/\.flick; the process needs about/,
+        /Free some space/,
+      );
+    } finally {
+      await uncoverHome();
+    }
+    await assertRunsOn(fixture, steady, 'alpha');
   });
 
   it('its disk fills up in the middle of the move', async () => {
@@ -152,14 +150,15 @@ describe('a move that cannot be', function () {
 
   it('a file of it differs on a disk of the target that nothing can be put on', async () => {
     for (const device of ['alpha', 'beta']) {
-      const script = `mkdir -p /mnt/disk; mount -t tmpfs tmpfs /mnt/disk; echo ${device} > /mnt/disk/data`;
+      const script = `mkdir -p /mnt/disk; mount -t ramfs ramfs /mnt/disk; echo ${device} > /mnt/disk/data`;
       await fixture.on(device, ['sh', '-c', script]);
     }
-    await fixture.on('beta', ['mount', '-o', 'remount,ro', '/mnt/disk']);
     const id = await fixture.start('alpha', 'reader', ['python3', beat, 'open', '/mnt/disk/data']);
-    const ran = await fixture.refuse(id, 'beta');
-    assertSaid(ran, ran.code, /\/mnt\/disk\/data/);
-    assert.notEqual(ran.code, 0);
+    assertSaid(
+      await fixture.refuse(id, 'beta'),
+      3,
+      /\/mnt\/disk\/data is not the same on this device, and cannot be brought: what is mounted at \/mnt\/disk takes no layer/,
+    );
     await assertRunsOn(fixture, id, 'alpha');
     await fixture.end(id);
   });
@@ -207,7 +206,7 @@ describe('a move that cannot be', function () {
     assertSaid(
       await fixture.refuse(id, 'beta'),
       3,
-      new RegExp(`blocks .*unix socket.*${String(peer)}`, 'i'),
+      new RegExp(`blocks .*connected to python3 \\(${String(peer)}\\) by a unix socket`),
     );
     await assertRunsOn(fixture, id, 'alpha');
     await fixture.end(id);
@@ -269,7 +268,7 @@ describe('a move that cannot be', function () {
     const id = await fixture.start('alpha', 'cancelled', ['python3', beat, 'memory', '8']);
     await fixture.lab.rate('beta', '8mbit');
     try {
-      for (const step of ['check', 'copy', 'send'] as const) {
+      for (const step of sample('cancelled', ['check', 'copy', 'send'] as const, 2)) {
         const move = new UnderWay(fixture.lab.flickHome, ['move', id, 'beta']);
         await move.reaches(step);
         move.signal('SIGINT');
@@ -297,10 +296,11 @@ describe('a move that cannot be', function () {
     await fixture.end(id);
   });
 
-  it('ended while it was moved', async () => {
+  it('ended while it was moved', async function () {
+    this.timeout(120_000);
     await fixture.lab.rate('beta', '40mbit');
     try {
-      for (const step of ['copy', 'freeze', 'send'] as const) {
+      for (const step of sample('ends', ['copy', 'freeze', 'send'] as const, 1)) {
         const id = await fixture.start('alpha', `ends-${step}`, ['python3', beat, 'memory', '8']);
         const pid = (await fixture.find(id))?.pid ?? 0;
         const move = new UnderWay(fixture.lab.flickHome, ['move', id, 'beta']);
