@@ -1,7 +1,7 @@
 import { type BigIntStats, constants } from 'node:fs';
 import { isErrno } from '../state/durable.ts';
 import { Hasher, throwIfCancelled } from './hashing.ts';
-import { childOf, type Entry, type FileEntry, nameOf, parentOf } from './manifest.ts';
+import { childOf, type Entry, type FileEntry, nameOf, needsOwnMode, parentOf } from './manifest.ts';
 import { LinkInPath, Tree } from './tree.ts';
 
 export interface Lacking {
@@ -13,7 +13,7 @@ export interface Lacking {
 
 /**
  * Which entries a device lacks or has otherwise: files by size, mode and SHA-256 (CRIU refuses a file with another
- * size or mode, criu/files-reg.c), links by target, directories by being there.
+ * size or mode, criu/files-reg.c), links by target, directories by being there, those that the process works in by mode too.
  * @param base `/`, or a cell's view
  * @throws {FlickError} `cancelled`
  */
@@ -80,7 +80,10 @@ class Comparison {
         const isLink = own?.isSymbolicLink() === true;
         const real = isLink ? (await this.#tree.resolve(path)).path : path;
         const status = isLink ? await this.#tree.status(real) : own;
-        if (entry.kind === 'directory') return status?.isDirectory() === true;
+        if (entry.kind === 'directory') {
+          if (status?.isDirectory() !== true) return false;
+          return !needsOwnMode(entry) || modeOf(status) === entry.mode;
+        }
         return status !== undefined && (await this.#hasContent(real, status, entry));
       }
     }
@@ -88,7 +91,7 @@ class Comparison {
 
   async #hasContent(path: string, status: BigIntStats, entry: FileEntry): Promise<boolean> {
     if (!status.isFile() || Number(status.size) !== entry.size) return false;
-    if ((Number(status.mode) & ~constants.S_IFMT) !== entry.mode) return false;
+    if (modeOf(status) !== entry.mode) return false;
     const known = this.#hasher.known(status);
     if (known !== undefined) return known === entry.sha256;
     const file = await this.#tree.openFile(path);
@@ -110,4 +113,8 @@ class Comparison {
     this.#folders.set(folder, real);
     return real;
   }
+}
+
+function modeOf(status: BigIntStats): number {
+  return Number(status.mode) & ~constants.S_IFMT;
 }

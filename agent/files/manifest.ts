@@ -125,3 +125,11 @@ export function totalBytes(entries: Iterable<Entry>): number {
 export function inPathOrder<T extends { readonly path: string }>(entries: Iterable<T>): T[] {
   return [...entries].sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
 }
+
+/**
+ * A directory that the process works in or holds open: CRIU restores it only where its mode is the same
+ * (criu/files-reg.c, `open_path`).
+ */
+export function needsOwnMode(entry: Entry): boolean {
+  return entry.kind === 'directory' && (entry.role === 'cwd' || entry.role === 'open');
+}

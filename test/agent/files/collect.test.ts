@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, symlink } from 'node:fs/promises';
+import { chmod, mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { collectEntries } from '../../../agent/files/collect.ts';
@@ -97,5 +97,24 @@ describe('collecting the files of a process', () => {
     const { needed, bytes } = await lacking(entries, there);
     assert.deepEqual(needed, ['/d/absent', '/d/content', '/d/folder', '/d/link', '/d/mode']);
     assert.equal(bytes, 'absent'.length + 'abc'.length + 'same'.length);
+  });
+
+  it('compares the mode of directories that the process works in, and of no others', async () => {
+    const [here, there] = [join(root, 'worked'), join(root, 'otherwise')];
+    for (const side of [here, there]) {
+      await mkdir(join(side, 'd'), { recursive: true });
+      await chmod(join(side, 'd'), side === here ? 0o700 : 0o755);
+    }
+    const needed = async (wanted: {
+      open?: string[];
+      carry?: string[];
+      cwds?: string[];
+    }): Promise<string[]> => {
+      const { entries } = await collectEntries(here, { ...nothing, ...wanted });
+      return (await lacking(entries, there)).needed;
+    };
+    assert.deepEqual(await needed({ cwds: ['/d'] }), ['/d']);
+    assert.deepEqual(await needed({ open: ['/d'] }), ['/d']);
+    assert.deepEqual(await needed({ carry: ['/d'] }), []);
   });
 });
