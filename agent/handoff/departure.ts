@@ -163,7 +163,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
         command: record.command,
         cwd: record.cwd,
         origin: record.origin,
-        hasTerminal: record.hasTerminal,
+        hasTerminal: record.hasTerminal || facts.terminals.some((each) => !each.inside),
         terminal: record.terminal,
         home: record.home,
         carry: record.carry,

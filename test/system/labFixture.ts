@@ -20,14 +20,18 @@ export class LabFixture {
   }
 
   /** Skips the suite where devices cannot be made. To be called from a `before` hook. */
-  static async up(context: Mocha.Context, names: readonly string[]): Promise<LabFixture> {
+  static async up(
+    context: Mocha.Context,
+    names: readonly string[],
+    env: NodeJS.ProcessEnv = {},
+  ): Promise<LabFixture> {
     requireRoot(context);
     requireProvisioned(context, 'criu');
     FlickCommand.requireBuilt(context);
     const folder = temporaryFolder();
     const flickHome = join(folder.path, 'flick');
     const lab = await Lab.up(names, { flickHome, labHome: join(folder.path, 'lab') });
-    return new LabFixture(lab, new FlickCommand(flickHome), folder.remove);
+    return new LabFixture(lab, new FlickCommand(flickHome, env), folder.remove);
   }
 
   async down(): Promise<void> {

@@ -309,7 +309,7 @@ export function threads(ground: Ground): Program {
     begin: nothing,
     look: async (site) => {
       const text = await site.output();
-      const said = [...text.matchAll(/beat (\d+) file (\d+) size (\d+) threads (.*)\r/g)];
+      const said = [...text.matchAll(/beat (\d+) file (\d+) size (\d+) threads ([\d ]+)\r?$/gm)];
       let turns: readonly number[] = [0, 0, 0, 0];
       for (const [, beat, file, size, list] of said) {
         assert.equal(Number(file), Number(beat));
@@ -322,7 +322,7 @@ export function threads(ground: Ground): Program {
         turns = now;
       }
       const again = await eventually(async () => {
-        const later = [...(await site.output()).matchAll(/threads (.*)\r/g)].at(-1)?.[1];
+        const later = [...(await site.output()).matchAll(/threads ([\d ]+)\r?$/gm)].at(-1)?.[1];
         const now = (later ?? '').split(' ').map(Number);
         return now.every((turn, n) => turn > (turns[n] ?? 0)) ? now : undefined;
       }, 'every thread goes on');

@@ -157,11 +157,14 @@ export class CriuEngine {
       throw new FlickError('processGone', `“${managed.record.name}” does not run any more.`);
     }
     const root = cell === undefined ? rootPid : await cell.innerPid();
-    const terminalKeys = unique([
-      ...(cell === undefined ? [] : [await cell.terminalKey()]),
-      ...controllingTerminals(facts, cell !== undefined),
-    ]);
     const shellJob = managed.record.shellJob || !facts.session.leaderInside;
+    // A shell's job takes the terminal that CRIU itself sits on when it restores; naming another is in its way.
+    const terminalKeys = shellJob
+      ? []
+      : unique([
+          ...(cell === undefined ? [] : [await cell.terminalKey()]),
+          ...controllingTerminals(facts, cell !== undefined),
+        ]);
     const keepConnections = keepsConnections(facts, cell?.userNamespace !== undefined);
     const dump = { folder, root, terminalKeys, shellJob, keepConnections };
     let job: HeldJob;
