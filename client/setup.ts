@@ -40,7 +40,11 @@ export async function applyDeviceSetup(
   const sha256 = createHash('sha256').update(content).digest('hex');
   const { ticket, upload } = await device.request(uploadBundle, { size: content.length, sha256 });
   const stream = await device.openStream(ticket);
+  // The agent closes its side once it has it all; until then the ticket may still be on its way there.
+  const taken = new Promise((resolve) => stream.once('close', resolve));
   await pipeline(Readable.from(pieces(content)), stream);
+  stream.resume();
+  await taken;
   return device.request(applySetup, { steps, upload });
 }
 

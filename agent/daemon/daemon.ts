@@ -105,7 +105,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     if (!handoffs.isBusy) end(why);
     else handoffs.onDidBecomeIdle(() => end(why));
   };
-  const setup = new DeviceSetup(async () => {
+  const setup = new DeviceSetup(home, async () => {
     const description = await describe(true);
     return {
       home,

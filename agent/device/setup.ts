@@ -40,10 +40,12 @@ export interface SetupContext {
 
 /** Plans and carries out what a device needs: says what and why first, does exactly what was agreed to, can undo it. */
 export class DeviceSetup {
-  readonly #uploads = new Map<string, string>();
+  readonly #uploads = new Map<string, Promise<string>>();
+  readonly #home: AgentHome;
   readonly #context: () => Promise<SetupContext>;
 
-  constructor(context: () => Promise<SetupContext>) {
+  constructor(home: AgentHome, context: () => Promise<SetupContext>) {
+    this.#home = home;
     this.#context = context;
   }
 
@@ -70,16 +72,24 @@ export class DeviceSetup {
     return { done, failed };
   }
 
-  /** Takes the bytes of a bundle and keeps them only when their hash is the announced one. */
-  async receive(upload: string, stream: Readable, expectedSha256: string): Promise<void> {
-    const context = await this.#context();
-    const path = join(context.home.root, `upload-${upload}.tar.gz`);
+  /** Takes the bytes of a bundle; a step that needs it waits until all of it is there. */
+  receive(upload: string, stream: Readable, expectedSha256: string): Promise<void> {
+    const arriving = this.#receive(upload, stream, expectedSha256);
+    // Whoever applies the steps hears of a failure; until then nobody may be listening.
+    arriving.catch(() => undefined);
+    this.#uploads.set(upload, arriving);
+    return arriving.then(() => undefined);
+  }
+
+  /** @returns where the bundle lies, its hash checked */
+  async #receive(upload: string, stream: Readable, expectedSha256: string): Promise<string> {
+    const path = join(this.#home.root, `upload-${upload}.tar.gz`);
     try {
       await pipeline(stream, createWriteStream(path, { mode: 0o600 }));
       const hash = createHash('sha256');
       await pipeline(createReadStream(path), hash);
       if (hash.digest('hex') !== expectedSha256) throw new Error('its checksum is wrong');
-      this.#uploads.set(upload, path);
+      return path;
     } catch (error) {
       await rm(path, { force: true });
       throw writeFailure(path, error);
@@ -228,7 +238,7 @@ export class DeviceSetup {
   }
 
   async #unpackBundle(home: AgentHome, upload: string | undefined): Promise<void> {
-    const path = upload === undefined ? undefined : this.#uploads.get(upload);
+    const path = upload === undefined ? undefined : await this.#uploads.get(upload);
     if (path === undefined) {
       throw new FlickError('invalidRequest', 'The bundle of CRIU has not arrived on the device.');
     }
