@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { root } from '../support/provisioned.ts';
+import { requireProgram, root } from '../support/provisioned.ts';
 import type { Listed } from '../support/flick.ts';
-import { beats, broken, eventually, LabFixture } from './labFixture.ts';
+import { beats, broken, eventually, type LabFixture } from './labFixture.ts';
 import {
   counter,
   generator,
@@ -14,7 +14,7 @@ import {
   type Ground,
   type Program,
 } from './programs.ts';
-import { roundTrip } from './roundTrip.ts';
+import { roundTrip, twoDevices } from './roundTrip.ts';
 import { Screen } from './screen.ts';
 import { siteAt, travel, type Site, type Station } from './stations.ts';
 
@@ -33,7 +33,7 @@ describe('adopted programs move from alpha to beta and back', function () {
   this.timeout(60_000);
   let fixture: LabFixture;
   before(async function () {
-    fixture = await LabFixture.up(this, ['alpha', 'beta']);
+    fixture = await twoDevices(this, 'root');
   });
   after(async () => fixture?.down());
 
@@ -73,16 +73,24 @@ describe('adopted programs move from alpha to beta and back', function () {
     });
   }
 
-  it('a job in the foreground of somebody’s shell', async () => {
+  /** A session of somebody on alpha, and of somebody who looks at a process through Flick. */
+  const logIn = (): Screen => {
     const { address } = fixture.lab.device('alpha');
-    const shell = new Screen(
-      [
-        ...(['ssh', '-tt', '-i', fixture.lab.identity, '-o', 'IdentitiesOnly=yes'] as const),
-        ...['-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null'],
-        ...['-o', 'LogLevel=ERROR', `root@${address}`],
-      ],
-      process.env,
-    );
+    const argv = [
+      ...(['ssh', '-tt', '-i', fixture.lab.identity, '-o', 'IdentitiesOnly=yes'] as const),
+      ...['-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null'],
+      ...['-o', 'LogLevel=ERROR', `root@${address}`],
+    ] as const;
+    return new Screen(argv, process.env);
+  };
+  const attach = (id: string): Screen =>
+    new Screen([process.execPath, join(root, 'dist/cli.cjs'), 'attach', id], {
+      ...process.env,
+      FLICK_HOME: fixture.lab.flickHome,
+    });
+
+  it('a job in the foreground of somebody’s shell', async () => {
+    const shell = logIn();
     let viewer: Screen | undefined;
     try {
       await shell.shows(/# ?$/m);
@@ -99,10 +107,7 @@ describe('adopted programs move from alpha to beta and back', function () {
       await shell.shows(/still-42/);
       const before = beats(shell.text).at(-1) ?? 0;
 
-      viewer = new Screen([process.execPath, join(root, 'dist/cli.cjs'), 'attach', id], {
-        ...process.env,
-        FLICK_HOME: fixture.lab.flickHome,
-      });
+      viewer = attach(id);
       await viewer.shows(/beat/);
       viewer.type('two\r');
       await viewer.shows(/heard two/);
@@ -116,6 +121,38 @@ describe('adopted programs move from alpha to beta and back', function () {
       assert.equal(await viewer.ends(), 130);
       await fixture.flick.run(['forget', id]);
       assert.doesNotMatch(shell.text, /heard (two|three)/);
+    } finally {
+      viewer?.close();
+      shell.close();
+    }
+  });
+
+  it('vim in somebody’s shell, with unsaved text', async function () {
+    requireProgram(this, 'vim');
+    const file = '/root/adopted/note.txt';
+    const shell = logIn();
+    let viewer: Screen | undefined;
+    try {
+      await shell.shows(/# ?$/m);
+      shell.type(`mkdir -p /root/adopted; vim -u NONE -N ${file}\r`);
+      await shell.shows(/^~$/m);
+      shell.type('iwritten on alpha\u001b');
+      await shell.shows(/^written on alpha$/m);
+      const marks = { '^vim -u NONE': 1 };
+      const id = await adopt(await pidOf('^vim -u NONE'), 'vim', []);
+      const journey = { fixture, id, user: 'root', marks } as const;
+      await travel({ ...journey, from: 'alpha', to: 'beta' });
+      viewer = attach(id);
+      viewer.type('\u000c');
+      await viewer.shows(/^written on alpha$/m);
+      viewer.type('owritten on beta\u001b');
+      await viewer.shows(/^written on alpha\nwritten on beta\n~/m);
+      await travel({ ...journey, from: 'beta', to: 'alpha' });
+      viewer.type(':wq\r');
+      assert.equal(await viewer.ends(), 0);
+      const text = 'written on alpha\nwritten on beta\n';
+      assert.equal(await fixture.on('alpha', ['cat', file]), text);
+      await fixture.flick.run(['forget', id]);
     } finally {
       viewer?.close();
       shell.close();

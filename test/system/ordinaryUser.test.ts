@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { LabFixture } from './labFixture.ts';
+import type { LabFixture } from './labFixture.ts';
 import { counter, generator, redis, type Ground, type Program } from './programs.ts';
-import { roundTrip } from './roundTrip.ts';
+import { roundTrip, twoDevices } from './roundTrip.ts';
 import type { Site } from './stations.ts';
 
 /** The ids of `dev`, other on each device. */
@@ -18,7 +18,7 @@ describe('programs of an ordinary user move and keep who they are', function () 
   this.timeout(60_000);
   let fixture: LabFixture;
   before(async function () {
-    fixture = await LabFixture.up(this, ['alpha', 'beta']);
+    fixture = await twoDevices(this, 'dev');
   });
   after(async () => fixture?.down());
 

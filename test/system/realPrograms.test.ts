@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { requireProgram, root } from '../support/provisioned.ts';
-import { LabFixture } from './labFixture.ts';
+import type { LabFixture } from './labFixture.ts';
 import {
   counter,
   generator,
@@ -13,7 +13,7 @@ import {
   type Ground,
   type Program,
 } from './programs.ts';
-import { roundTrip } from './roundTrip.ts';
+import { roundTrip, twoDevices } from './roundTrip.ts';
 import { Screen } from './screen.ts';
 import { travel } from './stations.ts';
 
@@ -36,7 +36,7 @@ describe('real programs move from alpha to beta and back', function () {
   this.timeout(60_000);
   let fixture: LabFixture;
   before(async function () {
-    fixture = await LabFixture.up(this, ['alpha', 'beta']);
+    fixture = await twoDevices(this, 'root');
   });
   after(async () => fixture?.down());
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { LabFixture } from './labFixture.ts';
+import { LabFixture } from './labFixture.ts';
 import { steadyBeats, type Program } from './programs.ts';
 import { siteAt, travel, type Site, type Station } from './stations.ts';
 
@@ -42,4 +42,15 @@ export async function roundTrip(
   for (const mark of Object.keys(program.marks)) {
     assert.deepEqual(await fixture.pidsOf('alpha', mark), []);
   }
+}
+
+/** Two devices, and in Flick's list only the logins of this user: every command asks all devices that Flick knows. */
+export async function twoDevices(
+  context: Mocha.Context,
+  user: 'root' | 'dev',
+): Promise<LabFixture> {
+  const fixture = await LabFixture.up(context, ['alpha', 'beta']);
+  const others = user === 'root' ? ['alpha-dev', 'beta-dev'] : ['alpha', 'beta'];
+  for (const each of others) await fixture.flick.run(['device', 'rm', each]);
+  return fixture;
 }

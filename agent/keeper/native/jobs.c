@@ -175,16 +175,21 @@ void job_ended(struct job *j, int status) {
   else if (j->kind == KIND_RESTORE) restore_ended(j);
 }
 
+/* The app's end counts at once, unless a restore still makes it or a dump may be what ended it. */
+static void app_reaped(int status) {
+  if (K.app_state == APP_RESTORING || dump_active()) {
+    K.app_reaped = true;
+    K.app_status = status;
+  } else app_ended(status);
+}
+
 /* The session leader of a job tells how criu or the app below it ended. */
 void job_leader_record(struct job *j) {
   uint32_t record[2];
   ssize_t n;
   while ((n = read(j->leader_pipe, record, sizeof record)) == (ssize_t)sizeof record) {
     if (record[0] == 0) job_ended(j, (int)record[1]);
-    else if (K.app_state == APP_RESTORING) {
-      K.app_reaped = true;
-      K.app_status = (int)record[1];
-    } else app_ended((int)record[1]);
+    else app_reaped((int)record[1]);
   }
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
   close(j->leader_pipe);
@@ -223,10 +228,7 @@ static void child_ended(pid_t pid, int status) {
     next_orphan = (next_orphan + 1) % MAX_ORPHANS;
     return;
   }
-  if (K.app_state == APP_RESTORING || dump_active()) {
-    K.app_reaped = true;
-    K.app_status = status;
-  } else app_ended(status);
+  app_reaped(status);
 }
 
 void reap_children(void) {
