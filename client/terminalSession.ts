@@ -107,7 +107,7 @@ export class TerminalSession implements Disposable {
 
   /** Input for the process. */
   write(input: Buffer): void {
-    if (this.#stream !== undefined && this.#state.kind === 'attached') {
+    if (this.#stream !== undefined && this.#state.kind === 'attached' && !this.#standsStill()) {
       this.#stream.write(input);
       return;
     }
@@ -193,9 +193,24 @@ export class TerminalSession implements Disposable {
     this.#device = device;
     this.#stream = stream;
     this.#setState({ kind: 'attached', device });
-    for (const input of this.#pendingInput.splice(0)) stream.write(input);
+    this.#flushInput();
     await this.#deliver(stream);
     this.#stream = undefined;
+  }
+
+  /**
+   * A process that has been frozen to be moved reads nothing any more, and what its terminal holds unread stays behind:
+   * input waits here for the device on which it goes on.
+   */
+  #standsStill(): boolean {
+    const process = this.#device.processes.find((each) => each.id === this.#id);
+    const step = process?.state === 'moving' ? process.movement?.step : undefined;
+    return step !== undefined && step !== 'check' && step !== 'copy';
+  }
+
+  #flushInput(): void {
+    if (this.#stream === undefined || this.#standsStill()) return;
+    for (const input of this.#pendingInput.splice(0)) this.#stream.write(input);
   }
 
   async #open(device: Device, follow: boolean): Promise<Duplex> {
@@ -255,7 +270,12 @@ export class TerminalSession implements Disposable {
       this.#watched.add(device);
       this.#store.add(device.watch({ metrics: false }));
       this.#store.add(device.onDidChangeState(() => this.#wake?.()));
-      this.#store.add(device.onDidChangeProcesses(() => this.#wake?.()));
+      this.#store.add(
+        device.onDidChangeProcesses(() => {
+          this.#flushInput();
+          this.#wake?.();
+        }),
+      );
     }
   }
 

@@ -141,8 +141,8 @@ export class Arrival implements HandoffOperation<void> {
       await this.#restore(building, offered, capsule, output);
       await frames.sendJson({ type: 'held' });
       this.#begin('commit');
-      await this.#guarded(expect(frames, run));
-      await this.#commit(frames, building);
+      const { input } = await this.#guarded(expect(frames, run));
+      await this.#commit(frames, building, Buffer.from(input, 'base64'));
     } catch (error) {
       if (building !== undefined && !this.#decided) await this.#takeDown(building);
       if (!this.#decided && !(error instanceof PeerAborted)) {
@@ -304,7 +304,7 @@ export class Arrival implements HandoffOperation<void> {
   }
 
   /** The source has released it. Every line's place matters: see docs/architecture.md, "Handoff". */
-  async #commit(frames: FrameStream, building: Building): Promise<void> {
+  async #commit(frames: FrameStream, building: Building, input: Buffer): Promise<void> {
     const { ledger, logger } = this.#context;
     const { held, managed, files } = building;
     if (held === undefined || managed === undefined) throw new Error('There is nothing to run.');
@@ -319,6 +319,7 @@ export class Arrival implements HandoffOperation<void> {
     this.#decided = true;
     this.#begin('resume');
     await held.resume();
+    if (input.length > 0) await managed.type(input).catch(() => undefined);
     const remarks = [...files.remarks];
     try {
       await files.commit();

@@ -25,6 +25,9 @@ import { accept, expect, held, PeerAborted, placed, running } from './messages.t
 import { StepClock } from './stepClock.ts';
 import { join } from 'node:path';
 
+/** Most input that is taken along, in bytes. */
+const maxHeldInput = 256 * 1024;
+
 /** What a departure ended with when the other side could not be asked any more. */
 export type InDoubt = (capture: CriuCapture) => void;
 
@@ -109,6 +112,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
       await this.#copyWhileRunning(frames, files, facts);
       this.#begin('freeze');
       const frozenAt = performance.now();
+      this.#managed.holdInput();
       capture = await this.#context.engine.capture(this.#managed, {
         handoff: this.id,
         facts,
@@ -140,6 +144,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
         );
       }
       await capture?.abort();
+      await this.#managed.releaseInput().catch(() => undefined);
       if (this.#released) await this.#context.ledger.remove(this.id);
       this.#managed.endHandoff();
       await this.#tell(frames, error);
@@ -259,7 +264,8 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
       peer: this.#peer,
     });
     this.#begin('resume');
-    await frames.sendJson({ type: 'run' });
+    const input = this.#managed.takeHeldInput().subarray(0, maxHeldInput).toString('base64');
+    await frames.sendJson({ type: 'run', input });
     return expect(frames, running);
   }
 

@@ -224,7 +224,10 @@ export class Handoffs {
     await ledger.remove(handoff);
     if (managed !== undefined) {
       if (runsThere) await processes.leave(managed);
-      else managed.setDoubt(false);
+      else {
+        managed.setDoubt(false);
+        await managed.releaseInput();
+      }
     }
     return !runsThere;
   }

@@ -71,7 +71,8 @@ export const images = v.object({
   ),
 });
 export const held = v.object({ type: v.literal('held') });
-export const run = v.object({ type: v.literal('run') });
+/** `input`, in base64, was typed while the process stood still. */
+export const run = v.object({ type: v.literal('run'), input: v.pipe(text, v.base64()) });
 export const running = v.object({ type: v.literal('running'), pid, remarks: v.array(text) });
 export type Images = v.InferOutput<typeof images>;
 export const done = v.object({ type: v.literal('done') });

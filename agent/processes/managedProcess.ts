@@ -17,6 +17,7 @@ import type { ProcessRecord } from './record.ts';
 import { signalNumber } from './signals.ts';
 import { listeningPorts, nodesOf, readTree, treeRss } from './tree.ts';
 import { TerminalViewer } from './terminalViewer.ts';
+import { typeInto } from './typeInto.ts';
 
 /** A handoff that is under way, as the tree shows it. */
 export interface ActiveHandoff {
@@ -48,6 +49,8 @@ export class ManagedProcess implements Disposable {
   #handoff: ActiveHandoff | undefined;
   #inDoubt = false;
   #saving: Promise<void> = Promise.resolve();
+  /** What was typed since the process stands still; undefined while it runs. */
+  #heldInput: Buffer[] | undefined;
 
   readonly onDidChange = this.#changed.event;
 
@@ -214,6 +217,30 @@ export class ManagedProcess implements Disposable {
     }
     if (options.size !== undefined && this.isLive) await this.resize(options.size);
     return TerminalViewer.open(this, options.fromOffset ?? 0, options.follow ?? true);
+  }
+
+  /** Types into the terminal. What is typed while the process stands still goes with it, or is typed when it runs on. */
+  async type(data: Buffer): Promise<void> {
+    if (this.#heldInput !== undefined) this.#heldInput.push(data);
+    else if (this.#cell !== undefined) await typeInto(this.#cell, data);
+  }
+
+  holdInput(): void {
+    this.#heldInput ??= [];
+  }
+
+  /** @returns what was typed meanwhile, and forgets it: it is now the caller's to deliver */
+  takeHeldInput(): Buffer {
+    const held = Buffer.concat(this.#heldInput ?? []);
+    if (this.#heldInput !== undefined) this.#heldInput = [];
+    return held;
+  }
+
+  /** The process runs on here. */
+  async releaseInput(): Promise<void> {
+    const held = this.takeHeldInput();
+    this.#heldInput = undefined;
+    if (held.length > 0) await this.type(held);
   }
 
   async resize(size: TerminalSize): Promise<void> {

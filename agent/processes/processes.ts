@@ -1,6 +1,7 @@
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { toDisposable, type Disposable } from '../../common/disposable.ts';
 import { Emitter } from '../../common/event.ts';
 import type { Logger } from '../../common/logger.ts';
@@ -29,6 +30,9 @@ import { recover } from './recovery.ts';
 const sampleInterval = 2000;
 /** How often an adopted process is looked at: it is nobody's child here, so nothing tells of its end. In ms. */
 const adoptedInterval = 1000;
+
+/** How long the keeper of a process that has left may take to end, in ms. */
+const keeperPatience = 2000;
 
 const defaultTerminal = { columns: 80, rows: 24 };
 
@@ -253,6 +257,9 @@ export class Processes implements Disposable {
 
   /** The process runs elsewhere: nothing of it stays but, at home, what its files were when it left. */
   async leave(managed: ManagedProcess): Promise<void> {
+    // The keeper writes down that it has departed before it ends; its folder must not go under its hands.
+    const gone = delay(keeperPatience, undefined, { ref: false });
+    await Promise.race([managed.cell?.ended ?? Promise.resolve(), gone]);
     this.drop(managed);
     await rm(managed.folders.record, { force: true });
     for (const entry of await readdir(managed.folders.root)) {

@@ -5,9 +5,6 @@ import { Cell } from './cell.ts';
 import { cellFolder } from './cells.ts';
 import type { ManagedProcess } from './managedProcess.ts';
 
-/** How long a viewer waits before it offers input again that the process did not take, in ms. */
-const inputRetry = 50;
-
 /** One viewer of a process's terminal: what the process writes from an offset on, and what is typed. */
 export class TerminalViewer implements Disposable {
   /** Where in everything the process ever wrote the stream begins. */
@@ -16,13 +13,16 @@ export class TerminalViewer implements Disposable {
   readonly #client: KeeperClient | undefined;
   readonly #kept: Buffer;
   readonly #until: number | undefined;
+  readonly #managed: ManagedProcess;
 
   private constructor(
+    managed: ManagedProcess,
     offset: number,
     client: KeeperClient | undefined,
     kept: Buffer,
     until: number | undefined,
   ) {
+    this.#managed = managed;
     this.offset = offset;
     this.#client = client;
     this.#kept = kept;
@@ -41,6 +41,7 @@ export class TerminalViewer implements Disposable {
       const { scrollback } = await client.state();
       const offset = Math.min(Math.max(fromOffset, scrollback.start), scrollback.end);
       return new TerminalViewer(
+        managed,
         offset,
         client,
         Buffer.alloc(0),
@@ -53,7 +54,7 @@ export class TerminalViewer implements Disposable {
     const base = kept?.base ?? 0;
     const bytes = kept?.bytes ?? Buffer.alloc(0);
     const skip = Math.min(Math.max(0, fromOffset - base), bytes.length);
-    return new TerminalViewer(base + skip, undefined, bytes.subarray(skip), undefined);
+    return new TerminalViewer(managed, base + skip, undefined, bytes.subarray(skip), undefined);
   }
 
   /** Joins the viewer's stream to the terminal; either end may end it. */
@@ -68,7 +69,7 @@ export class TerminalViewer implements Disposable {
     }
     client.onClosed(() => this.dispose());
     this.#pumpOutput(stream, client);
-    void this.#pumpInput(stream, client);
+    void this.#pumpInput(stream);
   }
 
   dispose(): void {
@@ -99,29 +100,14 @@ export class TerminalViewer implements Disposable {
     else subscribe();
   }
 
-  async #pumpInput(stream: Duplex, client: KeeperClient): Promise<void> {
+  async #pumpInput(stream: Duplex): Promise<void> {
     try {
       for await (const chunk of stream) {
         if (!Buffer.isBuffer(chunk)) continue;
-        await typeInto(client, chunk);
+        await this.#managed.type(chunk);
       }
     } catch {
       // The stream or the keeper is gone, which ends the viewer through their own events.
-    }
-  }
-}
-
-/** Types, and waits while the process does not read: what was typed is never dropped. */
-async function typeInto(client: KeeperClient, data: Buffer): Promise<void> {
-  const piece = 64 * 1024;
-  for (let at = 0; at < data.length;) {
-    try {
-      await client.input(data.subarray(at, at + piece));
-      at += piece;
-    } catch (error) {
-      const full = error instanceof Error && 'code' in error && error.code === 'ENOBUFS';
-      if (!full) throw error;
-      await new Promise((resolve) => setTimeout(resolve, inputRetry));
     }
   }
 }

@@ -208,6 +208,33 @@ describe('a fleet of real agents', function () {
       }
     });
 
+    it('loses nothing that is typed while the process moves', async () => {
+      const { device, process } = await launch('alpha', counter, 'typed');
+      const session = new TerminalSession(lab.fleet, device, process.id);
+      let text = '';
+      session.onOutput((bytes) => (text += bytes.toString('latin1')));
+      session.start();
+      let typed = 0;
+      const typing = setInterval(() => session.write(Buffer.from(`key${String(++typed)}\n`)), 25);
+      const heard = (): number[] =>
+        [...text.matchAll(/heard key(\d+)/g)].map((match) => Number(match[1]));
+      try {
+        await delay(300);
+        await lab.fleet.move(device, process.id, lab.device('beta'), { acceptWarnings: true });
+        await delay(300);
+        clearInterval(typing);
+        for (let i = 0; i < 200 && heard().length < typed; i += 1) await delay(25);
+        assert.deepEqual(
+          heard(),
+          Array.from({ length: typed }, (_, index) => index + 1),
+        );
+      } finally {
+        clearInterval(typing);
+        session.dispose();
+        await lab.device('beta').request(signalProcess, { id: process.id, signal: 'SIGKILL' });
+      }
+    });
+
     it('lets another client wait for a process that this one moves', async () => {
       const { device, process } = await launch('alpha', ['sleep', '100']);
       const other = lab.another();
