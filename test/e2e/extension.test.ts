@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Lab } from '../lab/lab.ts';
-import { root } from '../support/provisioned.ts';
 import { skip } from '../support/skip.ts';
 import { endProcesses, processesWith } from './vscode/processes.ts';
+import { packExtension } from './vscode/packager.ts';
 import { requireVsCode, VsCodeSession } from './vscode/session.ts';
 import { waitFor } from './vscode/wait.ts';
 
@@ -25,8 +25,9 @@ describe('the extension in VS Code', function () {
   before(async function () {
     requireVsCode(this);
     if (process.getuid?.() !== 0) skip(this, 'test devices need root');
-    if (!existsSync(join(root, 'dist', 'agent.cjs'))) skip(this, 'dist/agent.cjs was not built');
     folder = mkdtempSync(join(tmpdir(), 'flick-extension-'));
+    const vsix = join(folder, 'flick.vsix');
+    packExtension(this, vsix);
     // A home of its own for the window: the devices are added by hand, as a person would.
     const home = join(folder, 'home');
     mkdirSync(home);
@@ -35,7 +36,7 @@ describe('the extension in VS Code', function () {
       labHome: join(folder, 'lab'),
     });
     session = await VsCodeSession.open({
-      extensions: [root],
+      vsix: [vsix],
       env: { HOME: home, FLICK_HOME: join(folder, 'flick') },
     });
   });

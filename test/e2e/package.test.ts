@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { root } from '../support/provisioned.ts';
-import { skip } from '../support/skip.ts';
 import { endProcesses, processesWith } from './vscode/processes.ts';
+import { packExtension, vsce } from './vscode/packager.ts';
 import { requireVsCode, VsCodeSession } from './vscode/session.ts';
 
 describe('the package', function () {
@@ -16,11 +14,7 @@ describe('the package', function () {
   let session: VsCodeSession | undefined;
 
   before(function () {
-    const missing = ['extension.cjs', 'cli.cjs', 'agent.cjs'].filter(
-      (name) => !existsSync(join(root, 'dist', name)),
-    );
-    if (missing.length > 0) skip(this, `${missing.join(', ')} not built`);
-    vsce('package', '--no-dependencies', '--allow-missing-repository', '--out', vsix);
+    packExtension(this, vsix);
   });
   afterEach(async function () {
     await session?.keepFailure(this.currentTest);
@@ -49,18 +43,10 @@ describe('the package', function () {
   it('holds nothing but what the extension needs', () => {
     const listed = vsce('ls', '--no-dependencies').trim().split('\n');
     const wanted =
-      /^(package(\.nls)?\.json|(README|CHANGELOG)\.md|LICENSE|dist\/\w+\.cjs|media\/.*\.(png|svg)|l10n\/.*\.json)$/;
+      /^(package(\.nls)?\.json|(README|CHANGELOG)\.md|LICENSE|dist\/\w+\.cjs|dist\/criu-bundle-x64\.tar\.gz|media\/.*\.(png|svg)|l10n\/.*\.json)$/;
     assert.deepEqual(
       listed.filter((name) => !wanted.test(name)),
       [],
     );
   });
 });
-
-/** Runs the packager in the root of the clone; gives what it prints. */
-function vsce(...args: readonly string[]): string {
-  const program = join(root, 'node_modules', '@vscode', 'vsce', 'vsce');
-  const ended = spawnSync(process.execPath, [program, ...args], { cwd: root, encoding: 'utf8' });
-  assert.equal(ended.status, 0, ended.stdout + ended.stderr);
-  return ended.stdout;
-}
