@@ -60,12 +60,22 @@ export class FrameStream {
     return frame.data;
   }
 
+  /** Says no more. What still arrives is read and dropped, so that the other side gets as far as reading why. */
   end(): void {
     this.#stream.end();
+    void this.#discard();
   }
 
   destroy(): void {
     this.#stream.destroy();
+  }
+
+  async #discard(): Promise<void> {
+    try {
+      while ((await this.#frames.next()).done !== true);
+    } catch {
+      // Broken, or not ours: there is nothing left to read.
+    }
   }
 
   async #send(kind: number, payload: Buffer): Promise<void> {

@@ -24,6 +24,7 @@ import { refuseIfBlocked } from './departure.ts';
 import { receiveEntries, sendNeeded } from './entryList.ts';
 import { receiveImages } from './imageTransfer.ts';
 import { writeManifest } from './manifestFile.ts';
+import { resumeOrTakeBack } from './resumeOrTakeBack.ts';
 import {
   done,
   expect,
@@ -58,6 +59,8 @@ export class Arrival implements HandoffOperation<void> {
   readonly #abort = new AbortController();
   readonly #over = new Deferred<void>();
   #decided = false;
+  /** While the copy is being let run its word can still be taken back; never rejects. */
+  #resuming: Promise<unknown> | undefined;
   #joined = false;
   #isOver = false;
   #step: HandoffStep = 'check';
@@ -116,6 +119,7 @@ export class Arrival implements HandoffOperation<void> {
    * What this side knows, made durable by asking: while it is undecided it gives up first, so that the answer stays true.
    */
   async verdict(): Promise<HandoffVerdict> {
+    await this.#resuming;
     if (!this.#decided) {
       this.#abort.abort();
       await this.#over.promise;
@@ -306,8 +310,9 @@ export class Arrival implements HandoffOperation<void> {
   /** The source has released it. Every line's place matters: see docs/architecture.md, "Handoff". */
   async #commit(frames: FrameStream, building: Building, input: Buffer): Promise<void> {
     const { ledger, logger } = this.#context;
-    const { held, managed, files } = building;
-    if (held === undefined || managed === undefined) throw new Error('There is nothing to run.');
+    const { cell, held, managed, files } = building;
+    if (cell === undefined || held === undefined || managed === undefined)
+      throw new Error('There is nothing to run.');
     await held.pin();
     await ledger.write({
       id: this.id,
@@ -318,7 +323,13 @@ export class Arrival implements HandoffOperation<void> {
     });
     this.#decided = true;
     this.#begin('resume');
-    await held.resume();
+    const resumed = resumeOrTakeBack(held, cell, async () => {
+      await ledger.remove(this.id);
+      this.#decided = false;
+      delete building.held;
+    });
+    this.#resuming = resumed.catch(() => undefined);
+    await resumed;
     if (input.length > 0) await managed.type(input).catch(() => undefined);
     const remarks = [...files.remarks];
     try {

@@ -18,7 +18,7 @@ import { explainFailure } from './explain.ts';
 import { gatherFacts } from './facts.ts';
 import { criuFacts, type CriuFacts } from './factsSchema.ts';
 import { readTail } from './logTail.ts';
-import { dropSupplementaryGroups, readCredentials, readTaskIds } from './images.ts';
+import { limitCredentials, readCredentials, readTaskIds } from './images.ts';
 
 /** End of a log that is read to explain a failure, in bytes. */
 const explainedTail = 4 << 20;
@@ -254,7 +254,7 @@ export class CriuEngine {
   async restore(id: string, options: RestoreOptions): Promise<HeldRestore> {
     const { cell, folder } = options;
     const taken = await readTaskIds(folder);
-    if (cell.userNamespace !== undefined) await dropSupplementaryGroups(folder);
+    if (cell.userNamespace !== undefined) await limitCredentials(folder);
     const command = await this.#command({
       folder,
       cell,
@@ -280,7 +280,11 @@ export class CriuEngine {
       pid: await cell.hostPidOf(options.root),
       pin: () => job.pin(),
       resume: async () => {
-        await job.verdict(true);
+        try {
+          await job.verdict(true);
+        } catch (error) {
+          throw await this.#explain('restore', folder, id, error);
+        }
       },
       abort: async () => {
         await job.verdict(false);

@@ -13,6 +13,8 @@ const headerBytes = 8;
 const coreThread = 5;
 const threadCreds = 10;
 const credsGroups = 14;
+/** Inheritable, permitted and effective capabilities: two words each. */
+const capabilityFields: readonly number[] = [9, 10, 11];
 /** Numbers of uid, gid, euid, egid, suid, sgid, fsuid, fsgid in creds_entry. */
 const userFields: readonly number[] = [1, 3, 5, 7];
 const groupFields: readonly number[] = [2, 4, 6, 8];
@@ -48,18 +50,18 @@ export async function readCredentials(folder: string): Promise<ImageCredentials>
 }
 
 /**
- * Empties the list of supplementary groups of every task. In a user namespace made without privileges setgroups(2) is
- * denied for good (user_namespaces(7)), so CRIU could not set any; the restored tasks then have the groups of the
- * receiving user, which is what its identity means.
+ * Takes from every task what a cell in a user namespace cannot give it: supplementary groups (setgroups(2) is denied there
+ * for good, user_namespaces(7)) and capabilities, which the keeper gives no program of such a cell either. CRIU would fail
+ * on them only after the process was handed over. The restored tasks have the rights of the receiving user and no others.
  */
-export async function dropSupplementaryGroups(folder: string): Promise<void> {
+export async function limitCredentials(folder: string): Promise<void> {
   for (const name of await coreImages(folder)) {
     const path = join(folder, name);
     const content = await readImage(path);
     const entries = splitEntries(content, path);
     const rewritten = entries.map((entry) =>
       rewriteField(entry, coreThread, (thread) =>
-        rewriteField(thread, threadCreds, (creds) => withoutField(creds, credsGroups)),
+        rewriteField(thread, threadCreds, (creds) => limited(creds)),
       ),
     );
     await writeDurably(path, joinEntries(content.subarray(0, headerBytes), rewritten));
@@ -190,14 +192,23 @@ function rewriteField(
   return Buffer.concat(parts);
 }
 
-function withoutField(message: Uint8Array, number: number): Uint8Array {
+function limited(creds: Uint8Array): Uint8Array {
+  const kept = withoutFields(creds, [credsGroups, ...capabilityFields]);
+  const none = new BinaryWriter();
+  for (const number of capabilityFields) {
+    none.tag(number, WireType.Varint).uint32(0).tag(number, WireType.Varint).uint32(0);
+  }
+  return Buffer.concat([kept, none.finish()]);
+}
+
+function withoutFields(message: Uint8Array, numbers: readonly number[]): Uint8Array {
   const reader = new BinaryReader(message);
   const parts: Uint8Array[] = [];
   while (reader.pos < reader.len) {
     const start = reader.pos;
     const [field, wire] = reader.tag();
     reader.skip(wire, field);
-    if (field !== number) parts.push(message.subarray(start, reader.pos));
+    if (!numbers.includes(field)) parts.push(message.subarray(start, reader.pos));
   }
   return Buffer.concat(parts);
 }

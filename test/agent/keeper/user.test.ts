@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { copyFile, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { dropSupplementaryGroups } from '../../../agent/engines/criu/images.ts';
+import { limitCredentials } from '../../../agent/engines/criu/images.ts';
 import type { KeeperClient } from '../../../agent/keeper/keeperClient.ts';
 import type { AppEnd } from '../../../agent/keeper/keeperMessages.ts';
 import { provisioned, requireProvisioned } from '../../support/provisioned.ts';
@@ -72,7 +72,7 @@ describe('keeper: cells of an ordinary user', function () {
     await until(() => client.isClosed, 'the keeper has gone');
 
     // criu sets groups after post-restore, when the source is gone already, and hangs where it may not.
-    if (from.groups.join() !== to.groups.join()) await dropSupplementaryGroups(criu.images);
+    if (from.groups.join() !== to.groups.join()) await limitCredentials(criu.images);
     await bench.give(dirname(criu.images), to);
     await bench.give(dirname(beat), to);
     const { client: target } = await bench.cell(to, {
