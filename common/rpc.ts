@@ -55,6 +55,8 @@ export class RpcPeer implements Disposable {
     };
     stream.on('error', close);
     stream.on('close', close);
+    // A tunnelled socket stays half open when the program at its other end dies: nothing more will be answered then.
+    stream.on('end', close);
     this.#connection.onClose(close);
     // A malformed message says that the other end does not speak our protocol: there is nothing to go on with.
     this.#connection.onError(([error]) => {

@@ -13,8 +13,9 @@ export class UnderWay {
   #stderr = '';
   #isOver = false;
 
-  constructor(home: string, args: readonly string[]) {
-    const child = spawn(process.execPath, [join(root, 'dist/cli.cjs'), ...args], {
+  /** @param file the `flick` to run; that of this build when not given */
+  constructor(home: string, args: readonly string[], file = join(root, 'dist/cli.cjs')) {
+    const child = spawn(process.execPath, [file, ...args], {
       env: { ...process.env, FLICK_HOME: home },
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: 100_000,
