@@ -207,7 +207,11 @@ async function settleInterrupted(interrupted: Interrupted): Promise<HandoffOutco
       failure = thrown;
     }
     if (from.state.kind === 'connected' && failure instanceof FlickError) {
-      if (!isOpen(failure) || (await runsOn(from, id))) throw failure;
+      if (!isOpen(failure)) throw failure;
+      if (await runsOn(from, id)) {
+        // An agent that was started anew knows nothing of the move that ended with the one before.
+        throw failure.reason === 'invalidRequest' ? brokenOff(from, error) : failure;
+      }
       const settled = await settleByVerdicts(interrupted).catch(() => undefined);
       if (settled !== undefined) return settled();
     }
@@ -247,11 +251,7 @@ async function settleByVerdicts(interrupted: Interrupted): Promise<() => Handoff
   const runsThere = settled === undefined ? arrived?.pid != null : settled === 'target';
   if (!runsThere) {
     return () => {
-      throw new FlickError(
-        'transferFailed',
-        `The connection broke during the move; the process still runs on ${from.name}.`,
-        { remedy: 'Move it again when both devices are connected.', cause: error },
-      );
+      throw brokenOff(from, error);
     };
   }
   return () => ({
@@ -264,6 +264,14 @@ async function settleByVerdicts(interrupted: Interrupted): Promise<() => Handoff
     steps: [],
     remarks: ['The connection broke during the move, so its times are not known.'],
   });
+}
+
+function brokenOff(from: Device, cause: FlickError): FlickError {
+  return new FlickError(
+    'transferFailed',
+    `The connection broke during the move; the process still runs on ${from.name}.`,
+    { remedy: 'Move it again when both devices are connected.', cause },
+  );
 }
 
 /** Reports of both agents as one: each step once it is reached, never one that is behind. */
