@@ -119,7 +119,6 @@ describe('adopted programs move from alpha to beta and back', function () {
       assert.equal(broken(all), undefined);
       viewer.type('\u0003');
       assert.equal(await viewer.ends(), 130);
-      await fixture.flick.run(['forget', id]);
       assert.doesNotMatch(shell.text, /heard (two|three)/);
     } finally {
       viewer?.close();
@@ -152,7 +151,6 @@ describe('adopted programs move from alpha to beta and back', function () {
       assert.equal(await viewer.ends(), 0);
       const text = 'written on alpha\nwritten on beta\n';
       assert.equal(await fixture.on('alpha', ['cat', file]), text);
-      await fixture.flick.run(['forget', id]);
     } finally {
       viewer?.close();
       shell.close();

@@ -61,7 +61,7 @@ export function counter(
 ): Program {
   const { name, node, version, port } = options;
   const path = `${ground.folder}/counter.cjs`;
-  const probe = { port, question: 'GET / HTTP/1.0\r\n\r\n', answer: /"count":(\d+)/ };
+  const probe = { port, question: 'GET / HTTP/1.0\r\n\r\n', answer: /"count":(\d+),/ };
   let last = 0;
   return {
     name,
@@ -240,7 +240,7 @@ http {
   const probe = {
     port,
     question: 'GET /status HTTP/1.0\r\n\r\n',
-    answer: /requests\s+\d+ \d+ (\d+)/,
+    answer: /requests\s+\d+ \d+ (\d+) /,
   };
   let last = 0;
   const accesses = async (): Promise<number> =>

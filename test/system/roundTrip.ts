@@ -1,5 +1,4 @@
-import assert from 'node:assert/strict';
-import { LabFixture } from './labFixture.ts';
+import { eventually, LabFixture } from './labFixture.ts';
 import { steadyBeats, type Program } from './programs.ts';
 import { siteAt, travel, type Site, type Station } from './stations.ts';
 
@@ -37,10 +36,13 @@ export async function roundTrip(
     await program.look(here);
     await beginning.inspect?.(here, program);
   }
-  if ((await program.finish?.(here)) === 'ended') await fixture.flick.run(['forget', id]);
-  else await fixture.end(id);
+  const end = (await program.finish?.(here)) ?? 'runs';
+  if (end === 'runs') await fixture.flick.json(['kill', id, '--signal', 'KILL']);
   for (const mark of Object.keys(program.marks)) {
-    assert.deepEqual(await fixture.pidsOf('alpha', mark), []);
+    await eventually(
+      async () => ((await fixture.pidsOf('alpha', mark)).length === 0 ? true : undefined),
+      `${mark} ends`,
+    );
   }
 }
 
