@@ -42,12 +42,16 @@ const setUp =
 
 const kept = new Map<string, Promise<CriuState>>();
 
-/** Finds CRIU and tries it out. The result is kept until `refresh`; probing takes some 100 ms. */
-export function criuState(probe: CriuProbe, refresh = false): Promise<CriuState> {
+/**
+ * Finds CRIU and tries it out. The result is kept until `refresh`, or until the program that was found is gone; probing
+ * takes some 100 ms.
+ */
+export async function criuState(probe: CriuProbe, refresh = false): Promise<CriuState> {
   const environment = probe.environment ?? process.env;
   const key = JSON.stringify([probe.flickHome, environment['FLICK_CRIU'], environment['PATH']]);
-  const known = refresh ? undefined : kept.get(key);
-  if (known !== undefined) return known;
+  const known = refresh ? undefined : await kept.get(key);
+  const path = known?.binary?.path;
+  if (known !== undefined && (path === undefined || (await isExecutable(path)))) return known;
   const state = examine(probe.flickHome, environment);
   kept.set(key, state);
   return state;
