@@ -11,9 +11,15 @@ import {
   type ConnectionEvent,
   type ConnectionState,
 } from './connectionState.ts';
-import type { DeviceLink } from './link.ts';
+import type { DeviceLink, Reboot } from './link.ts';
 import type { Transport } from './transports/transport.ts';
 import { TransportError } from './transports/transportError.ts';
+
+/**
+ * How often a device that has let us in before may refuse us before a person is asked: while it starts or goes down, a
+ * device refuses the logins of ordinary users (pam_nologin(8)).
+ */
+const refusalsToSitOut = 8;
 
 /** Keeps the control connection to one agent up for as long as somebody wants it. */
 export class ReconnectingLink implements DeviceLink {
@@ -22,13 +28,18 @@ export class ReconnectingLink implements DeviceLink {
   readonly #logger: Logger;
   readonly #changed = new Emitter<ConnectionState>();
   readonly #backoff = new Backoff();
+  readonly #rebooted = new Emitter<Reboot>();
   readonly onDidChangeState = this.#changed.event;
+  readonly onDidReboot = this.#rebooted.event;
   #state: ConnectionState = { kind: 'disconnected' };
   #peer: RpcPeer | undefined;
   #hello: AgentHello | undefined;
   #attempt: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #wanted = false;
+  #refusals = 0;
+  /** Why the link below broke, for the message. */
+  #lossCause: Error | undefined;
 
   constructor(options: {
     readonly transport: Transport;
@@ -38,7 +49,10 @@ export class ReconnectingLink implements DeviceLink {
     this.#transport = options.transport;
     this.#agentFile = options.agentFile;
     this.#logger = options.logger;
-    this.#transport.onDidClose(() => this.#peer?.dispose());
+    this.#transport.onDidClose((cause) => {
+      this.#lossCause = cause;
+      this.#lost(this.#peer);
+    });
   }
 
   get state(): ConnectionState {
@@ -57,6 +71,10 @@ export class ReconnectingLink implements DeviceLink {
     this.#wanted = true;
     if (this.#peer !== undefined) return;
     clearTimeout(this.#timer);
+    if (this.#attempt !== undefined) {
+      // Disconnected and wanted again while an attempt was under way: that one is as good as another.
+      this.#step({ kind: 'connect' });
+    }
     this.#attempt ??= this.#connect().finally(() => (this.#attempt = undefined));
     return this.#attempt;
   }
@@ -78,6 +96,7 @@ export class ReconnectingLink implements DeviceLink {
     this.disconnect();
     this.#transport.dispose();
     this.#changed.dispose();
+    this.#rebooted.dispose();
   }
 
   async #connect(): Promise<void> {
@@ -88,12 +107,25 @@ export class ReconnectingLink implements DeviceLink {
       );
       refuseOthers(hello, this.#transport.label);
       const stream = await this.#transport.connect();
-      this.#hello = await greet(stream);
-      if (!this.#wanted) {
+      // From here on the peer sees failures; until then `greet` does.
+      stream.on('error', () => undefined);
+      let agent: AgentHello;
+      try {
+        agent = await greet(stream);
+        if (!this.#wanted) {
+          throw new FlickError('cancelled', 'The connection was not wanted any more.');
+        }
+      } catch (error) {
         stream.destroy();
-        throw new FlickError('cancelled', 'The connection was not wanted any more.');
+        throw error;
       }
+      const previousBootId = this.#hello?.bootId;
+      this.#hello = agent;
       this.#follow(new RpcPeer(stream, this.#logger));
+      const { bootId } = agent;
+      if (previousBootId !== undefined && previousBootId !== bootId) {
+        this.#rebooted.fire({ previousBootId, bootId });
+      }
     } catch (error) {
       this.#failed(error);
       throw error;
@@ -103,12 +135,21 @@ export class ReconnectingLink implements DeviceLink {
   #follow(peer: RpcPeer): void {
     this.#peer = peer;
     this.#backoff.reset();
-    peer.onDidClose(() => {
-      if (this.#peer !== peer) return;
-      this.#peer = undefined;
-      this.#failed(new TransportError('closed', 'The connection was lost.'));
-    });
+    this.#refusals = 0;
+    this.#lossCause = undefined;
+    peer.onDidClose(() => this.#lost(peer));
     this.#step({ kind: 'established' });
+  }
+
+  /** Comes from the stream and from the link below it, in either order. */
+  #lost(peer: RpcPeer | undefined): void {
+    if (peer === undefined || this.#peer !== peer) return;
+    this.#peer = undefined;
+    const why = this.#lossCause === undefined ? '' : `: ${messageOf(this.#lossCause)}`;
+    this.#failed(
+      new TransportError('closed', `The connection was lost${why}.`, { cause: this.#lossCause }),
+    );
+    peer.dispose();
   }
 
   #failed(error: unknown): void {
@@ -118,7 +159,7 @@ export class ReconnectingLink implements DeviceLink {
       device: this.#transport.label,
       why: described.message,
     });
-    if (needsPerson(error)) {
+    if (needsPerson(error) && !this.#sitsOut(error)) {
       this.#step({ kind: 'failed', error: described, attempt: this.#backoff.attempt });
       return;
     }
@@ -127,6 +168,14 @@ export class ReconnectingLink implements DeviceLink {
     // Waiting for a device keeps no program alive that has nothing else to do.
     this.#timer.unref();
     this.#step({ kind: 'failed', error: described, attempt: this.#backoff.attempt, retryInMs });
+  }
+
+  #sitsOut(error: unknown): boolean {
+    const isRefusal =
+      error instanceof TransportError && (error.reason === 'auth' || error.reason === 'noShell');
+    if (!isRefusal || this.#hello === undefined) return false;
+    this.#refusals += 1;
+    return this.#refusals <= refusalsToSitOut;
   }
 
   #step(event: ConnectionEvent): void {

@@ -5,6 +5,7 @@ export type TransportReason =
   | 'hostKeyUnknown'
   | 'hostKeyChanged'
   | 'hostKeyRevoked'
+  | 'noShell'
   | 'noNode'
   | 'nodeTooOld'
   | 'noSpace'
@@ -20,6 +21,7 @@ const needsPerson: readonly TransportReason[] = [
   'hostKeyUnknown',
   'hostKeyChanged',
   'hostKeyRevoked',
+  'noShell',
   'noNode',
   'nodeTooOld',
   'noSpace',

@@ -1,16 +1,16 @@
-import * as v from 'valibot';
-import { agentHello, type AgentHello } from '../../../protocol/index.ts';
+import type { AgentHello } from '../../../protocol/index.ts';
 import type { AgentFile } from '../../agentFile.ts';
+import { readHello } from '../agentOutput.ts';
 import { TransportError } from '../transportError.ts';
 import type { ExecResult } from '../transport.ts';
 
 const oldestNode = 20;
-const begin = 'FLICK-PROBE-BEGIN';
-const end = 'FLICK-PROBE-END';
 
 /** What one look at a device tells. */
 export interface Probe {
+  /** `uname -s -m`. */
   readonly system: string;
+  /** `FLICK_HOME` of the device. */
   readonly home: string;
   readonly node: string;
   readonly agentPath: string;
@@ -25,51 +25,83 @@ export type RunScript = (
   input?: Buffer,
 ) => Promise<ExecResult>;
 
+/** `sha256 FILE` prints its SHA-256 in hexadecimal with whatever the device has; `$node` may be one. */
+const sha256Function = `
+sha256() {
+  {
+    sha256sum < "$1" || shasum -a 256 < "$1" || "$node" -e '
+      const hash = require("crypto").createHash("sha256");
+      console.log(hash.update(require("fs").readFileSync(0)).digest("hex"));' < "$1"
+  } 2>/dev/null | { read -r sum rest; echo "$sum"; }
+}`;
+
 /**
  * Everything that must be known before the agent can be started, in one round trip. Node is looked for in PATH and where
  * version managers put it, since the shell of an SSH command reads none of their start-up files.
  */
 const probeScript = `
+export LC_ALL=C
 home="\${FLICK_HOME:-$HOME/.flick}"
 agent="$home/agent/$1/agent.cjs"
-echo ${begin}
-uname -s -m
-echo "$home"
-for node in "$(command -v node 2>/dev/null)" "$HOME"/.nvm/versions/node/*/bin/node /usr/local/bin/node /opt/node*/bin/node \\
-  "$HOME"/.local/bin/node /snap/bin/node "$HOME"/.volta/bin/node "$HOME"/.local/share/fnm/node-versions/*/installation/bin/node; do
-  [ -n "$node" ] && [ -x "$node" ] || continue
-  version=$("$node" -p process.versions.node 2>/dev/null) || continue
-  echo "node $version $node"
-done
+echo "system $(uname -s -m)"
+echo "home $home"
 echo "agent $agent"
-if [ -f "$agent" ]; then
-  { sha256sum "$agent" 2>/dev/null || shasum -a 256 "$agent" 2>/dev/null; } | { read -r sum rest && echo "sum $sum"; }
-fi
-echo ${end}
+seen=:
+works=
+for node in "$(command -v node)" "$(command -v nodejs)" \\
+  "$HOME"/.nvm/versions/node/*/bin/node /usr/local/bin/node /opt/node*/bin/node \\
+  "$HOME"/.local/bin/node /snap/bin/node "$HOME"/.volta/bin/node \\
+  "$HOME"/.fnm/node-versions/*/installation/bin/node \\
+  "$HOME"/.local/share/fnm/node-versions/*/installation/bin/node \\
+  "$HOME"/.asdf/installs/nodejs/*/bin/node "$HOME"/.local/share/mise/installs/node/*/bin/node; do
+  [ -x "$node" ] || continue
+  case $seen in *":$node:"*) continue ;; esac
+  seen="$seen$node:"
+  if version=$("$node" -p process.versions.node </dev/null 2>/dev/null); then
+    works=$node
+    echo "node $version $node"
+  else
+    echo "broken $node"
+  fi
+done
+node=$works
+${sha256Function}
+[ ! -f "$agent" ] || echo "sum $(sha256 "$agent")"
 `;
 
-/** @throws {TransportError} `noNode`, `nodeTooOld`, `agentStart` */
+/** @throws {TransportError} `noNode`, `nodeTooOld`, `noShell` */
 export async function probe(run: RunScript, sha256: string): Promise<Probe> {
   const { stdout, stderr } = await run(probeScript, [sha256.slice(0, 16)]);
-  const lines = between(stdout);
-  const [system, home, ...rest] = lines ?? [];
-  if (system === undefined || home === undefined) {
+  const lines = stdout.split('\n');
+  const valuesOf = (key: string): string[] =>
+    lines.filter((line) => line.startsWith(`${key} `)).map((line) => line.slice(key.length + 1));
+  const [system] = valuesOf('system');
+  const [home] = valuesOf('home');
+  const [agentPath] = valuesOf('agent');
+  if (system === undefined || home === undefined || agentPath === undefined) {
     throw new TransportError(
-      'agentStart',
-      `The device ran no command for Flick: ${lastLine(stderr) || 'its shell answered nothing'}.`,
-      { remedy: 'Check that ssh to the device runs commands, such as: ssh DEVICE uname.' },
+      'noShell',
+      `The device’s shell could not look around: ${lastLine(stderr) || 'it printed nothing'}.`,
+      { remedy: 'Check that its /bin/sh is a POSIX shell.' },
     );
   }
-  const versions = rest.flatMap((line) => {
-    const match = /^node (\d+)\.(\d+)\.(\d+)\S* (.+)$/.exec(line);
+  const node = chooseNode(valuesOf('node'), valuesOf('broken'));
+  return { system, home, node, agentPath, present: valuesOf('sum')[0] === sha256 };
+}
+
+/** The newest Node of the device. Takes `VERSION PATH` of those that run and the paths of those that do not. */
+function chooseNode(found: readonly string[], broken: readonly string[]): string {
+  const versions = found.flatMap((line) => {
+    const match = /^(\d+)\.(\d+)\.(\d+)\S* (.+)$/.exec(line);
     return match === null
       ? []
       : [{ major: Number(match[1]), minor: Number(match[2]), path: match[4] ?? '' }];
   });
-  const best = versions.sort((a, b) => b.major - a.major || b.minor - a.minor)[0];
+  const [best] = versions.sort((a, b) => b.major - a.major || b.minor - a.minor);
   if (best === undefined) {
-    throw new TransportError('noNode', 'The device has no Node.js.', {
-      remedy: `Install Node.js ${oldestNode} or newer there (Debian: sudo apt install nodejs; or https://nodejs.org).`,
+    const why = broken[0] === undefined ? '' : ` that runs: ${broken[0]} does not start`;
+    throw new TransportError('noNode', `The device has no Node.js${why}.`, {
+      remedy: `Install Node.js ${oldestNode} or newer there (see https://nodejs.org/en/download).`,
     });
   }
   if (best.major < oldestNode) {
@@ -79,85 +111,77 @@ export async function probe(run: RunScript, sha256: string): Promise<Probe> {
       { remedy: 'Install a newer Node.js there; Flick also finds those of nvm, fnm and volta.' },
     );
   }
-  const agentPath = rest.find((line) => line.startsWith('agent '))?.slice(6) ?? '';
-  const sum = rest.find((line) => line.startsWith('sum '))?.slice(4);
-  return { system, home, node: best.path, agentPath, present: sum === sha256 };
+  return best.path;
 }
 
-/** Writes the agent beside its place, checks what arrived, moves it there, and drops all but the last older one. */
+/**
+ * Writes the agent beside its place, checks what arrived, moves it there, and drops all but the last older one.
+ * `$1` agent, `$2` SHA-256, `$3` node, `$4` home
+ */
 const pushScript = `
-set -e
+export LC_ALL=C
 umask 077
+node=$3
+${sha256Function}
 folder=\${1%/*}
-mkdir -p "$folder"
-cat > "$1.new"
-sum=$({ sha256sum "$1.new" 2>/dev/null || shasum -a 256 "$1.new" 2>/dev/null || "$3" -e 'console.log(require("crypto").createHash("sha256").update(require("fs").readFileSync(process.argv[1])).digest("hex"))' "$1.new"; } | { read -r sum rest; echo "$sum"; })
-if [ "$sum" != "$2" ]; then rm -f "$1.new"; echo "checksum $sum" >&2; exit 9; fi
-mv -f "$1.new" "$1"
-cd "$folder/.."
+new="$1.$$"
+trap 'rm -f "$new"' EXIT
+trap 'exit 1' HUP INT TERM
+mkdir -p "$folder" && chmod 700 "$4" "$4/agent" "$folder" || exit 1
+cat > "$new" || exit 1
+sum=$(sha256 "$new")
+[ "$sum" = "$2" ] || { echo "the copy has the checksum \${sum:-(none)}, not $2" >&2; exit 1; }
+chmod 600 "$new" && mv -f "$new" "$1" || exit 1
+cd "$folder/.." || exit 0
 ls -1t | tail -n +3 | while read -r old; do rm -rf "./$old"; done
+exit 0
 `;
 
 /** @throws {TransportError} `noSpace`, `agentPush` */
 export async function push(run: RunScript, found: Probe, agent: AgentFile): Promise<void> {
-  const { exitCode, stderr } = await run(
-    pushScript,
-    [found.agentPath, agent.sha256, found.node],
-    agent.bytes,
-  );
+  const { agentPath, node, home } = found;
+  const words = [agentPath, agent.sha256, node, home];
+  const { exitCode, stderr } = await run(pushScript, words, agent.bytes);
   if (exitCode === 0) return;
-  const why = lastLine(stderr);
-  if (/no space left|disk quota exceeded/i.test(stderr)) {
-    throw new TransportError(
-      'noSpace',
-      `The device’s disk is full: the agent could not be written to ${found.agentPath}.`,
-      {
-        remedy: 'Free some space there and connect again.',
-      },
-    );
-  }
+  const full = spaceProblem(stderr, agentPath);
+  if (full !== undefined) throw full;
+  const [why, remedy] = /Read-only file system/.test(stderr)
+    ? [`${home} cannot be written`, 'Make its file system writable, or set FLICK_HOME there.']
+    : /Permission denied/.test(stderr)
+      ? [`you may not write ${home}`, 'Give that folder back to your user there (chown).']
+      : [lastLine(stderr) || 'it ended early', 'Check that your home folder there can be written.'];
   throw new TransportError(
     'agentPush',
-    `The agent could not be written to ${found.agentPath}: ${why}`,
-    {
-      remedy: 'Check that your home folder on the device can be written.',
-    },
+    `The agent could not be copied to ${agentPath} on the device: ${why}.`,
+    { remedy },
   );
 }
 
-/** @throws {TransportError} `agentStart` */
+/** @throws {TransportError} `noSpace`, `agentStart` */
 export async function start(run: RunScript, found: Probe): Promise<AgentHello> {
   const { stdout, stderr } = await run('exec "$1" "$2" start', [found.node, found.agentPath]);
-  for (const line of stdout.split('\n').reverse()) {
-    if (!line.startsWith('{')) continue;
-    const parsed = v.safeParse(agentHello, parseJson(line));
-    if (parsed.success) return parsed.output;
-  }
-  throw new TransportError(
-    'agentStart',
-    `The agent did not start: ${lastLine(stderr) || 'it said nothing'}`,
-    {
-      remedy: `Its log is ${found.home}/agent.log on the device.`,
-    },
+  const hello = readHello(stdout);
+  if (hello !== undefined) return hello;
+  throw (
+    spaceProblem(stderr, found.home) ??
+    new TransportError(
+      'agentStart',
+      `The agent did not start: ${lastLine(stderr) || 'it said nothing'}`,
+      { remedy: `Its log is ${found.home}/agent.log on the device.` },
+    )
   );
 }
 
-/** Shells print greetings and rc files print anything: only what stands between the marks is ours. */
-function between(output: string): string[] | undefined {
-  const lines = output.split('\n').map((line) => line.trimEnd());
-  const from = lines.lastIndexOf(begin);
-  const to = lines.lastIndexOf(end);
-  return from < 0 || to < from ? undefined : lines.slice(from + 1, to);
+/** Shell tools tell an error only by its text, which `LC_ALL=C` keeps the same everywhere; Node adds the error's name. */
+function spaceProblem(stderr: string, path: string): TransportError | undefined {
+  const isQuota = /Disk quota exceeded|EDQUOT/.test(stderr);
+  if (!isQuota && !/No space left on device|ENOSPC/.test(stderr)) return undefined;
+  const what = isQuota ? 'Your disk quota on the device is used up' : 'The device’s disk is full';
+  return new TransportError('noSpace', `${what}: nothing could be written to ${path}.`, {
+    remedy: 'Free some space there and connect again.',
+  });
 }
 
 function lastLine(text: string): string {
   return text.trim().split('\n').at(-1) ?? '';
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

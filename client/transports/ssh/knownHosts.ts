@@ -44,8 +44,33 @@ export class KnownHosts {
     return new KnownHosts(entries);
   }
 
-  check(host: string, port: number, key: Buffer): HostKeyVerdict {
-    const matching = this.#matching(host, port);
+  /**
+   * Compares a key that a server showed with what is known, as sshconnect.c of OpenSSH does.
+   * @param names as {@link hostNames} gives them: the first decides; a further one can only vouch for the key or revoke it
+   */
+  check(names: readonly string[], key: Buffer): HostKeyVerdict {
+    const [first = '', ...others] = names;
+    const verdict = this.#checkName(first, key);
+    if (verdict.kind !== 'unknown') return verdict;
+    for (const name of others) {
+      const other = this.#checkName(name, key);
+      if (other.kind === 'known' || other.kind === 'revoked') return other;
+    }
+    return verdict;
+  }
+
+  /** Types of the keys that are known for a host, to be asked for first. */
+  keyTypes(names: readonly string[]): readonly string[] {
+    const types = names.flatMap((name) =>
+      this.#matching(name)
+        .filter((each) => each.marker === undefined)
+        .map((each) => each.keyType),
+    );
+    return [...new Set(types)];
+  }
+
+  #checkName(name: string, key: Buffer): HostKeyVerdict {
+    const matching = this.#matching(name);
     const revoked = matching.find((each) => each.marker === 'revoked' && each.key.equals(key));
     if (revoked !== undefined) return { kind: 'revoked', where: revoked.where };
     const plain = matching.filter((each) => each.marker === undefined);
@@ -58,39 +83,47 @@ export class KnownHosts {
     };
   }
 
-  /** Types of the keys that are known for a host, to be asked for first. */
-  keyTypes(host: string, port: number): readonly string[] {
-    const types = this.#matching(host, port)
-      .filter((each) => each.marker === undefined)
-      .map((each) => each.keyType);
-    return [...new Set(types)];
-  }
-
-  #matching(host: string, port: number): KnownHost[] {
-    const named = nameOf(host, port);
-    return this.#entries.filter((each) => matches(each.patterns, named));
+  #matching(name: string): KnownHost[] {
+    return this.#entries.filter((each) => matches(each.patterns, name));
   }
 }
 
+/**
+ * The names under which a host's key is looked up, the one under which it is remembered first. A host on another port
+ * than 22 may be listed without its port, too; an alias stands for host and port (ssh_config(5), HostKeyAlias).
+ */
+export function hostNames(host: string, port: number, alias?: string): readonly string[] {
+  if (alias !== undefined) return [alias.toLowerCase()];
+  const lower = host.toLowerCase();
+  return port === 22 ? [lower] : [`[${lower}]:${port}`, lower];
+}
+
 /** Adds a key to a known_hosts file, durably and readable by its owner only. */
-export async function rememberHost(
-  file: string,
-  host: string,
-  port: number,
-  key: Buffer,
-): Promise<void> {
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  const handle = await open(
-    file,
-    constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT,
-    0o600,
-  );
+export async function rememberHost(file: string, name: string, key: Buffer): Promise<void> {
+  const folder = dirname(file);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const flags = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT;
+  const handle = await open(file, flags, 0o600);
   try {
-    await handle.appendFile(`${nameOf(host, port)} ${keyTypeOf(key)} ${key.toString('base64')}\n`);
+    const { size } = await handle.stat();
+    const last = size === 0 ? undefined : await handle.read(Buffer.alloc(1), 0, 1, size - 1);
+    // Somebody may have edited the file and left its last line open.
+    const separator = last !== undefined && last.buffer[0] !== 0x0a ? '\n' : '';
+    const line = `${separator}${name} ${keyTypeOf(key)} ${key.toString('base64')}\n`;
+    await handle.appendFile(line);
     await handle.sync();
   } finally {
     await handle.close();
   }
+  await syncFolder(folder);
+}
+
+/** A file that was just made is durable only when its folder is, too. Windows can open no folder. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r').catch(() => undefined);
+  if (handle === undefined) return;
+  await handle.sync().catch(() => undefined);
+  await handle.close();
 }
 
 /** As `ssh-keygen -l` prints it. */
@@ -105,11 +138,6 @@ export function keyTypeOf(key: Buffer): string {
   return length > 64 || length + 4 > key.length ? 'unknown' : key.toString('latin1', 4, 4 + length);
 }
 
-function nameOf(host: string, port: number): string {
-  const lower = host.toLowerCase();
-  return port === 22 ? lower : `[${lower}]:${port}`;
-}
-
 function parseLine(line: string, where: string): KnownHost | undefined {
   const words = line.trim().split(/\s+/);
   if (words[0] === undefined || words[0] === '' || words[0].startsWith('#')) return undefined;
@@ -122,7 +150,7 @@ function parseLine(line: string, where: string): KnownHost | undefined {
   const [patterns, keyType, encoded] = words;
   if (patterns === undefined || keyType === undefined || encoded === undefined) return undefined;
   const key = Buffer.from(encoded, 'base64');
-  if (key.length < 16) return undefined;
+  if (keyTypeOf(key) !== keyType) return undefined;
   return { marker, patterns, keyType, key, where };
 }
 

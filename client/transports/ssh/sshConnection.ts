@@ -1,284 +1,264 @@
-import { readFile } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
-import {
-  Client,
-  utils,
-  type AnyAuthMethod,
-  type AuthenticationType,
-  type ConnectConfig,
-  type ServerHostKeyAlgorithm,
-} from 'ssh2';
+import { Client, type AuthenticationType, type ConnectConfig } from 'ssh2';
+import type { Disposable } from '../../../common/disposable.ts';
+import { Emitter } from '../../../common/event.ts';
 import { messageOf } from '../../../common/rpc.ts';
-import { FlickError } from '../../../protocol/index.ts';
-import { parseDeviceAddress } from '../../deviceEntry.ts';
+import { parseDeviceAddress, type DeviceEntry } from '../../deviceEntry.ts';
 import type { Prompter } from '../../prompter.ts';
 import { TransportError } from '../transportError.ts';
-import { fingerprint, keyTypeOf, KnownHosts, rememberHost } from './knownHosts.ts';
+import { connectionProblem } from './connectionProblem.ts';
+import { HostKeyVerifier } from './hostKeyVerifier.ts';
+import { KeyRing } from './keyRing.ts';
 import { resolveTarget, type SshTarget } from './sshConfiguration.ts';
+import { Stopwatch } from './stopwatch.ts';
 
-const connectTimeout = 15_000;
-/** A link that answers nothing for three of these is gone, in ms. */
-const keepAlive = 10_000;
+const defaultTiming = { connectMs: 15_000, keepAliveMs: 10_000 };
+/** How many keep-alives may stay without an answer. */
 const keepAliveMisses = 3;
 const maxJumps = 8;
-const maxPassphraseAttempts = 3;
-
-const hostKeyAlgorithms: readonly string[] = [
-  'ssh-ed25519',
-  'ecdsa-sha2-nistp256',
-  'ecdsa-sha2-nistp384',
-  'ecdsa-sha2-nistp521',
-  'rsa-sha2-512',
-  'rsa-sha2-256',
-];
+/** How long a farewell may take before the socket is closed without one, in ms. */
+const farewell = 1_000;
 
 export interface SshSurroundings {
   readonly prompter: Prompter;
   /** Where keys are remembered that the user has confirmed. */
   readonly ownKnownHosts: string;
+  /** An SSH configuration in place of the user's and the system's. */
+  readonly configFile?: string | undefined;
+  /** How long a server may take to answer while nobody is being asked anything, and how often it is asked for a sign. */
+  readonly timing?: { readonly connectMs: number; readonly keepAliveMs: number } | undefined;
+}
+
+/** An SSH connection with the jump connections that it runs through. */
+export class SshConnection implements Disposable {
+  readonly client: Client;
+  readonly #hops: readonly Client[];
+  readonly #closed = new Emitter<Error | undefined>();
+  #lastError: Error | undefined;
+
+  /** The connection is lost, and why if that is known; not after `dispose`. */
+  readonly onDidClose = this.#closed.event;
+
+  constructor(hops: readonly Client[], client: Client) {
+    this.#hops = hops;
+    this.client = client;
+    client.on('error', (error: Error) => (this.#lastError = error));
+    client.once('close', () => {
+      this.#closed.fire(this.#lastError);
+      this.dispose();
+    });
+  }
+
+  dispose(): void {
+    this.#closed.dispose();
+    for (const client of [...this.#hops].reverse()) end(client);
+  }
 }
 
 /**
  * Opens an SSH connection, through jump hosts where the configuration asks for them; every hop's host key is checked.
  * @throws {TransportError}
  */
-export async function openSsh(target: SshTarget, surroundings: SshSurroundings): Promise<Client> {
-  if (target.jumps.length > maxJumps) {
-    throw new TransportError('configuration', `The way to ${target.host} has too many jumps.`);
+export async function openSsh(
+  entry: Pick<DeviceEntry, 'host' | 'port' | 'user' | 'identityFile'>,
+  surroundings: SshSurroundings,
+): Promise<SshConnection> {
+  const clients: Client[] = [];
+  try {
+    let last: Client | undefined;
+    for (const target of await route(entry, surroundings.configFile)) {
+      last = await openHop(target, surroundings, last);
+      clients.push(last);
+    }
+    if (last === undefined) throw new Error('a route has at least one hop');
+    return new SshConnection(clients, last);
+  } catch (error) {
+    for (const client of clients.reverse()) end(client);
+    throw error;
   }
-  let through: Client | undefined;
-  for (const jump of target.jumps) {
-    const hop: SshTarget = {
-      ...(await resolveTarget(parseDeviceAddress('jump', jump))),
-      jumps: [],
-    };
-    through = await openHop(hop, surroundings, through);
-  }
-  return openHop(target, surroundings, through);
 }
 
+/**
+ * All hosts from the first jump to the device. As in OpenSSH, the first jump is looked up in the configuration with
+ * jumps of its own, the others are reached through the one before them.
+ */
+async function route(
+  entry: Pick<DeviceEntry, 'host' | 'port' | 'user' | 'identityFile'>,
+  configFile: string | undefined,
+): Promise<SshTarget[]> {
+  const device = await resolveTarget(entry, configFile);
+  const targets = [device];
+  for (let jumps = device.jumps; jumps.length > 0;) {
+    const hops: SshTarget[] = [];
+    for (const jump of jumps) hops.push(await resolveTarget(jumpEntry(jump), configFile));
+    targets.unshift(...hops);
+    jumps = hops[0]?.jumps ?? [];
+    if (targets.length > maxJumps + 1) {
+      throw new TransportError(
+        'configuration',
+        `The way to ${device.host} goes through more than ${maxJumps} jump hosts.`,
+        {
+          remedy:
+            'If ProxyJump is set for all hosts, take the jump host out (Host * !JUMP): it would be reached through itself.',
+        },
+      );
+    }
+  }
+  return targets;
+}
+
+function jumpEntry(jump: string): DeviceEntry {
+  try {
+    return parseDeviceAddress('jump', jump);
+  } catch (error) {
+    throw new TransportError('configuration', `“${jump}” is no jump host: ${messageOf(error)}`, {
+      remedy: 'Correct ProxyJump in your SSH configuration.',
+      cause: error,
+    });
+  }
+}
+
+/** Where a person took so long to answer that the server gave up, it is tried once more: the answer is known by then. */
 async function openHop(
   target: SshTarget,
   surroundings: SshSurroundings,
   through: Client | undefined,
 ): Promise<Client> {
-  const files = [...target.knownHostsFiles, surroundings.ownKnownHosts];
-  const known = await KnownHosts.read(files);
-  const verifier = new HostKeyVerifier(target, known, surroundings);
-  const socket = through === undefined ? undefined : await tunnel(through, target);
-  const config: ConnectConfig = {
-    host: target.host,
-    port: target.port,
-    username: target.user,
-    readyTimeout: connectTimeout,
-    keepaliveInterval: keepAlive,
-    keepaliveCountMax: keepAliveMisses,
-    algorithms: { serverHostKey: preferred(known.keyTypes(target.hostKeyAlias, target.port)) },
-    hostVerifier: (key: Buffer, verdict: (accepted: boolean) => void) => {
-      void verifier.verify(key).then(verdict);
-    },
-    authHandler: authentication(target, surroundings.prompter, verifier),
-    ...(socket === undefined ? {} : { sock: socket }),
-  };
-  const client = new Client();
+  const first = new Attempt(target, surroundings);
   try {
-    await new Promise<void>((resolve, reject) => {
-      client.once('ready', resolve);
-      client.once('error', reject);
-      client.once('close', () => reject(new Error('the connection was closed')));
-      client.connect(config);
-    });
+    return await first.open(through);
   } catch (error) {
-    client.end();
-    through?.end();
-    throw verifier.problem ?? connectionProblem(target, error);
+    const isFinal = error instanceof TransportError && error.needsPerson;
+    if (isFinal || !first.hasAsked) throw error;
+    return new Attempt(target, surroundings).open(through);
   }
-  client.on('error', () => undefined);
-  if (through !== undefined) client.once('close', () => through.end());
-  return client;
 }
 
-async function tunnel(through: Client, target: SshTarget): Promise<Duplex> {
-  return new Promise((resolve, reject) => {
-    through.forwardOut('127.0.0.1', 0, target.host, target.port, (error, channel) => {
-      if (error === undefined || error === null) resolve(channel);
-      else {
-        through.end();
-        reject(
-          new TransportError(
-            'unreachable',
-            `The jump host could not reach ${target.host}: ${messageOf(error)}`,
-          ),
-        );
-      }
-    });
-  });
-}
-
-function preferred(known: readonly string[]): ServerHostKeyAlgorithm[] {
-  const wanted = known.flatMap((type) =>
-    type === 'ssh-rsa' ? ['rsa-sha2-512', 'rsa-sha2-256'] : [type],
-  );
-  const ordered = [...wanted, ...hostKeyAlgorithms].filter(
-    (name, index, all) => hostKeyAlgorithms.includes(name) && all.indexOf(name) === index,
-  );
-  return ordered as ServerHostKeyAlgorithm[];
-}
-
-class HostKeyVerifier {
+/** One try to log in to one host. */
+class Attempt {
   readonly #target: SshTarget;
-  readonly #known: KnownHosts;
   readonly #surroundings: SshSurroundings;
-  /** Why the key was not accepted. */
-  problem: TransportError | undefined;
+  readonly #timing: { readonly connectMs: number; readonly keepAliveMs: number };
+  readonly #stopwatch: Stopwatch;
+  readonly #timedOut: Promise<never>;
 
-  constructor(target: SshTarget, known: KnownHosts, surroundings: SshSurroundings) {
+  constructor(target: SshTarget, surroundings: SshSurroundings) {
     this.#target = target;
-    this.#known = known;
     this.#surroundings = surroundings;
+    this.#timing = surroundings.timing ?? defaultTiming;
+    let expire = (): void => undefined;
+    this.#timedOut = new Promise<never>((_resolve, reject) => {
+      expire = () => reject(new Error('it did not answer in time'));
+    });
+    this.#timedOut.catch(() => undefined);
+    this.#stopwatch = new Stopwatch(this.#timing.connectMs, () => expire());
   }
 
-  async verify(key: Buffer): Promise<boolean> {
-    const { hostKeyAlias: host, port } = this.#target;
-    const shown = fingerprint(key);
-    const verdict = this.#known.check(host, port, key);
-    switch (verdict.kind) {
-      case 'known':
-        return true;
-      case 'revoked':
-        this.problem = new TransportError(
-          'hostKeyRevoked',
-          `The key that ${host} showed (${shown}) is marked as revoked in ${verdict.where}.`,
-          { remedy: 'Do not connect until you know why, and what the device’s right key is.' },
-        );
-        return false;
-      case 'changed':
-        this.problem = new TransportError(
-          'hostKeyChanged',
-          `The key of ${host} has changed: it showed ${shown}, expected was ${verdict.expected
-            .map((each) => `${each.fingerprint} (${each.where})`)
-            .join(' or ')}.`,
-          {
-            remedy:
-              'If the device was set up anew, remove the old line and connect again. Otherwise somebody may be in between: do not connect.',
-          },
-        );
-        return false;
-      case 'unknown':
-        return this.#ask(key, shown);
-    }
+  /** Somebody was asked a question meanwhile. */
+  get hasAsked(): boolean {
+    return this.#stopwatch.hasPaused;
   }
 
-  async #ask(key: Buffer, shown: string): Promise<boolean> {
-    const { hostKeyAlias: host, port } = this.#target;
+  async open(through: Client | undefined): Promise<Client> {
+    const target = this.#target;
+    const { ownKnownHosts, prompter } = this.#surroundings;
+    const { paused } = this.#stopwatch;
+    const verifier = await HostKeyVerifier.create(target, ownKnownHosts, prompter, paused);
+    const keys = await KeyRing.gather(target, prompter, paused);
+    const client = new Client();
+    this.#stopwatch.start();
     try {
-      const confirmed = await this.#surroundings.prompter.confirmHostKey({
-        host: port === 22 ? host : `${host}:${port}`,
-        keyType: keyTypeOf(key),
-        fingerprint: shown,
-      });
-      if (!confirmed) {
-        this.problem = new TransportError(
-          'hostKeyUnknown',
-          `The key of ${host} was not accepted.`,
-          {
-            remedy: 'Compare its fingerprint on the device (ssh-keygen -lf) and connect again.',
+      const socket =
+        through === undefined
+          ? undefined
+          : await Promise.race([tunnel(through, target), this.#timedOut]);
+      await Promise.race([
+        this.#timedOut,
+        loggedIn(client, {
+          host: target.host,
+          port: target.port,
+          username: target.user,
+          // The stopwatch stands still while a person is asked; ssh2's own does not.
+          readyTimeout: 0,
+          keepaliveInterval: this.#timing.keepAliveMs,
+          keepaliveCountMax: keepAliveMisses,
+          algorithms: { serverHostKey: verifier.algorithms },
+          hostVerifier: (key: Buffer, verdict: (accepted: boolean) => void) => {
+            void verifier.verify(key).then(verdict);
           },
-        );
-        return false;
-      }
-      await rememberHost(this.#surroundings.ownKnownHosts, host, port, key);
-      return true;
+          authHandler: offerOnce(target, keys),
+          ...(socket === undefined ? {} : { sock: socket }),
+        }),
+      ]);
     } catch (error) {
-      this.problem = unanswered('hostKeyUnknown', error);
-      return false;
+      end(client);
+      throw verifier.problem ?? connectionProblem(target, error, keys);
+    } finally {
+      this.#stopwatch.stop();
     }
+    // Requests and keystrokes are small and wanted at once.
+    client.setNoDelay(true);
+    return client;
   }
 }
 
-/** A question could not be put to the person: what to do instead is in the prompter's own error. */
-function unanswered(reason: 'hostKeyUnknown' | 'auth', error: unknown): TransportError {
-  const remedy = error instanceof FlickError ? error.remedy : undefined;
-  return new TransportError(reason, messageOf(error), { remedy, cause: error });
+async function loggedIn(client: Client, config: ConnectConfig): Promise<void> {
+  return new Promise((resolve, reject) => {
+    // Stays for the life of the client: an `error` without a listener would end the program.
+    client.on('error', (error: Error & { level?: string }) => {
+      // One key could not be used; ssh2 goes on with the next.
+      if (error.level !== 'agent') reject(error);
+    });
+    client.once('ready', resolve);
+    client.once('close', () => reject(new Error('the connection was closed')));
+    client.connect(config);
+  });
 }
 
 /** ssh2 takes `false` for “there is nothing more to try”; its types do not say so. */
 const noMore = false as unknown as AuthenticationType;
 
-/** Offers the keys one after the other; a passphrase is asked for only when the server could take that key. */
-function authentication(
-  target: SshTarget,
-  prompter: Prompter,
-  verifier: HostKeyVerifier,
-): NonNullable<ConnectConfig['authHandler']> {
-  const methods = offers(target, prompter, verifier);
+function offerOnce(target: SshTarget, keys: KeyRing): NonNullable<ConnectConfig['authHandler']> {
+  let offered = keys.size === 0;
   return (_left, _partial, next) => {
-    methods.next().then(
-      ({ value, done }) => next(done === true ? noMore : (value ?? noMore)),
-      (error: unknown) => {
-        verifier.problem ??= unanswered('auth', error);
-        next(noMore);
-      },
-    );
+    const method = offered
+      ? noMore
+      : ({ type: 'agent', username: target.user, agent: keys } as const);
+    offered = true;
+    next(method);
   };
 }
 
-async function* offers(
-  target: SshTarget,
-  prompter: Prompter,
-  verifier: HostKeyVerifier,
-): AsyncGenerator<AnyAuthMethod, void> {
-  const username = target.user;
-  if (target.agent !== undefined && !target.identitiesOnly) {
-    yield { type: 'agent', username, agent: target.agent };
-  }
-  for (const file of target.identityFiles) {
-    const content = await readFile(file).catch(() => undefined);
-    if (content === undefined) continue;
-    const key = await unlocked(content, file, prompter, verifier);
-    if (key !== undefined) yield { type: 'publickey', username, ...key };
-  }
-  if (target.agent !== undefined && target.identitiesOnly) {
-    yield { type: 'agent', username, agent: target.agent };
-  }
-}
-
-async function unlocked(
-  content: Buffer,
-  file: string,
-  prompter: Prompter,
-  verifier: HostKeyVerifier,
-): Promise<{ key: Buffer; passphrase?: string } | undefined> {
-  if (!(utils.parseKey(content) instanceof Error)) return { key: content };
-  if (!/encrypted|passphrase/i.test(messageOf(utils.parseKey(content)))) return undefined;
-  for (let attempt = 1; attempt <= maxPassphraseAttempts; attempt += 1) {
-    const passphrase = await prompter.passphrase(file, attempt);
-    if (passphrase === undefined) return undefined;
-    if (!(utils.parseKey(content, passphrase) instanceof Error))
-      return { key: content, passphrase };
-  }
-  verifier.problem = new TransportError('auth', `The passphrase for ${file} was wrong.`, {
-    remedy: 'Connect again and type it once more, or add the key to your SSH agent (ssh-add).',
+async function tunnel(through: Client, target: SshTarget): Promise<Duplex> {
+  return new Promise((resolve, reject) => {
+    const failed = (error: unknown): void =>
+      reject(
+        new TransportError(
+          'unreachable',
+          `The jump host could not reach ${target.host}:${target.port}: ${messageOf(error)}.`,
+          {
+            remedy: 'Check that the device is on, and that the jump host may forward TCP.',
+            cause: error,
+          },
+        ),
+      );
+    try {
+      through.forwardOut('127.0.0.1', 0, target.host, target.port, (error, channel) => {
+        if (error === undefined || error === null) resolve(channel);
+        else failed(error);
+      });
+    } catch (error) {
+      failed(error);
+    }
   });
-  return undefined;
 }
 
-function connectionProblem(target: SshTarget, error: unknown): TransportError {
-  if (error instanceof TransportError) return error;
-  const level = error instanceof Error && 'level' in error ? String(error.level) : '';
-  const address = `${target.user}@${target.host}:${target.port}`;
-  if (level === 'client-authentication') {
-    return new TransportError('auth', `${address} did not accept any of your keys.`, {
-      remedy: `Check that ssh ${address.replace(/:22$/, '')} works, or name the right key (--identity).`,
-      cause: error,
-    });
-  }
-  return new TransportError(
-    'unreachable',
-    `${target.host} could not be reached: ${messageOf(error)}.`,
-    {
-      remedy: 'Check that the device is on, and that its address and port are right.',
-      cause: error,
-    },
-  );
+/** Says goodbye, and closes the socket when nobody listens any more. */
+function end(client: Client): void {
+  client.on('error', () => undefined);
+  const timer = setTimeout(() => client.destroy(), farewell);
+  // The socket itself keeps the program until then.
+  timer.unref();
+  client.once('close', () => clearTimeout(timer));
+  client.end();
 }
