@@ -40,7 +40,19 @@ export async function plainPrograms(
   for (const folder of programFolders) {
     if (mountOf(visible, folder)?.type === 'overlay') await visit(folder);
   }
+  // Programs elsewhere, as version managers keep them below a home: what is mapped alone, since data lies around it.
+  for (const path of mapped) {
+    if (plain.length >= maxBinds) break;
+    if (placed.has(path) || plain.some((each) => each === path || isBelow(path, each))) continue;
+    if (mountOf(visible, path)?.type === 'overlay' && (await isProgram(path))) plain.push(path);
+  }
   return plain;
+}
+
+async function isProgram(path: string): Promise<boolean> {
+  const status = await lstat(path).catch(() => undefined);
+  if (status?.isFile() !== true) return false;
+  return (status.mode & 0o111) !== 0 || /\.so(\.|$)|\.node$/.test(path);
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -18,9 +18,17 @@ import { roundTrip, twoDevices } from './roundTrip.ts';
 import { Screen } from './screen.ts';
 import { siteAt, travel, type Site, type Station } from './stations.ts';
 
+/** A Node where a version manager would put it: outside the folders of the system. */
+const ownNode = '/srv/tools/node';
+
 const makers: readonly ((ground: Ground) => Program)[] = [
   (ground) =>
-    counter(ground, { name: 'the Node 20 HTTP server', node: 'node', version: 'v20.', port: 8122 }),
+    counter(ground, {
+      name: 'the Node 20 HTTP server',
+      node: ownNode,
+      version: 'v20.',
+      port: 8122,
+    }),
   (ground) => generator(ground),
   (ground) => redis(ground, 6392),
   transaction,
@@ -34,6 +42,10 @@ describe('adopted programs move from alpha to beta and back', function () {
   let fixture: LabFixture;
   before(async function () {
     fixture = await twoDevices(this, 'root');
+    const copy = 'mkdir -p "${1%/*}" && cp "$(readlink -f "$(command -v node)")" "$1"';
+    for (const device of ['alpha', 'beta']) {
+      await fixture.on(device, ['sh', '-c', copy, 'sh', ownNode]);
+    }
   });
   after(async () => fixture?.down());
 
