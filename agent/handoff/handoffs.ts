@@ -83,6 +83,8 @@ export class Handoffs {
   async checkDeparture(id: string): Promise<ResultOf<typeof checkDeparture>> {
     const { processes, engine, device, home, hasher } = this.#context;
     const managed = processes.get(id);
+    // Looked at while it is dumped, it would seem to have a debugger.
+    managed.requireMovable();
     const facts = await engine.inspect(managed);
     const { privilegedHelper } = await device();
     const findings = await engine.departure(managed, facts, privilegedHelper);

@@ -118,12 +118,13 @@ export class ManagedProcess implements Disposable {
     this.#changed.fire();
   }
 
-  /** @throws {FlickError} `busy` when it is in a handoff already, `processGone` when it does not run */
-  beginHandoff(handoff: ActiveHandoff): void {
+  /** @throws {FlickError} `busy`, `inDoubt`, `processGone` when it cannot be moved now */
+  requireMovable(): void {
     if (this.#handoff !== undefined) {
+      const { role, peer } = this.#handoff;
       throw new FlickError(
         'busy',
-        `“${this.#record.name}” is already being moved to ${this.#handoff.peer}.`,
+        `“${this.#record.name}” is already being moved ${role === 'source' ? 'to' : 'from'} ${peer}.`,
         { remedy: 'Wait until that move is over, or cancel it.' },
       );
     }
@@ -133,6 +134,11 @@ export class ManagedProcess implements Disposable {
       });
     }
     if (!this.isLive) throw this.#gone();
+  }
+
+  /** @throws {FlickError} `busy` when it is in a handoff already, `processGone` when it does not run */
+  beginHandoff(handoff: ActiveHandoff): void {
+    this.requireMovable();
     this.#handoff = handoff;
     this.#changed.fire();
   }
