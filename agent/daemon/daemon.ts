@@ -1,6 +1,7 @@
 import { appendFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DisposableStore } from '../../common/disposable.ts';
 import { jsonLineLogger } from '../../common/logger.ts';
@@ -209,6 +210,15 @@ function followIdleness(server: AgentServer, processes: Processes, end: () => vo
   look(0);
 }
 
+/** What programs that use this folder as clients keep in it: not the agent's to remove. */
+const clientFiles: ReadonlySet<string> = new Set(['devices.json', 'known_hosts', 'moves']);
+
+async function removeHome(root: string): Promise<void> {
+  const entries = await readdir(root);
+  for (const entry of entries) if (!clientFiles.has(entry)) await removeTree(join(root, entry));
+  if (!entries.some((entry) => clientFiles.has(entry))) await removeTree(root);
+}
+
 /** @throws {FlickError} `refused` while processes run, unless forced */
 async function removeAgent(
   home: AgentHome,
@@ -227,7 +237,7 @@ async function removeAgent(
   for (const each of live) await each.cell?.shutdown();
   processes.dispose();
   try {
-    await removeTree(home.root);
+    await removeHome(home.root);
     await rm(home.socket, { force: true });
   } catch (error) {
     throw new FlickError('internal', `Removing ${home.root} failed: ${messageOf(error)}`);
