@@ -32,7 +32,14 @@ const commands = {
     needs: ['npm', 'build', 'criu-bundle'],
     steps: (args) => [
       node('scripts/build.mjs'),
-      [bin('vsce'), 'package', '--no-dependencies', '--allow-missing-repository', ...args],
+      [
+        bin('vsce'),
+        'package',
+        '--no-dependencies',
+        '--allow-missing-repository',
+        '--no-rewrite-relative-links',
+        ...args,
+      ],
     ],
   },
   demo: {

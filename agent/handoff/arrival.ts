@@ -261,6 +261,7 @@ export class Arrival implements HandoffOperation<void> {
       keeper: await keeper(),
       folder: cellFolder(building.folders, building.number),
       userNamespace: identity,
+      terminalIndex: travelling.terminalIndex,
       overlays: mounts.overlays,
       binds: mounts.binds,
       logger,

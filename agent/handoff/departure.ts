@@ -175,6 +175,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
         startedAt: record.startedAt,
         moves: record.moves,
         shellJob: record.shellJob || !facts.session.leaderInside,
+        terminalIndex: cell === undefined ? terminalIndexOf(facts) : record.terminalIndex,
       },
       facts: { engine: 'criu', document: facts },
       senderUid: process.getuid?.() ?? 0,
@@ -353,6 +354,13 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
       { remedy: 'Try again when the device is connected.', cause: error },
     );
   }
+}
+
+/** The job of somebody's shell has a terminal with a number of the device; CRIU opens it by that again. */
+function terminalIndexOf(facts: CriuFacts): number {
+  const paths = facts.terminals.filter((each) => !each.inside).map((each) => each.path);
+  const index = paths.map((path) => /^\/dev\/pts\/(\d{1,4})$/.exec(path)?.[1]).find(Boolean);
+  return Math.min(Number(index ?? 0), 1023);
 }
 
 function abortReason(signal: AbortSignal): FlickError {

@@ -32,6 +32,7 @@ export const travellingProcess = v.pick(processRecord, [
   'startedAt',
   'moves',
   'shellJob',
+  'terminalIndex',
 ]);
 export type TravellingProcess = v.InferOutput<typeof travellingProcess>;
 

@@ -12,6 +12,8 @@ export interface CellOptions {
   readonly overlays?: readonly OverlaySpec[];
   /** Files or directories put over others, after the layers. */
   readonly binds?: readonly BindSpec[];
+  /** Number of the app's terminal below /dev/pts, 0 to 1023; 0 unless told. */
+  readonly terminalIndex?: number;
   /** How much of the app's output is kept; 1 MiB unless told. */
   readonly scrollbackBytes?: number;
 }
@@ -35,7 +37,7 @@ export interface OverlaySpec {
  * @throws {KeeperError} `setup`
  */
 export function startCell(options: CellOptions): Promise<number> {
-  const { userNamespace, overlays = [], binds = [], scrollbackBytes } = options;
+  const { userNamespace, overlays = [], binds = [], terminalIndex, scrollbackBytes } = options;
   return startKeeper(options.keeper, [
     'cell',
     '--dir',
@@ -47,6 +49,7 @@ export function startCell(options: CellOptions): Promise<number> {
       source,
       target,
     ]),
+    ...(terminalIndex === undefined ? [] : ['--tty-index', String(terminalIndex)]),
     ...(scrollbackBytes === undefined ? [] : ['--scrollback', String(scrollbackBytes)]),
   ]);
 }

@@ -368,6 +368,7 @@ export class Processes implements Disposable {
       startedAt: Date.now(),
       moves: 0,
       shellJob: false,
+      terminalIndex: 0,
       bootId: this.#options.bootId,
       cell: null,
       adopted: null,

@@ -42,6 +42,8 @@ export const processRecord = v.object({
   moves: v.number(),
   /** Its session leader is a shell outside its tree, so every dump and restore needs CRIU's `--shell-job`. */
   shellJob: v.boolean(),
+  /** Number of its terminal below /dev/pts: 0, but what it was for the job of somebody's shell. */
+  terminalIndex: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(1023)),
   bootId: text,
   cell: v.nullable(cellRecord),
   adopted: v.nullable(adoptedRecord),

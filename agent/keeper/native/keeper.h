@@ -17,6 +17,7 @@ enum {
   MAX_JOBS = 32,
   MAX_OVERLAYS = 32,
   MAX_BINDS = 512,
+  MAX_TTY_INDEX = 1023,
   MAX_INPUT = 1 << 20,
   FIRST_PID = 300,  /* ns_last_pid of a fresh cell: lower PIDs stay free for criu on every later device */
   PTY_SLAVE_FD = 9, /* where EXEC_PTY_FD puts the slave: --inherit-fd fd[9]:tty[...] */
@@ -100,6 +101,7 @@ struct keeper {
   uid_t also_uid; /* 0: none */
   /* pty */
   int master, slave;
+  unsigned tty_index;
   uint64_t tty_rdev, tty_dev;
   uint16_t cols, rows;
   uint8_t *ring;
@@ -151,6 +153,7 @@ void place_no_ring(void);                                                 /* noR
 void preload_no_ring(void);
 
 void pty_open(size_t ring_bytes);                                         /* pty.c */
+int tty_open_slave(int flags);
 void pty_drain(void);
 void pty_settle(int quiet_ms);
 void pty_flush_input(void);

@@ -1,6 +1,6 @@
 /*
  * flick-keeper cell --dir DIR [--userns UID GID] [--overlay MOUNTPOINT UPPER WORK]... [--bind|--bind-read-only SOURCE TARGET]...
- *                   [--scrollback BYTES]
+ *                   [--scrollback BYTES] [--tty-index N]
  * flick-keeper guard --dir DIR [--criu-user UID]
  * flick-keeper hold
  */
@@ -89,6 +89,10 @@ static size_t parse(char **argv, struct cell_spec *spec) {
       need(argv, 2);
       spec->binds[spec->bind_count++] = (struct bind_spec){argv[1], argv[2], read_only};
       argv += 2;
+    } else if (!strcmp(*argv, "--tty-index")) {
+      need(argv, 1);
+      K.tty_index = (unsigned)strtoul(*++argv, NULL, 10);
+      if (K.tty_index > MAX_TTY_INDEX) usage();
     } else if (!strcmp(*argv, "--criu-user")) {
       need(argv, 1);
       K.also_uid = (uid_t)atoi(*++argv);

@@ -5,22 +5,45 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+/*
+ * A fresh devpts numbers its ptys from 0 on. The job of somebody's shell had another one, and criu opens its terminal by
+ * that path again: the ones before it are opened, and closed once the right one is there.
+ */
+static int open_numbered(void) {
+  int before[MAX_TTY_INDEX], master = -1;
+  unsigned count = 0;
+  for (;;) {
+    master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (master < 0 || count == K.tty_index) break;
+    before[count++] = master;
+  }
+  while (count) close(before[--count]);
+  return master;
+}
+
+int tty_open_slave(int flags) {
+  char path[32];
+  snprintf(path, sizeof path, "/dev/pts/%u", K.tty_index);
+  return open(path, O_RDWR | O_NOCTTY | flags);
+}
+
 void pty_open(size_t ring_bytes) {
   K.ring_cap = ring_bytes;
   K.ring = must_alloc(malloc(ring_bytes));
-  K.master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+  K.master = open_numbered();
   int unlock = 0;
   if (K.master < 0 || ioctl(K.master, TIOCSPTLCK, &unlock)) setup_failed("open /dev/ptmx");
   /* Kept open for the life of the cell: with no slave open at all the master would answer EIO between two owners. */
-  K.slave = open("/dev/pts/0", O_RDWR | O_NOCTTY | O_CLOEXEC);
+  K.slave = tty_open_slave(O_CLOEXEC);
   struct stat st;
-  if (K.slave < 0 || fstat(K.slave, &st)) setup_failed("open /dev/pts/0");
+  if (K.slave < 0 || fstat(K.slave, &st)) setup_failed("open /dev/pts/%u", K.tty_index);
   K.tty_rdev = st.st_rdev;
   K.tty_dev = st.st_dev;
   pty_resize(80, 24);

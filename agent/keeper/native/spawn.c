@@ -75,7 +75,7 @@ static int set_capabilities(bool keep) {
 }
 
 static int own_terminal(void) {
-  int fd = open("/dev/pts/0", O_RDWR | O_NOCTTY);
+  int fd = tty_open_slave(0);
   if (setsid() < 0 || fd < 0 || ioctl(fd, TIOCSCTTY, 0)) return -1;
   return fd;
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { KeeperClient, LaunchOptions } from '../../../agent/keeper/keeperClient.ts';
@@ -310,6 +310,8 @@ describe('keeper: dump and restore, held', function () {
       );
       await until(async () => (await beats(beat)) > 3, 'the program counts');
       const pid = Number(await readFile(pidFile, 'utf8'));
+      const tty = await readlink(`/proc/${String(pid)}/fd/0`);
+      const terminalIndex = Number(tty.replace('/dev/pts/', ''));
       const guardDir = await bench.folder();
       bench.adopt(await startGuard({ keeper: keeperBinary, dir: guardDir }));
       const guard = await bench.connect(guardDir);
@@ -319,7 +321,7 @@ describe('keeper: dump and restore, held', function () {
       await guard.verdict(job.id, true);
       assert.deepEqual(await job.done, { kind: 'code', code: 0 });
 
-      const { client } = await bench.cell();
+      const { client } = await bench.cell({ terminalIndex });
       const screen = await Screen.of(client);
       const back = await restore(client, shellJob, pid);
       await holds(back, criu);
@@ -337,7 +339,7 @@ describe('keeper: dump and restore, held', function () {
       await holds(second, again);
       await client.verdict(second.id, true);
       await until(() => client.isClosed, 'the keeper has gone');
-      const { client: last } = await bench.cell();
+      const { client: last } = await bench.cell({ terminalIndex });
       const there = await restore(last, again, pid);
       await holds(there, again);
       await last.verdict(there.id, true);

@@ -19,5 +19,6 @@ export function packExtension(context: Mocha.Context, path: string): void {
     (name) => !existsSync(join(root, 'dist', name)),
   );
   if (missing.length > 0) skip(context, `${missing.join(', ')} not built`);
-  vsce('package', '--no-dependencies', '--allow-missing-repository', '--out', path);
+  const plain = ['--no-dependencies', '--allow-missing-repository', '--no-rewrite-relative-links'];
+  vsce('package', ...plain, '--out', path);
 }
