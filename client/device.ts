@@ -50,6 +50,7 @@ export class Device implements Disposable {
   readonly #store = new DisposableStore();
   readonly #stateChanged = this.#store.add(new Emitter<ConnectionState>());
   readonly #processesChanged = this.#store.add(new Emitter<void>());
+  readonly #rebooted = this.#store.add(new Emitter<readonly ProcessInfo[]>());
   readonly #progress = this.#store.add(new Emitter<ParamsOf<typeof handoffProgress>>());
   readonly #watchers = { list: 0, metrics: 0 };
   #peer: RpcPeer | undefined;
@@ -63,6 +64,8 @@ export class Device implements Disposable {
   /** Fires on every change of {@link state} and {@link description}. */
   readonly onDidChangeState = this.#stateChanged.event;
   readonly onDidChangeProcesses = this.#processesChanged.event;
+  /** The device was started anew since it was last connected; with the processes that were lost by it. */
+  readonly onDidReboot = this.#rebooted.event;
   /** How far handoffs are in which this device takes part. */
   readonly onHandoffProgress = this.#progress.event;
 
@@ -79,6 +82,7 @@ export class Device implements Disposable {
         this.#stateChanged.fire(state);
       }),
     );
+    this.#store.add(this.#link.onDidReboot(() => void this.#sayReboot()));
   }
 
   get state(): ConnectionState {
@@ -213,6 +217,20 @@ export class Device implements Disposable {
     this.#tellWatch();
   }
 
+  async #sayReboot(): Promise<void> {
+    const before = new Set(this.#processes.filter(isLive).map((each) => each.id));
+    try {
+      const now = await this.listProcesses();
+      this.#rebooted.fire(now.filter((each) => each.state === 'lost' && before.has(each.id)));
+    } catch (error) {
+      // It is gone again; what is known then is said with the next connection.
+      this.#logger.log('info', 'restarted, then gone', {
+        device: this.name,
+        error: messageOf(error),
+      });
+    }
+  }
+
   #putProcess(process: ProcessInfo): void {
     const known = this.#processes.some((each) => each.id === process.id);
     this.#replaceProcesses(
@@ -266,6 +284,10 @@ export class Device implements Disposable {
       }
     });
   }
+}
+
+function isLive({ state }: ProcessInfo): boolean {
+  return state !== 'exited' && state !== 'lost';
 }
 
 function notConnected(name: string): FlickError {

@@ -19,6 +19,7 @@ import { registerAwayDecorations } from './views/awayDecorations.ts';
 import { DevicesTree } from './views/devicesTree.ts';
 import { DevicesView } from './views/devicesView.ts';
 import { ProcessDragAndDrop } from './views/dragAndDrop.ts';
+import { announceReboots } from './views/reboots.ts';
 
 /** Makes every part of the extension and hands each what it needs. Disposing the result releases all of them. */
 export function buildContainer(context: vscode.ExtensionContext): Disposable {
@@ -49,6 +50,7 @@ export function buildContainer(context: vscode.ExtensionContext): Disposable {
     arrived: async (move) => view.revealArrival(move.to, move.processId),
   });
   store.add(registerAwayDecorations());
+  store.add(announceReboots(fleet));
   const view: DevicesView = store.add(new DevicesView(fleet, tree, new ProcessDragAndDrop(mover)));
   const services: Services = {
     fleet,

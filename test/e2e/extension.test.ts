@@ -173,6 +173,12 @@ describe('the extension in VS Code', function () {
     await waitFor('beta to be away', away, 60_000);
     await session.screenshot('flick-away');
   });
+
+  it('says that a device was restarted, once it is back', async () => {
+    await lab.boot('beta');
+    await session.workbench.notifications.waitFor('beta was restarted', 90_000);
+    await session.screenshot('flick-restarted');
+  });
 });
 
 function lastCount(text: string): number {
