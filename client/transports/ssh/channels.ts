@@ -28,10 +28,16 @@ export async function runScript(
 ): Promise<ExecResult> {
   const { input, signal } = options;
   if (signal?.aborted === true) return { exitCode: null, stdout: '', stderr: '' };
-  const running = new RunningScript(await openCommand(client, remoteCommand(script, words)));
+  const running = await openCommand(
+    client,
+    remoteCommand(script, words),
+    (channel) => new RunningScript(channel),
+  );
   const abort = (): void => {
     // Closing the channel would not end it, and a server need not understand signals.
-    void running.pid.then((pid) => openCommand(client, `kill -TERM ${pid}`)).catch(() => undefined);
+    void running.pid
+      .then((pid) => openCommand(client, `kill -TERM ${pid}`, discard))
+      .catch(() => undefined);
     running.abandon();
   };
   signal?.addEventListener('abort', abort, { once: true });
@@ -52,9 +58,11 @@ export async function openScriptStream(
   script: string,
   words: readonly string[],
 ): Promise<Duplex> {
-  const channel = await openCommand(client, remoteCommand(script, words));
   const errors = new Marked();
-  channel.stderr.setEncoding('utf8').on('data', (chunk: string) => errors.add(chunk));
+  const channel = await openCommand(client, remoteCommand(script, words), (opened) => {
+    opened.stderr.setEncoding('utf8').on('data', (chunk: string) => errors.add(chunk));
+    return opened;
+  });
   try {
     for (let lines = 0; lines < maxNoiseLines; lines += 1) {
       // A greeting without an end of line stands before the mark in the same line.
@@ -80,7 +88,12 @@ export async function forwardSocket(client: Client, path: string): Promise<Duple
   });
 }
 
-async function openCommand(client: Client, command: string): Promise<ClientChannel> {
+/** @param listen attaches its listeners at once: a short command's end may come in the same packet as its begin */
+async function openCommand<T>(
+  client: Client,
+  command: string,
+  listen: (channel: ClientChannel) => T,
+): Promise<T> {
   return new Promise((resolve, reject) => {
     const failed = (error: unknown): void =>
       reject(
@@ -90,7 +103,7 @@ async function openCommand(client: Client, command: string): Promise<ClientChann
       );
     try {
       client.exec(command, (error, channel) => {
-        if (error === undefined || error === null) resolve(quiet(channel));
+        if (error === undefined || error === null) resolve(listen(quiet(channel)));
         else failed(error);
       });
     } catch (error) {
@@ -103,6 +116,12 @@ async function openCommand(client: Client, command: string): Promise<ClientChann
 function quiet<T extends Duplex>(channel: T): T {
   channel.on('error', () => undefined);
   return channel;
+}
+
+/** A channel closes only when all that it brought was read. */
+function discard(channel: ClientChannel): void {
+  channel.resume();
+  channel.stderr.resume();
 }
 
 /** What follows the mark. */

@@ -130,6 +130,7 @@ async function openHop(
   } catch (error) {
     const isFinal = error instanceof TransportError && error.needsPerson;
     if (isFinal || !first.hasAsked) throw error;
+    await first.answered();
     return new Attempt(target, surroundings).open(through);
   }
 }
@@ -157,6 +158,11 @@ class Attempt {
   /** Somebody was asked a question meanwhile. */
   get hasAsked(): boolean {
     return this.#stopwatch.hasPaused;
+  }
+
+  /** Resolves when the person has answered what this attempt asked. */
+  async answered(): Promise<void> {
+    return this.#stopwatch.over();
   }
 
   async open(through: Client | undefined): Promise<Client> {
@@ -194,7 +200,7 @@ class Attempt {
       end(client);
       throw verifier.problem ?? connectionProblem(target, error, keys);
     } finally {
-      this.#stopwatch.stop();
+      void this.#stopwatch.over();
     }
     // Requests and keystrokes are small and wanted at once.
     client.setNoDelay(true);

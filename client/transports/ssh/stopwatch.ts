@@ -5,8 +5,9 @@ export type Pausing = <T>(work: () => Promise<T>) => Promise<T>;
 export class Stopwatch {
   readonly #limitMs: number;
   readonly #expired: () => void;
+  readonly #answers = new Set<Promise<unknown>>();
   #timer: NodeJS.Timeout | undefined;
-  #questions = 0;
+  #isOver = false;
   #hasPaused = false;
 
   constructor(limitMs: number, expired: () => void) {
@@ -20,7 +21,7 @@ export class Stopwatch {
 
   start(): void {
     this.stop();
-    if (this.#questions === 0) this.#timer = setTimeout(this.#expired, this.#limitMs);
+    if (this.#answers.size === 0) this.#timer = setTimeout(this.#expired, this.#limitMs);
   }
 
   stop(): void {
@@ -30,15 +31,23 @@ export class Stopwatch {
 
   /** The limit begins anew when the question is answered, if it was running. */
   readonly paused: Pausing = async (ask) => {
-    const wasRunning = this.#timer !== undefined || this.#questions > 0;
+    const wasRunning = this.#timer !== undefined || this.#answers.size > 0;
     this.#hasPaused = true;
-    this.#questions += 1;
     this.stop();
+    const answer = ask();
+    this.#answers.add(answer);
     try {
-      return await ask();
+      return await answer;
     } finally {
-      this.#questions -= 1;
-      if (wasRunning) this.start();
+      this.#answers.delete(answer);
+      if (wasRunning && !this.#isOver) this.start();
     }
   };
+
+  /** Nothing is timed any more; resolves when all questions are answered. */
+  async over(): Promise<void> {
+    this.#isOver = true;
+    this.stop();
+    await Promise.allSettled([...this.#answers]);
+  }
 }
