@@ -1,9 +1,10 @@
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, existsSync, watch } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
+import { dirname } from 'node:path';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { DisposableStore } from '../../common/disposable.ts';
+import { DisposableStore, type Disposable } from '../../common/disposable.ts';
 import { jsonLineLogger } from '../../common/logger.ts';
 import { messageOf } from '../../common/rpc.ts';
 import {
@@ -54,7 +55,13 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const lock = await holdLock(home.lock);
   if (lock === undefined) return;
   await trimLog(home.log);
-  const logger = jsonLineLogger((line) => appendFileSync(home.log, line, { mode: 0o600 }));
+  const logger = jsonLineLogger((line) => {
+    try {
+      appendFileSync(home.log, line, { mode: 0o600 });
+    } catch {
+      // A full disk or a removed folder must not end the daemon, least of all while it says so.
+    }
+  });
   process.on('uncaughtException', (error) =>
     logger.log('error', 'uncaught exception', { error: error.stack }),
   );
@@ -96,7 +103,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   await handoffs.recover();
 
   const end = (why: string): void => {
-    logger.log('info', 'ending', { why });
+    // Where the folder is being removed, a word in its log would only keep it from going.
+    if (existsSync(home.socket)) logger.log('info', 'ending', { why });
     for (const peer of server.peers) peer.notify(agentStopping, { why });
     store.dispose();
     // Notifications are on their way; what has not left by then is lost with the connection anyway.
@@ -141,6 +149,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   server.onShutdownRequest(() => shutdown('a client brings another build'));
   followIdleness(server, processes, () => shutdown('idle for a day'));
   await server.listen();
+  store.add(followSocket(home.socket, () => shutdown('its socket is gone')));
   logger.log('info', 'serving', { pid: process.pid, build: options.build.slice(0, 16) });
   process.on('SIGTERM', () => shutdown('SIGTERM'));
 }
@@ -217,6 +226,19 @@ async function removeHome(root: string): Promise<void> {
   const entries = await readdir(root);
   for (const entry of entries) if (!clientFiles.has(entry)) await removeTree(join(root, entry));
   if (!entries.some((entry) => clientFiles.has(entry))) await removeTree(root);
+}
+
+/**
+ * A daemon that nobody can reach any more (its folder was removed, or something tidied the socket away) makes room, so
+ * that the next `start` finds the processes again instead of a lock that is held for ever.
+ */
+function followSocket(path: string, gone: () => void): Disposable {
+  const watcher = watch(dirname(path), { persistent: false }, () => {
+    if (!existsSync(path)) gone();
+  });
+  // Watching can fail where inotify has run out; then there is only the day of idleness.
+  watcher.on('error', () => watcher.close());
+  return { dispose: () => watcher.close() };
 }
 
 /** @throws {FlickError} `refused` while processes run, unless forced */
