@@ -42,6 +42,13 @@ async function start() {
 }
 
 function daemon() {
+  // Of several that start at once only one stays, as with the real agent; none outlives its home.
+  const lock = net.createServer().on('error', () => process.exit(0));
+  lock.listen(`\0flick-stand-in-${home}`, serve);
+  setInterval(() => fs.existsSync(home) || process.exit(0), 500);
+}
+
+function serve() {
   fs.rmSync(socketPath, { force: true });
   fs.writeFileSync(path.join(home, 'daemon.pid'), String(process.pid));
   net
