@@ -1,5 +1,5 @@
 'use strict';
-/* eslint-disable @typescript-eslint/no-require-imports -- mocha requires its reporters */
+ 
 const { appendFileSync } = require('node:fs');
 const { relative } = require('node:path');
 const Mocha = require('mocha');

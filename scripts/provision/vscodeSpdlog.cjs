@@ -1,5 +1,5 @@
 'use strict';
-/* eslint-disable @typescript-eslint/no-require-imports -- becomes a file of a CommonJS package */
+
 // Stands in for the native logger of the VS Code server, which would take a compiler and half a
 // minute to build. Without any logger, log files and output channels stay empty.
 const fs = require('node:fs');

@@ -2,7 +2,7 @@
 // for the test that started it. It listens on a unix socket in the test's own folder, because a
 // loopback port that evaluates code would be open to every user and web page of the machine.
 'use strict';
-/* eslint-disable @typescript-eslint/no-require-imports -- VS Code requires its extensions */
+
 const fs = require('node:fs');
 const http = require('node:http');
 const vscode = require('vscode');
