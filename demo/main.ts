@@ -20,12 +20,18 @@ async function demo(keep: boolean): Promise<void> {
   say(bold('Flick: a running process moves from one device to another and back'));
   say();
   say('Making two devices out of namespaces, alpha and beta …');
-  const lab = await Lab.up(['alpha', 'beta'], { flickHome: home, labHome });
-  const cleanUp = new AbortController();
-  process.once('SIGINT', () => {
-    cleanUp.abort();
-    void lab.down().finally(() => process.exit(130));
-  });
+  const places = { flickHome: home, labHome };
+  for (const [signal, status] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const) {
+    process.once(signal, () => void Lab.down(places).finally(() => process.exit(status)));
+  }
+  // What an interrupted demo left behind would be in the way of this one.
+  await Lab.down(places);
+  const lab = await Lab.up(['alpha', 'beta'], places);
+  let played = false;
   const fleet = new Fleet({
     home,
     agentFile: new AgentFile(join(root, 'dist/agent.cjs')),
@@ -36,9 +42,10 @@ async function demo(keep: boolean): Promise<void> {
   });
   try {
     await play(fleet, lab);
+    played = true;
   } finally {
     fleet.dispose();
-    if (keep && !cleanUp.signal.aborted) sayHowToGoOn();
+    if (keep && played) sayHowToGoOn();
     else await lab.down();
   }
 }
@@ -115,7 +122,7 @@ function summarise(visitor: Visitor, output: string): void {
   if (!gapless || lines.length < 8) throw new Error('The terminal lost or repeated a line.');
   say(
     green(
-      `✓ One process, two devices, there and back: ${visitor.visits.at(-1)?.visitors ?? 0} visitors counted without a gap, ${lines.length} lines in one terminal.`,
+      `✓ One process, two devices, there and back: ${visitor.visits.at(-1)?.visitors ?? 0} visitors counted and none forgotten, ${lines.length} lines in one terminal.`,
     ),
   );
 }
