@@ -102,6 +102,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   await processes.load();
   await handoffs.recover();
 
+  let removing = false;
   const end = (why: string): void => {
     // Where the folder is being removed, a word in its log would only keep it from going.
     if (existsSync(home.socket)) logger.log('info', 'ending', { why });
@@ -137,7 +138,15 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     setup,
     describe,
     shutdown: (why) => setTimeout(() => shutdown(why), 20),
-    remove: async (force) => removeAgent(home, processes, force, () => end('it is removed')),
+    remove: async (force) => {
+      removing = true;
+      try {
+        return await removeAgent(home, processes, force, () => end('it is removed'));
+      } catch (error) {
+        removing = false;
+        throw error;
+      }
+    },
   };
   const server = new AgentServer({
     hello,
@@ -149,7 +158,11 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   server.onShutdownRequest(() => shutdown('a client brings another build'));
   followIdleness(server, processes, () => shutdown('idle for a day'));
   await server.listen();
-  store.add(followSocket(home.socket, () => shutdown('its socket is gone')));
+  const unreachable = (): void => {
+    // Whoever has it removed is owed an answer first.
+    if (!removing) shutdown('its socket is gone');
+  };
+  store.add(followSocket(home.socket, unreachable));
   logger.log('info', 'serving', { pid: process.pid, build: options.build.slice(0, 16) });
   process.on('SIGTERM', () => shutdown('SIGTERM'));
 }
