@@ -141,6 +141,7 @@ describe('keeper: dump and restore, held', function () {
     const back = await restore(last, again, pid, terminalKey);
     await holds(back, again);
     await last.verdict(back.id, true);
+    await back.done;
     await goesOn(beat);
     await last.input(Buffer.from('\x03'));
     const ended = new Promise<AppEnd>((resolve) => last.onEnded(resolve));
@@ -207,6 +208,7 @@ describe('keeper: dump and restore, held', function () {
     const again = await restore(client, criu, pid, key);
     await holds(again, criu);
     await client.verdict(again.id, true);
+    await again.done;
     await goesOn(beat);
     assert.equal(existsSync(join(dir, 'exit')), false);
   });
@@ -236,6 +238,7 @@ describe('keeper: dump and restore, held', function () {
     const back = await restore(target, criu, pid, terminalKey);
     await holds(back, criu);
     await target.verdict(back.id, true);
+    await back.done;
     await goesOn(beat);
     const counts = (await readFile(beat, 'utf8')).trim().split('\n').map(Number);
     assert.deepEqual(
@@ -269,6 +272,7 @@ describe('keeper: dump and restore, held', function () {
     const back = await restore(client, criu, pid);
     await holds(back, criu);
     await client.verdict(back.id, true);
+    await back.done;
     await goesOn(beat);
     assert.equal((await client.state()).appPid, pid);
     const ended = new Promise<AppEnd>((resolve) => client.onEnded(resolve));
@@ -343,6 +347,7 @@ describe('keeper: dump and restore, held', function () {
       const there = await restore(last, again, pid);
       await holds(there, again);
       await last.verdict(there.id, true);
+      await there.done;
       await goesOn(beat);
       const ended = new Promise<AppEnd>((resolve) => last.onEnded(resolve));
       await last.input(Buffer.from('\x03'));
