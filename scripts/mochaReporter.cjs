@@ -1,5 +1,5 @@
 'use strict';
- 
+
 const { appendFileSync } = require('node:fs');
 const { relative } = require('node:path');
 const Mocha = require('mocha');
