@@ -1,5 +1,3 @@
-import type { Finding } from '../../protocol/index.ts';
-
 /** A process that is frozen, its capsule complete on disk, the kernel's copy still able to go on. */
 export interface HeldCapture {
   /** Folder with the capsule's images; every regular file directly in it belongs to the capsule. */
@@ -22,9 +20,4 @@ export interface HeldRestore {
   resume(): Promise<void>;
   /** Ends the copy, which never ran. */
   abort(): Promise<void>;
-}
-
-/** What a check on one device found out. */
-export interface CheckResult {
-  readonly findings: readonly Finding[];
 }

@@ -2,6 +2,7 @@ import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { maxFrame, type FrameStream } from '../../common/frames.ts';
 import { FlickError } from '../../protocol/index.ts';
+import { writeFully } from '../files/layerWriter.ts';
 import { writeFailure } from '../state/durable.ts';
 
 export interface ImageFile {
@@ -68,7 +69,7 @@ export async function receiveImages(
           throw new FlickError('transferFailed', `The image ${name} is larger than announced.`);
         }
         try {
-          await file.writev([data], position);
+          await writeFully(file, data, position);
         } catch (error) {
           throw writeFailure(path, error);
         }
