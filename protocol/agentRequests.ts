@@ -1,3 +1,4 @@
+import { attachDebugger, listDebuggees } from './debug.ts';
 import {
   applySetup,
   describeDevice,
@@ -63,5 +64,7 @@ export const agentRequests = {
   queryHandoff,
   listDoubts,
   settleHandoff,
+  listDebuggees,
+  attachDebugger,
 } as const;
 export type AgentRequests = typeof agentRequests;

@@ -1,5 +1,7 @@
 export * from './agentRequests.ts';
 export * from './contract.ts';
+export * from './debug.ts';
+export * from './debugRuntime.ts';
 export * from './device.ts';
 export * from './errors.ts';
 export * from './finding.ts';
