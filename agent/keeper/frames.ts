@@ -21,6 +21,7 @@ export const requestType = {
   claim: 13,
   announce: 14,
   unsubscribe: 15,
+  hush: 16,
 } as const;
 
 export type RequestType = (typeof requestType)[keyof typeof requestType];

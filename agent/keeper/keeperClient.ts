@@ -256,6 +256,14 @@ export class KeeperClient implements Disposable {
     }
   }
 
+  /**
+   * Keeps what Node.js prints of its inspector out of the output for `ms` ms, up to 600,000, in place of what an earlier
+   * call said; 0 ends it. Only for a keeper with {@link KeeperState.canHush}: another one closes the connection.
+   */
+  hush(ms: number): Promise<void> {
+    return this.#command(requestType.hush, new PayloadWriter().u32(ms));
+  }
+
   /** Kills everything in the cell and ends the keeper. Nothing is written down. */
   shutdown(): Promise<void> {
     return this.#command(requestType.shutdown, new PayloadWriter());

@@ -54,6 +54,8 @@ export interface KeeperState {
   readonly guard: boolean;
   /** The layer gives file handles (index, nfs_export), so that inotify watches can be dumped. */
   readonly exportable: boolean;
+  /** It can leave out what Node.js prints of its inspector; false for a guard and for keepers that do not know how. */
+  readonly canHush: boolean;
   /** Input that the app's terminal has not taken yet, in bytes. */
   readonly pendingInput: number;
   /** For `--action-script`: makes criu hold. A path that criu executes as it stands. */
@@ -119,6 +121,7 @@ export function readState(reader: PayloadReader): KeeperState {
     overlay: (info & 2) !== 0,
     guard: (info & 4) !== 0,
     exportable: (info & 8) !== 0,
+    canHush: (info & 16) !== 0,
     pendingInput,
     holdScript,
     jobs,

@@ -228,6 +228,18 @@ export class Cell implements Disposable {
     await this.#client.resize(size.columns, size.rows);
   }
 
+  /**
+   * Keeps what Node.js prints of its inspector out of the terminal and its scrollback for `ms` ms, up to 600,000, in
+   * place of what an earlier call said; 0 ends it.
+   * @returns false when the keeper cannot do so: it is a guard, or of an agent before this one
+   */
+  async hush(ms: number): Promise<boolean> {
+    // Not simply tried: a keeper closes the connection over a request that it does not know.
+    if (!(await this.#client.state()).canHush) return false;
+    await this.#client.hush(ms);
+    return true;
+  }
+
   async preload(base: number, bytes: Buffer): Promise<void> {
     await this.#client.preload(base, bytes);
   }

@@ -19,6 +19,7 @@ enum {
   MAX_BINDS = 512,
   MAX_TTY_INDEX = 1023,
   MAX_INPUT = 1 << 20,
+  MAX_HUSH_MS = 600000,
   FIRST_PID = 300,  /* ns_last_pid of a fresh cell: lower PIDs stay free for criu on every later device */
   PTY_SLAVE_FD = 9, /* where EXEC_PTY_FD puts the slave: --inherit-fd fd[9]:tty[...] */
 };
@@ -26,7 +27,7 @@ enum {
 /* Frame types. Requests are below 128; their payload begins with a u32 tag that the answer repeats. */
 enum {
   REQ_STATE = 1, REQ_LAUNCH, REQ_EXEC, REQ_VERDICT, REQ_PIN, REQ_TRACK, REQ_INPUT, REQ_RESIZE,
-  REQ_SIGNAL, REQ_SUBSCRIBE, REQ_PRELOAD, REQ_SHUTDOWN, REQ_CLAIM, REQ_ANNOUNCE, REQ_UNSUBSCRIBE,
+  REQ_SIGNAL, REQ_SUBSCRIBE, REQ_PRELOAD, REQ_SHUTDOWN, REQ_CLAIM, REQ_ANNOUNCE, REQ_UNSUBSCRIBE, REQ_HUSH,
   ANS_REPLY = 128, ANS_ERROR, EVT_EXEC_DONE, EVT_HELD, EVT_OUTPUT, EVT_EXITED,
 };
 
@@ -37,7 +38,7 @@ enum { PHASE_RUNNING = 0, PHASE_HELD = 1, PHASE_DECIDED = 2, PHASE_DONE = 3 };
 enum { APP_NONE = 0, APP_RUNNING = 1, APP_EXITED = 2, APP_DEPARTED = 3, APP_RESTORING = 4 };
 enum { STAGE_NONE = 0, STAGE_CWD = 1, STAGE_EXEC = 2, STAGE_SETUP = 3 };
 enum { TARGET_APP = 0, TARGET_FOREGROUND = 1, TARGET_ALL = 2 };
-enum { INFO_USERNS = 1, INFO_OVERLAY = 2, INFO_GUARD = 4, INFO_EXPORTABLE = 8 };
+enum { INFO_USERNS = 1, INFO_OVERLAY = 2, INFO_GUARD = 4, INFO_EXPORTABLE = 8, INFO_HUSH = 16 };
 
 /* --- wire.c: growing buffers, little-endian writing and checked reading ------------------------------------------- */
 struct buf {
@@ -160,6 +161,12 @@ void pty_flush_input(void);
 void pty_resize(uint16_t cols, uint16_t rows);
 void ring_append(const uint8_t *bytes, size_t n);
 void ring_copy(uint64_t from, uint8_t *to, size_t n);
+
+void hush_set(uint32_t ms);                                               /* hush.c */
+void hush_pass(const uint8_t *bytes, size_t n);
+void hush_flush(void);
+int hush_wait(int most);
+void hush_tick(void);
 
 /* spawn.c; -errno on failure */
 pid_t spawn_app(const char *program, char **argv, char **env, const char *cwd, int *stage);

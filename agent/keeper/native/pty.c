@@ -47,6 +47,7 @@ void pty_open(size_t ring_bytes) {
   K.tty_rdev = st.st_rdev;
   K.tty_dev = st.st_dev;
   pty_resize(80, 24);
+  K.info |= INFO_HUSH;
 }
 
 void pty_resize(uint16_t cols, uint16_t rows) {
@@ -84,7 +85,7 @@ void pty_drain(void) {
     ssize_t n = read(K.master, bytes, sizeof bytes);
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return;
-    ring_append(bytes, (size_t)n);
+    hush_pass(bytes, (size_t)n);
   }
 }
 
@@ -94,6 +95,7 @@ void pty_settle(int quiet_ms) {
   uint64_t end = now_ms() + 500;
   do pty_drain();
   while (K.master >= 0 && now_ms() < end && poll(&p, 1, quiet_ms) > 0);
+  hush_flush();
 }
 
 void pty_flush_input(void) {

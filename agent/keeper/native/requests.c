@@ -248,6 +248,16 @@ static void preload(struct request *q) {
   done(q);
 }
 
+static void hush(struct request *q) {
+  uint32_t ms = get_u32(&q->r);
+  if (q->r.bad || ms > MAX_HUSH_MS) return fail(q, EINVAL, 0, "hush");
+  if (K.master < 0) return fail(q, EOPNOTSUPP, 0, "hush");
+  /* What was written before somebody asked for the end still belongs to the hush. */
+  pty_drain();
+  hush_set(ms);
+  done(q);
+}
+
 void handle_frame(struct conn *c, uint8_t type, const uint8_t *payload, size_t n) {
   struct request q = {.c = c, .r = {.at = payload, .left = n}};
   q.tag = get_u32(&q.r);
@@ -268,6 +278,7 @@ void handle_frame(struct conn *c, uint8_t type, const uint8_t *payload, size_t n
   case REQ_SIGNAL: return signal_(&q);
   case REQ_SUBSCRIBE: return subscribe(&q);
   case REQ_PRELOAD: return preload(&q);
+  case REQ_HUSH: return hush(&q);
   case REQ_TRACK: {
     pid_t pid = (pid_t)get_u32(&q.r);
     if (q.r.bad || pid <= 1 || (K.app_state != APP_NONE && K.app_state != APP_RESTORING))

@@ -150,11 +150,12 @@ void serve(void) {
       conns[i] = (struct pollfd){.fd = c ? c->fd : -1, .events = POLLIN};
       if (c && buf_pending(&c->out)) conns[i].events |= POLLOUT;
     }
-    if (poll(fds, sizeof fds / sizeof *fds, IDLE_MS / 2) < 0 && errno != EINTR) logf_("poll: %s", strerror(errno));
+    if (poll(fds, sizeof fds / sizeof *fds, hush_wait(IDLE_MS / 2)) < 0 && errno != EINTR) logf_("poll: %s", strerror(errno));
     if (fds[2].revents) {
       pty_drain();
       pty_flush_input();
     }
+    hush_tick();
     for (int i = 0; i < MAX_JOBS; i++)
       if (jobs[i].revents && K.jobs[i].leader_pipe == jobs[i].fd) job_leader_record(&K.jobs[i]);
     while (read(children, &info, sizeof info) > 0) continue;

@@ -206,7 +206,7 @@ describe('keeper: a process in a cell', function () {
     const socket = connect(join(dir, 'sock'));
     let answers = 0;
     socket.on('data', (data) => (answers += data.length));
-    for (let type = 2; type <= 15; type += 1) {
+    for (let type = 2; type <= 16; type += 1) {
       if (type === 12) continue;
       socket.write(frame(type, Buffer.alloc(7, 0xee)));
     }
