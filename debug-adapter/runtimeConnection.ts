@@ -3,8 +3,8 @@ import * as v from 'valibot';
 import { Deferred } from '../common/deferred.ts';
 import { DisposableStore, type Disposable } from '../common/disposable.ts';
 import { Emitter, type Event } from '../common/event.ts';
-import { readLines } from '../common/lines.ts';
-import { readLine, writeLine } from '../common/preamble.ts';
+import { readLine, readLines, writeLine } from '../common/lines.ts';
+
 import { ResumableChannel } from '../common/resumableChannel.ts';
 import {
   maxRuntimeMessage,

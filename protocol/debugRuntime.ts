@@ -131,6 +131,8 @@ export interface FlickEvents {
     url: string;
   };
   'Flick.scriptHeld': { scriptId: string };
+  /** So many messages of the console were not kept while the debugger was away. */
+  'Flick.outputDropped': { messages: number };
   /** A worker thread of the program. Its CDP domains are not enabled yet. */
   'Flick.threadStarted': { thread: number; title: string; url: string };
   'Flick.threadEnded': { thread: number };

@@ -11,6 +11,12 @@ import { build } from 'esbuild';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, 'dist');
 
+/** Loaded into processes that are debugged; the agent and the second one carry the first one's text. */
+const injected = [
+  { entry: 'agent/debug/runtime/main.ts', out: 'debugRuntime.cjs', small: true },
+  { entry: 'agent/debug/runtime/bootstrap.ts', out: 'debugBootstrap.cjs', small: true },
+];
+
 const bundles = [
   { entry: 'extension/extension.ts', out: 'extension.cjs', external: ['vscode'] },
   { entry: 'cli/main.ts', out: 'cli.cjs', executable: true },
@@ -50,6 +56,26 @@ const withKeepers = {
   },
 };
 
+/**
+ * Replaces agent/debug/runtimeSource.ts, which reads dist/, by a module that holds the texts.
+ * @type {import('esbuild').Plugin}
+ */
+const withDebugRuntime = {
+  name: 'with-debug-runtime',
+  setup(context) {
+    context.onLoad({ filter: /\/agent\/debug\/runtimeSource\.ts$/ }, () => ({
+      contents:
+        `export const runtimeSource = ${text('debugRuntime.cjs')};` +
+        `export const bootstrapSource = ${text('debugBootstrap.cjs')};`,
+    }));
+  },
+};
+
+/** @param {string} file @returns its content as a JavaScript literal */
+function text(file) {
+  return JSON.stringify(readFileSync(join(dist, file), 'utf8'));
+}
+
 /** @param {'x64' | 'arm64'} architecture */
 function packedKeeper(architecture) {
   const file = join(dist, 'keeper', `linux-${architecture}`);
@@ -67,7 +93,7 @@ function buildKeepers() {
   if (status !== 0) throw new Error(`${script} ended with exit status ${String(status)}`);
 }
 
-async function bundle({ entry, out, external = [], executable = false, small = false }) {
+async function bundle({ entry, out, external = [], executable = false, small = false, define }) {
   if (!existsSync(join(root, entry))) {
     console.log(`${out} left out: there is no ${entry}`);
     return;
@@ -88,13 +114,13 @@ async function bundle({ entry, out, external = [], executable = false, small = f
     legalComments: 'eof',
     logLevel: 'warning',
     // CommonJS has no import.meta; modules that resolve files beside themselves use it.
-    define: { 'import.meta.url': 'bundleUrl', 'import.meta.dirname': '__dirname' },
+    define: { 'import.meta.url': 'bundleUrl', 'import.meta.dirname': '__dirname', ...define },
     banner: {
       js:
         (executable ? '#!/usr/bin/env node\n' : '') +
         "const bundleUrl = require('node:url').pathToFileURL(__filename).href;",
     },
-    plugins: [withoutNativeAddons, withKeepers],
+    plugins: [withoutNativeAddons, withKeepers, withDebugRuntime],
   });
   for (const { path, contents } of outputFiles) write(path, contents, executable ? 0o755 : 0o644);
 }
@@ -121,6 +147,9 @@ function copyCriuBundle() {
 mkdirSync(dist, { recursive: true });
 buildKeepers();
 copyCriuBundle();
+const [runtime, bootstrap] = injected;
+await bundle(runtime);
+await bundle({ ...bootstrap, define: { runtimeSource: text(runtime.out) } });
 const results = await Promise.allSettled(bundles.map(bundle));
 // What is wrong has been printed where it was found.
 if (results.some(({ status }) => status === 'rejected')) process.exitCode = 1;

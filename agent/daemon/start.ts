@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
-import { greet, readLine, writeLine } from '../../common/preamble.ts';
+import { readLine, writeLine } from '../../common/lines.ts';
+import { greet } from '../../common/preamble.ts';
 import { FlickError, protocolVersion, type AgentHello } from '../../protocol/index.ts';
 import { createAgentHome, type AgentHome } from '../state/home.ts';
 import { connectSocket } from './connect.ts';

@@ -2,7 +2,8 @@ import { rm } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { silentLogger } from '../../common/logger.ts';
-import { preamble, readLine, writeLine } from '../../common/preamble.ts';
+import { readLine, writeLine } from '../../common/lines.ts';
+import { preamble } from '../../common/preamble.ts';
 import { RpcPeer, type Handler } from '../../common/rpc.ts';
 import {
   FlickError,

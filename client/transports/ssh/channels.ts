@@ -1,7 +1,7 @@
 import type { Duplex, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Client, ClientChannel } from 'ssh2';
-import { readLine } from '../../../common/preamble.ts';
+import { readLine } from '../../../common/lines.ts';
 import { messageOf } from '../../../common/rpc.ts';
 import type { ExecOptions, ExecResult } from '../transport.ts';
 import { TransportError } from '../transportError.ts';
