@@ -10,7 +10,9 @@ export type Command = keyof CdpCommands | keyof FlickCommands;
 export type CommandParams<M extends Command> = M extends keyof FlickCommands
   ? FlickCommands[M]['params']
   : M extends keyof CdpCommands
-    ? NonNullable<CdpCommands[M]['paramsType'][0]>
+    ? CdpCommands[M]['paramsType'] extends []
+      ? object
+      : NonNullable<CdpCommands[M]['paramsType'][0]>
     : never;
 export type CommandResult<M extends Command> = M extends keyof FlickCommands
   ? FlickCommands[M]['result']

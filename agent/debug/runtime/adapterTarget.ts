@@ -4,7 +4,7 @@ import type { FlickCommands, FlickEvents } from '../../../protocol/debugRuntime.
 import { BreakpointActions } from './breakpointActions.ts';
 import type { InspectorMessage, InspectorTarget } from './inspectorTarget.ts';
 import type { PauseCouncil, Verdict } from './pauseCouncil.ts';
-import { ScriptHold } from './scriptHold.ts';
+import { ScriptHold, type KnownScript } from './scriptHold.ts';
 import { StepInProgress, type StepKind } from './stepThrough.ts';
 
 type Emit = (method: string, params: unknown) => void;
@@ -38,6 +38,7 @@ export class AdapterTarget {
   readonly #emit: Emit;
   readonly #actions: BreakpointActions;
   readonly #hold: ScriptHold;
+  readonly #scripts = new Map<string, KnownScript>();
   readonly #step = new StepInProgress();
   #exceptions: ExceptionChoice = { caught: false, uncaught: false };
   #pauseAsked = false;
@@ -47,8 +48,11 @@ export class AdapterTarget {
     this.#target = target;
     this.#council = council;
     this.#emit = emit;
-    this.#actions = new BreakpointActions(target, (logged) => this.#event('Flick.logged', logged));
-    this.#hold = new ScriptHold(target, (scriptId) =>
+    this.#actions = new BreakpointActions(target, (logged) => {
+      const url = this.#scripts.get(logged.location.scriptId)?.url ?? '';
+      this.#event('Flick.logged', { ...logged, url });
+    });
+    this.#hold = new ScriptHold(target, this.#scripts, (scriptId) =>
       this.#event('Flick.scriptHeld', { scriptId }),
     );
   }
@@ -107,12 +111,17 @@ export class AdapterTarget {
         this.#shown = undefined;
         return;
       case 'Debugger.scriptParsed':
-        this.#hold.scriptParsed(params as Protocol.Debugger.ScriptParsedEvent);
+        this.#scriptParsed(params as Protocol.Debugger.ScriptParsedEvent);
         this.#emit(method, params);
         return;
       default:
         this.#emit(method, params);
     }
+  }
+
+  #scriptParsed({ scriptId, url, sourceMapURL }: Protocol.Debugger.ScriptParsedEvent): void {
+    const hasSourceMap = sourceMapURL !== undefined && sourceMapURL !== '';
+    if (url !== '') this.#scripts.set(scriptId, { url, hasSourceMap });
   }
 
   dispose(): void {

@@ -6,7 +6,6 @@ export interface Logged {
   readonly breakpointId: string;
   readonly text: string;
   readonly location: Protocol.Debugger.Location;
-  readonly url: string;
 }
 
 /** Hit counts and log points of one session in one thread. */
@@ -41,7 +40,6 @@ export class BreakpointActions {
       breakpointId,
       text: await this.#evaluate(log, frame),
       location: frame.location,
-      url: frame.url,
     });
     return false;
   }

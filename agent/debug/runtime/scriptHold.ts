@@ -7,11 +7,17 @@ const anyFile = '^(file://.*|/.*)$';
 /** A debugger that does not answer must not hold the program's start for ever, in ms. */
 const longestHold = 10_000;
 
+/** What is remembered of a script: frames do not carry the name of theirs. */
+export interface KnownScript {
+  readonly url: string;
+  readonly hasSourceMap: boolean;
+}
+
 /** Stops scripts before their first statement, so that breakpoints can be set in code that was just loaded. */
 export class ScriptHold {
   readonly #target: InspectorTarget;
   readonly #held: (scriptId: string) => void;
-  readonly #sourceMaps = new Map<string, string>();
+  readonly #scripts: ReadonlyMap<string, KnownScript>;
   #names: ReadonlySet<string> = new Set();
   #sourceMapped = false;
   #breakpointId: string | undefined;
@@ -19,7 +25,12 @@ export class ScriptHold {
   /** Breakpoints that were set while a script is held and lie exactly where it stands. */
   #setMeanwhile: { readonly id: string; readonly locations: Protocol.Debugger.Location[] }[] = [];
 
-  constructor(target: InspectorTarget, held: (scriptId: string) => void) {
+  constructor(
+    target: InspectorTarget,
+    scripts: ReadonlyMap<string, KnownScript>,
+    held: (scriptId: string) => void,
+  ) {
+    this.#scripts = scripts;
     this.#target = target;
     this.#held = held;
   }
@@ -46,12 +57,6 @@ export class ScriptHold {
     }
   }
 
-  scriptParsed({ scriptId, sourceMapURL }: Protocol.Debugger.ScriptParsedEvent): void {
-    if (sourceMapURL !== undefined && sourceMapURL !== '') {
-      this.#sourceMaps.set(scriptId, sourceMapURL);
-    }
-  }
-
   /** Notes where breakpoints went while a script is held. */
   didSet({ breakpointId, locations }: Protocol.Debugger.SetBreakpointByUrlResponse): void {
     if (this.#release !== undefined) this.#setMeanwhile.push({ id: breakpointId, locations });
@@ -60,9 +65,10 @@ export class ScriptHold {
   /** Holds the script of the frame if it is one of those wanted. @returns breakpoints that were set right where it stands */
   async hold(frame: Protocol.Debugger.CallFrame): Promise<string[]> {
     const { scriptId, lineNumber, columnNumber } = frame.location;
-    const name = frame.url.slice(frame.url.lastIndexOf('/') + 1);
+    const script = this.#scripts.get(scriptId);
+    const name = script?.url.slice(script.url.lastIndexOf('/') + 1) ?? '';
     const wanted =
-      this.#names.has(decoded(name)) || (this.#sourceMapped && this.#sourceMaps.has(scriptId));
+      this.#names.has(decoded(name)) || (this.#sourceMapped && script?.hasSourceMap === true);
     if (!wanted) return [];
     this.#setMeanwhile = [];
     await new Promise<void>((resolve) => {
