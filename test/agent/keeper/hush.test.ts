@@ -111,11 +111,7 @@ describe("the keeper's filter for lines of the inspector", function () {
   it('passes everything on while nobody asked for silence', () => {
     const script = new Script().read(...sample).show();
     assert.deepEqual(run(script), [sample]);
-    const after = new Script()
-      .hush(1000)
-      .wait(1000)
-      .read(...sample)
-      .show();
+    const after = new Script().hush(1000).wait(1000).read(sample).show();
     assert.deepEqual(run(after), [sample]);
   });
 
@@ -131,6 +127,8 @@ describe("the keeper's filter for lines of the inspector", function () {
       'Debugger listening on ws://host/id for you\r\n',
       'Debugger listening on http://127.0.0.1:9229/\r\n',
       'Debugger listening on ws://h\x1b[0m\r\n',
+      'Debugger listening on ws://h\x7f\r\n',
+      'Debugger listening on ws://hüt\r\n',
       'For help, see: https://example.org/\r\n',
       'For help, see: https://nodejs.org/\r\n',
       'For help, see: https://nodejs.org/api and others\r\n',

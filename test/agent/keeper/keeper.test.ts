@@ -99,7 +99,7 @@ describe('keeper: a process in a cell', function () {
     const { client } = await bench.cell();
     const screen = await Screen.of(client);
     await client.launch(
-      app('bash', '-c', 'stty size; trap "stty size" WINCH; while :; do sleep 0.1; done'),
+      app('bash', '-c', 'trap "stty size" WINCH; stty size; while :; do sleep 0.1; done'),
     );
     await screen.shows('30 100');
     await client.resize(77, 22);
