@@ -141,6 +141,8 @@ export const launchProcess = request(
     name: v.optional(name),
     carry: v.optional(v.array(absolutePath)),
     terminal: v.optional(terminalSize),
+    /** With `wait`, a Node.js program waits before its first line for a debugger, 20 s at most. */
+    debug: v.optional(v.object({ wait: v.boolean() })),
   }),
   v.object({ process: processInfo }),
 );

@@ -14,6 +14,7 @@ import {
   type AgentHello,
   type DeviceDescription,
 } from '../../protocol/index.ts';
+import { DebugRuntimes } from '../debug/debugRuntimes.ts';
 import { describeDevice } from '../device/describe.ts';
 import { DeviceSetup } from '../device/setup.ts';
 import { CriuEngine } from '../engines/criu/criuEngine.ts';
@@ -88,11 +89,13 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     new Processes({ home, deviceId: hello.deviceId, bootId: hello.bootId, ledger, logger, keeper }),
   );
   const engine = new CriuEngine({ home, keeper, logger });
+  const debug = new DebugRuntimes(logger);
   const describe = describer(hello, home);
   const handoffs = new Handoffs({
     home,
     processes,
     engine,
+    debug,
     ledger,
     hasher: new Hasher(),
     logger,
@@ -135,6 +138,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     processes,
     handoffs,
     engine,
+    debug,
     setup,
     describe,
     shutdown: (why) => setTimeout(() => shutdown(why), 20),

@@ -9,6 +9,7 @@ import {
 } from '../../protocol/index.ts';
 import { DisposableStore, type Disposable } from '../../common/disposable.ts';
 import type { Services } from './services.ts';
+import { debugHandlers } from './debugHandlers.ts';
 import { deviceHandlers } from './deviceHandlers.ts';
 import { handoffHandlers } from './handoffHandlers.ts';
 import { processHandlers } from './processHandlers.ts';
@@ -26,6 +27,7 @@ export function serveClient(peer: RpcPeer, services: Services): void {
     ...deviceHandlers(services),
     ...processHandlers(services, watch),
     ...handoffHandlers(services),
+    ...debugHandlers(services),
   };
   for (const key of Object.keys(agentRequests) as (keyof AgentRequests)[]) {
     // Contract and handler come from the same key, which the compiler cannot follow through a loop.

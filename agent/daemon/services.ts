@@ -1,5 +1,6 @@
 import type { Logger } from '../../common/logger.ts';
 import type { AgentHello, DeviceDescription } from '../../protocol/index.ts';
+import type { DebugRuntimes } from '../debug/debugRuntimes.ts';
 import type { DeviceSetup } from '../device/setup.ts';
 import type { CriuEngine } from '../engines/criu/criuEngine.ts';
 import type { Handoffs } from '../handoff/handoffs.ts';
@@ -16,6 +17,7 @@ export interface Services {
   readonly processes: Processes;
   readonly handoffs: Handoffs;
   readonly engine: CriuEngine;
+  readonly debug: DebugRuntimes;
   readonly setup: DeviceSetup;
   readonly describe: (refresh: boolean) => Promise<DeviceDescription>;
   /** Ends the daemon once no handoff is under way. The processes go on. */

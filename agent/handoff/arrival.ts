@@ -32,6 +32,7 @@ import {
   offer,
   PeerAborted,
   run,
+  type Run,
   scrollback,
   type Images,
   type Offer,
@@ -145,8 +146,7 @@ export class Arrival implements HandoffOperation<void> {
       await this.#restore(building, offered, capsule, output);
       await frames.sendJson({ type: 'held' });
       this.#begin('commit');
-      const { input } = await this.#guarded(expect(frames, run));
-      await this.#commit(frames, building, Buffer.from(input, 'base64'));
+      await this.#commit(frames, building, await this.#guarded(expect(frames, run)));
     } catch (error) {
       if (building !== undefined && !this.#decided) await this.#takeDown(building);
       if (!this.#decided && !(error instanceof PeerAborted)) {
@@ -309,8 +309,8 @@ export class Arrival implements HandoffOperation<void> {
   }
 
   /** The source has released it. Every line's place matters: see docs/architecture.md, "Handoff". */
-  async #commit(frames: FrameStream, building: Building, input: Buffer): Promise<void> {
-    const { ledger, logger } = this.#context;
+  async #commit(frames: FrameStream, building: Building, order: Run): Promise<void> {
+    const { ledger, logger, debug } = this.#context;
     const { cell, held, managed, files } = building;
     if (cell === undefined || held === undefined || managed === undefined)
       throw new Error('There is nothing to run.');
@@ -331,6 +331,8 @@ export class Arrival implements HandoffOperation<void> {
     });
     this.#resuming = resumed.catch(() => undefined);
     await resumed;
+    await debug.wake(managed, this.id, order.debugged);
+    const input = Buffer.from(order.input, 'base64');
     if (input.length > 0) await managed.type(input).catch(() => undefined);
     const remarks = [...files.remarks];
     try {

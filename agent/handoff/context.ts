@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { Logger } from '../../common/logger.ts';
 import type { HandoffStep } from '../../protocol/index.ts';
+import type { DebugRuntimes } from '../debug/debugRuntimes.ts';
 import type { CriuEngine } from '../engines/criu/criuEngine.ts';
 import type { Hasher } from '../files/hashing.ts';
 import type { Processes } from '../processes/processes.ts';
@@ -12,6 +13,7 @@ export interface HandoffContext {
   readonly home: AgentHome;
   readonly processes: Processes;
   readonly engine: CriuEngine;
+  readonly debug: DebugRuntimes;
   readonly ledger: HandoffLedger;
   readonly hasher: Hasher;
   readonly logger: Logger;

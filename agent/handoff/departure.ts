@@ -44,6 +44,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
   readonly #doubt: InDoubt;
   readonly #result: Deferred<HandoffOutcome>;
   #released = false;
+  #debugged = false;
   #joined = false;
   #step: HandoffStep = 'check';
   #doneBytes = 0;
@@ -111,6 +112,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
       );
       await this.#copyWhileRunning(frames, files, facts);
       this.#begin('freeze');
+      this.#debugged = await this.#context.debug.park(this.#managed, this.id);
       const frozenAt = performance.now();
       this.#managed.holdInput();
       capture = await this.#context.engine.capture(this.#managed, {
@@ -144,6 +146,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
         );
       }
       await capture?.abort();
+      await this.#context.debug.wake(this.#managed, this.id, false);
       await this.#managed.releaseInput().catch(() => undefined);
       if (this.#released) await this.#context.ledger.remove(this.id);
       this.#managed.endHandoff();
@@ -266,7 +269,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     });
     this.#begin('resume');
     const input = this.#managed.takeHeldInput().subarray(0, maxHeldInput).toString('base64');
-    await frames.sendJson({ type: 'run', input });
+    await frames.sendJson({ type: 'run', input, debugged: this.#debugged });
     return expect(frames, running);
   }
 

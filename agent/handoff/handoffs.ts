@@ -228,6 +228,7 @@ export class Handoffs {
       if (runsThere) await processes.leave(managed);
       else {
         managed.setDoubt(false);
+        await this.#context.debug.wake(managed, handoff, false);
         await managed.releaseInput();
       }
     }

@@ -72,8 +72,13 @@ export const images = v.object({
   ),
 });
 export const held = v.object({ type: v.literal('held') });
-/** `input`, in base64, was typed while the process stood still. */
-export const run = v.object({ type: v.literal('run'), input: v.pipe(text, v.base64()) });
+/** `input`, in base64, was typed while the process stood still; `debugged` says that debug runtimes in it stand by. */
+export const run = v.object({
+  type: v.literal('run'),
+  input: v.pipe(text, v.base64()),
+  debugged: v.optional(v.boolean(), false),
+});
+export type Run = v.InferOutput<typeof run>;
 export const running = v.object({ type: v.literal('running'), pid, remarks: v.array(text) });
 export type Images = v.InferOutput<typeof images>;
 export const done = v.object({ type: v.literal('done') });

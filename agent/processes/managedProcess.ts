@@ -128,6 +128,16 @@ export class ManagedProcess implements Disposable {
         { remedy: 'Wait until that move is over, or cancel it.' },
       );
     }
+    this.requireHere();
+  }
+
+  /** @throws {FlickError} `busy` while it stands still for a move, `inDoubt`, `processGone` */
+  requireHere(): void {
+    if (this.#handoff !== undefined && !['check', 'copy'].includes(this.#handoff.step)) {
+      throw new FlickError('busy', `“${this.#record.name}” is being moved just now.`, {
+        remedy: 'Try again when the move is over.',
+      });
+    }
     if (this.#inDoubt) {
       throw new FlickError('inDoubt', `It is not known yet where “${this.#record.name}” runs.`, {
         remedy: 'Connect the device it was last moved to; Flick then settles the move.',
@@ -172,16 +182,8 @@ export class ManagedProcess implements Disposable {
   /** @throws {FlickError} `invalidRequest` for a signal that does not exist, `processGone` when it has ended */
   async signal(name: string): Promise<void> {
     const number = signalNumber(name);
-    if (!this.isLive || this.#pid === undefined) throw this.#gone();
-    if (
-      this.#handoff !== undefined &&
-      this.#handoff.step !== 'check' &&
-      this.#handoff.step !== 'copy'
-    ) {
-      throw new FlickError('busy', `“${this.#record.name}” is being moved just now.`, {
-        remedy: 'Try again when the move is over.',
-      });
-    }
+    this.requireHere();
+    if (this.#pid === undefined) throw this.#gone();
     if (this.#cell !== undefined) await this.#cell.signal(number);
     else process.kill(this.#pid, number);
   }

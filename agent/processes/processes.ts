@@ -12,6 +12,7 @@ import {
   type launchProcess,
   type ParamsOf,
 } from '../../protocol/index.ts';
+import { debuggedEnvironment } from '../debug/launch.ts';
 import { recoverHomecoming } from '../files/homecomingJournal.ts';
 import type { HandoffLedger } from '../handoff/ledger.ts';
 import { readValidated } from '../state/durable.ts';
@@ -133,8 +134,8 @@ export class Processes implements Disposable {
     }
     const [command, ...rest] = params.command;
     if (command === undefined) throw new FlickError('invalidRequest', 'A command is needed.');
-    const environment = launchEnvironment(params.env ?? {}, cwd);
-    const program = await findProgram(command, environment['PATH'] ?? '', cwd);
+    const asked = launchEnvironment(params.env ?? {}, cwd);
+    const program = await findProgram(command, asked['PATH'] ?? '', cwd);
     const record = this.#newRecord({
       name: params.name ?? basename(command),
       command: params.command,
@@ -147,6 +148,10 @@ export class Processes implements Disposable {
     await mkdir(folders.root, { recursive: true, mode: 0o700 });
     let cell: Cell | undefined;
     try {
+      const environment =
+        params.debug?.wait === true
+          ? await debuggedEnvironment(asked, record.id, folders.root)
+          : asked;
       cell = await Cell.start({
         keeper: await this.#options.keeper(),
         folder: cellFolder(folders, 1),

@@ -1,11 +1,12 @@
-import { chmodSync, lstatSync, mkdirSync, rmdirSync, rmSync } from 'node:fs';
-import { access, rm } from 'node:fs/promises';
+import { chmodSync, lstatSync, mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
+import { readFile, rm } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { workerData } from 'node:worker_threads';
 import { readLine, writeLine } from '../../../common/lines.ts';
 import { runtimeModes, runtimeVersion, type RuntimeHello } from '../../../protocol/debugRuntime.ts';
 import type { RuntimeWelcome } from '../../../protocol/debug.ts';
+import { wakeAny } from '../place.ts';
 import { ClientSession } from './clientSession.ts';
 import { PauseCouncil } from './pauseCouncil.ts';
 
@@ -51,8 +52,8 @@ class Runtime {
 
   async #greet(socket: Socket): Promise<void> {
     const hello = parseHello(await readLine(socket));
-    if (hello === 'park') {
-      await this.#park(socket);
+    if ('until' in hello) {
+      await this.#park(socket, hello.until);
       return;
     }
     if (hello.version !== runtimeVersion) {
@@ -114,11 +115,10 @@ class Runtime {
 
   /**
    * Closes everything that a checkpoint could not take along, and listens again once the process goes on, here or
-   * elsewhere: whoever moves it then puts a file beside the socket's place.
+   * elsewhere: whoever moves it then writes `until` into a file beside the socket's place.
    */
-  async #park(socket: Socket): Promise<void> {
-    const wake = `${this.#path}.wake`;
-    await rm(wake, { force: true });
+  async #park(socket: Socket, until: string): Promise<void> {
+    const wake = join(this.#data.folder, 'wake');
     await Promise.all([...this.#sessions.values()].map((each) => each.park()));
     this.#server?.removeAllListeners('error');
     this.#server?.close();
@@ -129,13 +129,9 @@ class Runtime {
     await new Promise((resolve) => socket.once('close', resolve));
     for (let looks = 0; looks < maxWakeLooks; looks += 1) {
       await new Promise((resolve) => setTimeout(resolve, wakeInterval));
-      const woken = await access(wake).then(
-        () => true,
-        () => false,
-      );
-      if (woken) break;
+      const word = await readFile(wake, 'utf8').catch(() => '');
+      if (word === until || word === wakeAny) break;
     }
-    await rm(wake, { force: true });
     this.#listen();
     for (const each of this.#sessions.values()) each.unpark();
     this.#leaveIfAlone();
@@ -151,6 +147,9 @@ class Runtime {
     this.#server?.close();
     rmSync(this.#path, { force: true });
     try {
+      if (readdirSync(this.#data.folder).every((name) => name === 'wake')) {
+        rmSync(join(this.#data.folder, 'wake'), { force: true });
+      }
       rmdirSync(this.#data.folder);
     } catch {
       // Another process of the same tree has its socket there.
@@ -169,9 +168,9 @@ function makePrivate(folder: string): void {
 }
 
 /** @throws when it is none: the stream is closed then without an answer */
-function parseHello(line: string): RuntimeHello | 'park' {
-  const value = JSON.parse(line) as Partial<Record<keyof RuntimeHello, unknown>>;
-  if (value.flick === 'park') return 'park';
+function parseHello(line: string): RuntimeHello | { readonly until: string } {
+  const value = JSON.parse(line) as Partial<Record<keyof RuntimeHello | 'until', unknown>>;
+  if (value.flick === 'park' && typeof value.until === 'string') return { until: value.until };
   const { flick, version, mode, token, received, graceMs } = value;
   const wellFormed =
     flick === 'debug' &&

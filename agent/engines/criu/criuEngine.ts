@@ -4,6 +4,7 @@ import * as v from 'valibot';
 import type { Logger } from '../../../common/logger.ts';
 import { describeIssues, messageOf } from '../../../common/rpc.ts';
 import { FlickError, type Finding, type ProcessFacts } from '../../../protocol/index.ts';
+import { debugFolder } from '../../debug/place.ts';
 import { Cell, type HeldJob } from '../../processes/cell.ts';
 import { makePrivateFolder, removeTree } from '../../processes/cells.ts';
 import type { ManagedProcess } from '../../processes/managedProcess.ts';
@@ -82,12 +83,16 @@ export class CriuEngine {
       throw new FlickError('processGone', `“${managed.record.name}” does not run any more.`);
     }
     const { cell } = managed;
-    return gatherFacts({
+    const facts = await gatherFacts({
       rootPid: pid,
       ...(cell === undefined ? {} : { cell: { keeperPid: cell.keeperPid } }),
       flickOwnedTty: cell !== undefined,
       carry: [...managed.record.carry],
     });
+    // Debuggers are disconnected before the process is frozen, and come back to it afterwards.
+    const debuggers = `${debugFolder(managed.id)}/`;
+    const unixSockets = facts.unixSockets.filter(({ path }) => !path.startsWith(debuggers));
+    return { ...facts, unixSockets };
   }
 
   /** What on this device stands in the way of a dump. */

@@ -1,0 +1,213 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { WebSocket } from 'ws';
+import { FlickError, type Debuggee } from '../../protocol/index.ts';
+import { isPortTaken, findInspector, listenersOf, type InspectorAddress } from './inspectorPort.ts';
+import { freeDebugPort } from './debugPort.ts';
+import { runtimeSource } from './runtimeSource.ts';
+import { usr1Handler } from './signalHandlers.ts';
+
+/** The port that Node.js opens its inspector on unless told otherwise. */
+const defaultPort = 9229;
+/** How long a process may take to open its inspector, in ms, and how often is looked. */
+const openPatience = 3_000;
+const openInterval = 10;
+/** How long the inspector may take to evaluate one expression, in ms: a main thread that computes is interrupted. */
+const evaluatePatience = 5_000;
+/** A process that was busy opens its inspector when it gets to it; that is then closed again. In ms. */
+const lateWatch = 10 * 60_000;
+const lateInterval = 1_000;
+
+/**
+ * Loads the debug runtime into a Node.js process that was not prepared for it: SIGUSR1 makes Node.js open its inspector,
+ * one evaluation there starts the runtime, and the inspector is closed again unless it had been open before.
+ * @param folder of the runtime's socket, as the process sees it
+ * @throws {FlickError} `notSupported` with the reason when the process does not let itself be debugged
+ */
+export async function injectRuntime(debuggee: Debuggee, folder: string): Promise<void> {
+  const { pid } = debuggee;
+  const before = await listenersOf(pid);
+  const own = await findInspector(before);
+  if (own !== undefined) {
+    await load(own, debuggee, folder);
+    return;
+  }
+  await refuseIfUnwilling(debuggee);
+  const restorePort = (await isPortTaken(pid, defaultPort))
+    ? await freeDebugPort(pid, defaultPort)
+    : undefined;
+  let opened: InspectorAddress | undefined;
+  try {
+    process.kill(pid, 'SIGUSR1');
+    opened = await awaitInspector(pid, openPatience);
+  } finally {
+    await restorePort?.();
+  }
+  if (opened === undefined) {
+    void closeLate(debuggee);
+    throw await didNotOpen(debuggee);
+  }
+  try {
+    await load(opened, debuggee, folder);
+  } finally {
+    await closeInspector(opened);
+  }
+}
+
+/** @throws {FlickError} when the signal would not do what it is meant to do */
+async function refuseIfUnwilling({ pid, command }: Debuggee): Promise<void> {
+  switch (await usr1Handler(pid)) {
+    case 'program':
+      throw new FlickError(
+        'notSupported',
+        `${label(command, pid)} listens to SIGUSR1 itself, the signal by which a running Node.js is made to open its debugger; Flick does not send it then.`,
+        {
+          remedy:
+            'Start it for debugging instead (a launch configuration, or node --inspect), or let it listen to another signal.',
+        },
+      );
+    case 'nobody':
+      throw new FlickError(
+        'notSupported',
+        `${label(command, pid)} does not react to SIGUSR1: it is still starting, or was started with --disable-sigusr1.`,
+        { remedy: 'Try again in a moment, or start it for debugging with a launch configuration.' },
+      );
+    case 'node':
+    case 'unknown':
+  }
+}
+
+async function awaitInspector(
+  pid: number,
+  patience: number,
+): Promise<InspectorAddress | undefined> {
+  const deadline = performance.now() + patience;
+  while (performance.now() < deadline) {
+    const listeners = await listenersOf(pid);
+    const inspector = listeners.length > 0 ? await findInspector(listeners) : undefined;
+    if (inspector !== undefined) return inspector;
+    await delay(openInterval);
+  }
+  return undefined;
+}
+
+async function load(
+  inspector: InspectorAddress,
+  { pid, innerPid, command }: Debuggee,
+  folder: string,
+): Promise<void> {
+  const workerData = JSON.stringify({ folder, gate: null });
+  const answer = await evaluate(inspector, [
+    `(() => {
+      if (process.pid !== ${innerPid}) return 'other';
+      const load = typeof require === 'function' ? require : process.getBuiltinModule('module').createRequire('/');
+      const key = Symbol.for('flick.debugRuntime');
+      if (process[key] !== undefined && process[key].threadId >= 0) return 'loaded';
+      const { Worker } = load('node:worker_threads');
+      const worker = new Worker(${JSON.stringify(runtimeSource)}, {
+        eval: true, name: 'flick-debug', stdout: true, stderr: true, execArgv: [], env: {}, workerData: ${workerData},
+      });
+      Object.defineProperty(process, key, { value: worker, configurable: true });
+      worker.on('error', () => {});
+      worker.on('exit', () => { delete process[key]; });
+      worker.unref();
+      return 'loaded';
+    })()`,
+  ]);
+  if (answer === 'loaded') return;
+  throw new FlickError(
+    'notSupported',
+    answer === 'other'
+      ? `The inspector of ${label(command, pid)} belongs to another process.`
+      : `The debug runtime could not be loaded into ${label(command, pid)}: ${answer}.`,
+    { remedy: 'Start it for debugging with a launch configuration.' },
+  );
+}
+
+/** Never waited for: closing the inspector blocks the program until its last client has gone. */
+async function closeInspector(inspector: InspectorAddress): Promise<void> {
+  const expression = `(typeof require === 'function' ? require : process.getBuiltinModule('module').createRequire('/'))('node:inspector').close()`;
+  await talk(inspector, (socket) => {
+    socket.send(evaluation(1, expression), () => socket.terminate());
+  }).catch(() => undefined);
+}
+
+/** @returns the value of the last expression as text */
+async function evaluate(
+  inspector: InspectorAddress,
+  expressions: readonly string[],
+): Promise<string> {
+  let answer = 'it did not answer';
+  await talk(inspector, (socket) => {
+    const timer = setTimeout(() => socket.terminate(), evaluatePatience);
+    expressions.forEach((expression, index) => socket.send(evaluation(index + 1, expression)));
+    socket.on('close', () => clearTimeout(timer));
+    socket.on('message', (data: Buffer) => {
+      const message = JSON.parse(data.toString('utf8')) as {
+        id?: number;
+        result?: {
+          result?: { value?: unknown };
+          exceptionDetails?: { exception?: { description?: string }; text?: string };
+        };
+      };
+      if (message.id === undefined) return;
+      const { result, exceptionDetails } = message.result ?? {};
+      answer =
+        exceptionDetails === undefined
+          ? String(result?.value)
+          : (exceptionDetails.exception?.description?.split('\n')[0] ?? 'it threw');
+      if (message.id === expressions.length) socket.terminate();
+    });
+  });
+  return answer;
+}
+
+/** Resolves when the connection has ended, however it did. */
+async function talk(
+  { webSocketUrl }: InspectorAddress,
+  opened: (socket: WebSocket) => void,
+): Promise<void> {
+  const socket = new WebSocket(webSocketUrl, { handshakeTimeout: evaluatePatience });
+  await new Promise<void>((resolve, reject) => {
+    socket.on('open', () => opened(socket));
+    socket.on('close', () => resolve());
+    socket.on('error', (error) => {
+      reject(new FlickError('notSupported', `The inspector did not answer: ${error.message}`));
+    });
+  });
+}
+
+function evaluation(id: number, expression: string): string {
+  const params = { expression, includeCommandLineAPI: true, returnByValue: true, silent: true };
+  return JSON.stringify({ id, method: 'Runtime.evaluate', params });
+}
+
+/** The signal stays with a process that was too busy for it; what it opens then is not left open. */
+async function closeLate({ pid }: Debuggee): Promise<void> {
+  const deadline = performance.now() + lateWatch;
+  while (performance.now() < deadline) {
+    await delay(lateInterval, undefined, { ref: false });
+    const inspector = await findInspector(await listenersOf(pid));
+    if (inspector === undefined) continue;
+    await closeInspector(inspector);
+    return;
+  }
+}
+
+async function didNotOpen({ pid, command }: Debuggee): Promise<FlickError> {
+  const taken = await isPortTaken(pid, defaultPort);
+  return new FlickError(
+    'notSupported',
+    taken
+      ? `${label(command, pid)} could not open its debugger: port ${defaultPort} is taken by another program.`
+      : `${label(command, pid)} did not open its debugger in ${openPatience / 1000} s. It is busy with something that cannot be interrupted, such as a child that it waits for.`,
+    {
+      remedy: taken
+        ? 'End the other program, or start this one for debugging with a launch configuration.'
+        : 'Try again when it is less busy.',
+    },
+  );
+}
+
+function label(command: string, pid: number): string {
+  return `“${command.length > 60 ? `${command.slice(0, 59)}…` : command}” (${pid})`;
+}
