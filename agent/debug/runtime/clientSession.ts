@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { randomBytes } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
+import { readFileSync, statSync } from 'node:fs';
 import { threadId } from 'node:worker_threads';
 import { readLines } from '../../../common/lines.ts';
 import { ResumableChannel } from '../../../common/resumableChannel.ts';
@@ -274,15 +274,18 @@ function refusal(error: unknown): NonNullable<RuntimeResponse['error']> {
   return { message: error instanceof Error ? error.message : String(error) };
 }
 
-async function readText(params: {
-  path: string;
-  limit: number;
-}): Promise<{ text: string | null; size: number }> {
-  const found = await stat(params.path);
-  if (!found.isFile()) throw new Error(`${params.path} is not a file.`);
-  if (found.size > Math.min(params.limit, maxRuntimeMessage / 2)) {
-    return { text: null, size: found.size };
-  }
-  const text = await readFile(params.path, 'utf8');
-  return { text, size: found.size };
+function readText({ path, limit }: { path: string; limit: number }): {
+  text: string | null;
+  size: number;
+} {
+  const { size } = regularFile(path);
+  if (size > Math.min(limit, maxRuntimeMessage / 2)) return { text: null, size };
+  return { text: readFileSync(path, 'utf8'), size };
+}
+
+/** @throws when there is no such file, or it is something that could block whoever reads it */
+function regularFile(path: string): { size: number } {
+  const found = statSync(path);
+  if (!found.isFile()) throw new Error(`${path} is not a file.`);
+  return found;
 }

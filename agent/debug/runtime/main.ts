@@ -1,5 +1,12 @@
-import { chmodSync, lstatSync, mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+} from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { workerData } from 'node:worker_threads';
@@ -24,7 +31,10 @@ const loneliness = 15_000;
 const wakeInterval = 10;
 const maxWakeLooks = 3_000;
 
-/** The runtime in one process: a socket, and the sessions of those who debug it. */
+/**
+ * The runtime in one process: a socket, and the sessions of those who debug it. Files are read and written
+ * synchronously: the thread pool that the other way uses would stay in the process for ever.
+ */
 class Runtime {
   readonly #data = workerData as RuntimeData;
   readonly #path = join(this.#data.folder, String(process.pid));
@@ -123,14 +133,13 @@ class Runtime {
     this.#server?.removeAllListeners('error');
     this.#server?.close();
     this.#server = undefined;
-    await rm(this.#path, { force: true });
+    rmSync(this.#path, { force: true });
     writeLine(socket, { ok: true });
     socket.end();
     await new Promise((resolve) => socket.once('close', resolve));
     for (let looks = 0; looks < maxWakeLooks; looks += 1) {
       await new Promise((resolve) => setTimeout(resolve, wakeInterval));
-      const word = await readFile(wake, 'utf8').catch(() => '');
-      if (word === until || word === wakeAny) break;
+      if ([until, wakeAny].includes(readWord(wake))) break;
     }
     this.#listen();
     for (const each of this.#sessions.values()) each.unpark();
@@ -155,6 +164,15 @@ class Runtime {
       // Another process of the same tree has its socket there.
     }
     process.exit();
+  }
+}
+
+/** Empty when there is no such file. */
+function readWord(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
   }
 }
 
