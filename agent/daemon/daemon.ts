@@ -89,7 +89,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     new Processes({ home, deviceId: hello.deviceId, bootId: hello.bootId, ledger, logger, keeper }),
   );
   const engine = new CriuEngine({ home, keeper, logger });
-  const debug = new DebugRuntimes(logger);
+  const debug = new DebugRuntimes(processes, logger);
   const describe = describer(hello, home);
   const handoffs = new Handoffs({
     home,

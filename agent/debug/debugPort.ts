@@ -3,7 +3,12 @@ import { readProc } from '../procfs/read.ts';
 
 /** How Node.js keeps the address of its inspector: a std::string with the host in place, and the port behind it. */
 const host = '127.0.0.1';
-const recordBytes = 36;
+/** Length and text as they lie in memory behind the pointer. */
+const text = Buffer.concat([
+  Buffer.from([host.length, 0, 0, 0, 0, 0, 0, 0]),
+  Buffer.from(`${host}\0`),
+]);
+const recordBytes = 34;
 const portAt = 32;
 /** Memory is looked through in pieces of this size, in bytes. */
 const piece = 4 << 20;
@@ -35,10 +40,6 @@ export async function freeDebugPort(
 }
 
 async function find(pid: number, memory: FileHandle, port: number): Promise<number[]> {
-  const needle = Buffer.alloc(24);
-  needle.writeBigUInt64LE(BigInt(host.length), 0);
-  needle.write(host, 8, 'latin1');
-  const text = needle.subarray(0, 8 + host.length + 1);
   const places: number[] = [];
   let left = maxMemory;
   for (const { start, end } of await writableRanges(pid)) {
@@ -52,22 +53,37 @@ async function find(pid: number, memory: FileHandle, port: number): Promise<numb
       for (let hit = bytes.indexOf(text); hit >= 0; hit = bytes.indexOf(text, hit + 1)) {
         const record = hit - 8;
         if (record < 0 || record + recordBytes > bytes.length) continue;
-        const points = bytes.readBigUInt64LE(record) === BigInt(at + record + 16);
-        if (points && bytes.readInt32LE(record + portAt) === port) places.push(at + record);
+        const found = isHost(bytes.subarray(record, record + recordBytes), at + record);
+        if (found && bytes.readUInt16LE(record + portAt) === port) places.push(at + record);
       }
     }
   }
   return [...new Set(places)];
 }
 
+/** Looks again right before each write: what lay on a stack may be something else by now. */
 async function writePort(
   memory: FileHandle,
   places: readonly number[],
   port: number,
 ): Promise<void> {
-  const value = Buffer.alloc(4);
-  value.writeInt32LE(port, 0);
-  for (const place of places) await memory.write(value, 0, 4, place + portAt);
+  const value = Buffer.alloc(2);
+  value.writeUInt16LE(port, 0);
+  const record = Buffer.alloc(recordBytes);
+  for (const place of places) {
+    const { bytesRead } = await memory.read(record, 0, recordBytes, place);
+    if (bytesRead === recordBytes && isHost(record, place)) {
+      await memory.write(value, 0, 2, place + portAt);
+    }
+  }
+}
+
+/** A std::string with the host in itself: its first word points at its own text. */
+function isHost(record: Buffer, place: number): boolean {
+  return (
+    record.readBigUInt64LE(0) === BigInt(place + 16) &&
+    record.subarray(8, 8 + text.length).equals(text)
+  );
 }
 
 /** Heap and anonymous memory. */

@@ -9,6 +9,7 @@ import { messageOf } from '../../common/rpc.ts';
 import { FlickError, type Debuggee } from '../../protocol/index.ts';
 import { readStatus } from '../procfs/status.ts';
 import type { ManagedProcess } from '../processes/managedProcess.ts';
+import type { Processes } from '../processes/processes.ts';
 import { findDebuggees } from './debuggees.ts';
 import { injectRuntime } from './injection.ts';
 import { debugFolder, wakeAny } from './place.ts';
@@ -49,8 +50,12 @@ export class DebugRuntimes {
   /** Two processes of the device cannot have the inspector's port at once. */
   #injecting: Promise<unknown> = Promise.resolve();
 
-  constructor(logger: Logger) {
+  constructor(processes: Processes, logger: Logger) {
     this.#logger = logger;
+    processes.onDidChange((managed) => {
+      if (!managed.isLive) this.#tidy(managed.id);
+    });
+    processes.onDidRemove((id) => this.#tidy(id));
   }
 
   async list(managed: ManagedProcess): Promise<Debuggee[]> {
@@ -96,6 +101,16 @@ export class DebugRuntimes {
         error: messageOf(error),
       });
     }
+  }
+
+  /** A process that was killed, or has left, cannot take its folder away itself. */
+  #tidy(id: string): void {
+    rm(debugFolder(id), { recursive: true, force: true }).catch((error: unknown) =>
+      this.#logger.log('warn', 'a folder of debug sockets is left', {
+        id,
+        error: messageOf(error),
+      }),
+    );
   }
 
   async #open(

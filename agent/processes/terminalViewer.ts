@@ -1,9 +1,14 @@
 import type { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { DisposableStore, type Disposable } from '../../common/disposable.ts';
 import type { KeeperClient } from '../keeper/keeperClient.ts';
+import { KeeperError } from '../keeper/keeperError.ts';
 import { Cell } from './cell.ts';
 import { cellFolder } from './cells.ts';
 import type { ManagedProcess } from './managedProcess.ts';
+
+/** How long a keeper that answers no more may take to leave, in ms. */
+const endPatience = 2_000;
 
 /** One viewer of a process's terminal: what the process writes from an offset on, and what is typed. */
 export class TerminalViewer implements Disposable {
@@ -37,16 +42,17 @@ export class TerminalViewer implements Disposable {
   ): Promise<TerminalViewer> {
     const { cell } = managed;
     if (managed.isLive && cell !== undefined) {
-      const client = await cell.viewer();
-      const { scrollback } = await client.state();
-      const offset = Math.min(Math.max(fromOffset, scrollback.start), scrollback.end);
-      return new TerminalViewer(
-        managed,
-        offset,
-        client,
-        Buffer.alloc(0),
-        follow ? undefined : scrollback.end,
-      );
+      try {
+        const client = await cell.viewer();
+        const { scrollback } = await client.state();
+        const offset = Math.min(Math.max(fromOffset, scrollback.start), scrollback.end);
+        const until = follow ? undefined : scrollback.end;
+        return new TerminalViewer(managed, offset, client, Buffer.alloc(0), until);
+      } catch (error) {
+        // It ends at this moment: what it wrote is kept then.
+        if (!(error instanceof KeeperError)) throw error;
+        await Promise.race([cell.ended, delay(endPatience, undefined, { ref: false })]);
+      }
     }
     const number = managed.record.cell?.number;
     const kept =
