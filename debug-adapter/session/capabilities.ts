@@ -1,0 +1,50 @@
+import type { DebugProtocol } from '@vscode/debugprotocol';
+
+export const exceptionFilters: DebugProtocol.ExceptionBreakpointsFilter[] = [
+  {
+    filter: 'caught',
+    label: 'Caught Exceptions',
+    description: 'Stops where an exception is thrown that the program catches.',
+    supportsCondition: true,
+    conditionDescription: 'JavaScript; “error” is the exception',
+    default: false,
+  },
+  {
+    filter: 'uncaught',
+    label: 'Uncaught Exceptions',
+    description: 'Stops where an exception is thrown that nothing catches.',
+    supportsCondition: true,
+    conditionDescription: 'JavaScript; “error” is the exception',
+    default: true,
+  },
+];
+
+export const capabilities: DebugProtocol.Capabilities = {
+  supportsConfigurationDoneRequest: true,
+  supportsConditionalBreakpoints: true,
+  supportsHitConditionalBreakpoints: true,
+  supportsLogPoints: true,
+  supportsBreakpointLocationsRequest: true,
+  exceptionBreakpointFilters: exceptionFilters,
+  supportsExceptionOptions: false,
+  supportsExceptionFilterOptions: true,
+  supportsExceptionInfoRequest: true,
+  supportsEvaluateForHovers: true,
+  supportsClipboardContext: true,
+  supportsCompletionsRequest: true,
+  completionTriggerCharacters: ['.', '['],
+  supportsSetVariable: true,
+  supportsSetExpression: true,
+  supportsValueFormattingOptions: true,
+  supportsReadMemoryRequest: true,
+  supportsWriteMemoryRequest: true,
+  supportsStepInTargetsRequest: true,
+  supportsRestartFrame: true,
+  supportsDelayedStackTraceLoading: true,
+  supportsLoadedSourcesRequest: true,
+  supportsCancelRequest: true,
+  supportsTerminateRequest: true,
+  supportTerminateDebuggee: true,
+  supportSuspendDebuggee: true,
+  supportsRestartRequest: true,
+};

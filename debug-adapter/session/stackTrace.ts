@@ -1,0 +1,62 @@
+import type { Protocol } from '../cdp.ts';
+import type { DebugThread, ThreadStop } from './debugThread.ts';
+import type { FrameTable, StackFrame } from './frames.ts';
+
+/** The frames of a stop: those that stand still, then those that led there asynchronously. */
+export class StackTrace {
+  readonly #thread: DebugThread;
+  readonly #table: FrameTable;
+  readonly #frames: StackFrame[];
+  /** The asynchronous part that has not been read yet. */
+  #rest: Protocol.Runtime.StackTrace | Protocol.Runtime.StackTraceId | undefined;
+
+  constructor(thread: DebugThread, stop: ThreadStop, table: FrameTable) {
+    this.#thread = thread;
+    this.#table = table;
+    this.#frames = stop.paused.callFrames.map((frame) =>
+      table.add({ kind: 'live', thread, stop, frame }),
+    );
+    this.#rest = stop.paused.asyncStackTrace ?? stop.paused.asyncStackTraceId;
+    while (this.#rest !== undefined && 'callFrames' in this.#rest) this.#append(this.#rest);
+  }
+
+  /** The frames from `start` to before `end`, as far as there are so many. */
+  async slice(start: number, end: number, signal: AbortSignal): Promise<readonly StackFrame[]> {
+    while (this.#frames.length < end && this.#rest !== undefined) {
+      const rest = this.#rest;
+      if ('callFrames' in rest) this.#append(rest);
+      else {
+        const { stackTrace } = await this.#thread.cdp.send(
+          'Debugger.getStackTrace',
+          { stackTraceId: rest },
+          signal,
+        );
+        this.#rest = stackTrace;
+      }
+    }
+    return this.#frames.slice(start, end);
+  }
+
+  /** How many frames there are, as far as is known. */
+  get total(): number {
+    return this.#frames.length + (this.#rest === undefined ? 0 : 1);
+  }
+
+  forget(): void {
+    this.#table.remove(this.#frames);
+  }
+
+  #append(trace: Protocol.Runtime.StackTrace): void {
+    const { description, callFrames } = trace;
+    this.#rest = trace.parent ?? trace.parentId;
+    if (callFrames.length === 0) return;
+    const thread = this.#thread;
+    if (description !== undefined && description !== '') {
+      this.#frames.push(this.#table.add({ kind: 'separator', thread, label: description }));
+    }
+    callFrames.forEach((call, index) => {
+      const isAsync = index === 0 && description === 'await';
+      this.#frames.push(this.#table.add({ kind: 'past', thread, call, isAsync }));
+    });
+  }
+}
