@@ -11,6 +11,7 @@ import {
 } from '../../procfs/descriptors.ts';
 import { readMounts, type Mount } from '../../procfs/mounts.ts';
 import type { TreeProcess } from '../../processes/tree.ts';
+import { staysUnreadable } from './gatherProcesses.ts';
 import type {
   LeakedDescriptor,
   OpenFile,
@@ -94,7 +95,7 @@ export async function gatherDescriptors(process: TreeProcess): Promise<Descripto
   const { pid } = process;
   const descriptors = await readDescriptors(pid);
   const facts: DescriptorFacts = {
-    readable: descriptors !== undefined,
+    readable: descriptors !== undefined || !(await staysUnreadable(pid)),
     openFiles: [],
     sockets: [],
     pipes: [],

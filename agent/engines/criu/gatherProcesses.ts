@@ -1,4 +1,5 @@
 import { printable } from '../../procfs/command.ts';
+import { readDescriptors } from '../../procfs/descriptors.ts';
 import { eachOf, readProcLink } from '../../procfs/read.ts';
 import { hasEnded, readStat, readTaskStat, type ProcessStat } from '../../procfs/stat.ts';
 import { readStatus, type ProcessStatus } from '../../procfs/status.ts';
@@ -36,8 +37,23 @@ export async function gatherProcess(process: TreeProcess): Promise<FactProcess |
     ...tasks,
     seccomp: status.seccomp !== 0,
     limitsReadable: await canReadLimits(pid, status),
-    readable: exe !== undefined || hasEnded(stat),
+    readable: exe !== undefined || !(await staysUnreadable(pid)),
   };
+}
+
+const looks = 5;
+const betweenLooks = 20;
+
+/** A process that exits loses its program file moments before it counts as ended: only what lasts is a matter of rights. */
+export async function staysUnreadable(pid: number): Promise<boolean> {
+  for (let look = 0; look < looks; look++) {
+    const stat = await readStat(pid);
+    if (stat === undefined || hasEnded(stat)) return false;
+    const exe = await readProcLink(`/proc/${pid}/exe`);
+    if (exe !== undefined && (await readDescriptors(pid)) !== undefined) return false;
+    await new Promise((resolve) => setTimeout(resolve, betweenLooks));
+  }
+  return true;
 }
 
 /** CAP_SYS_RESOURCE of capabilities(7). */
