@@ -79,6 +79,34 @@ describe('setting a device up', function () {
     await fixture.end(id);
   });
 
+  it('takes children along that have ended and that nobody has waited for', async () => {
+    const source = 'import os,time\nif os.fork()==0: os._exit(7)\nwhile True: time.sleep(1)';
+    const started = await fixture.on(
+      'alpha',
+      ['sh', '-c', 'setsid python3 -c "$1" </dev/null >/dev/null 2>&1 & echo $!', 'sh', source],
+      { user: 'dev' },
+    );
+    const { id } = await fixture.flick.json<{ id: string }>([
+      'adopt',
+      '--on',
+      'alpha-dev',
+      started.trim(),
+    ]);
+    for (const device of ['beta-dev', 'alpha-dev']) {
+      const moved = await fixture.move(id, device);
+      const { pid } = moved.process;
+      const children = await fixture.on(device.replace('-dev', ''), [
+        'sh',
+        '-c',
+        'for child in $(cat /proc/$1/task/$1/children); do cut -d" " -f3 "/proc/$child/stat"; done',
+        'sh',
+        String(pid),
+      ]);
+      assert.equal(children.trim(), 'Z');
+    }
+    await fixture.end(id);
+  });
+
   it('does not act on a process of another user through the helper', async () => {
     const pid = await daemon('root', '/root/strange.txt');
     const refused = await fixture.flick.run(['adopt', '--on', 'alpha-dev', String(pid)]);

@@ -15,7 +15,7 @@ import { checkArrival } from './arrivalCheck.ts';
 import { criuState, type CriuState } from './binary.ts';
 import { dumpArguments, restoreArguments, type CriuCommand } from './commands.ts';
 import { checkDeparture } from './departureCheck.ts';
-import { explainFailure } from './explain.ts';
+import { explainFailure, isPassing } from './explain.ts';
 import { gatherFacts } from './facts.ts';
 import { criuFacts, type CriuFacts } from './factsSchema.ts';
 import { readTail } from './logTail.ts';
@@ -23,6 +23,8 @@ import { limitCredentials, readCredentials, readTaskIds } from './images.ts';
 
 /** End of a log that is read to explain a failure, in bytes. */
 const explainedTail = 4 << 20;
+/** How often a dump is tried while children of the process come and go. */
+const dumpAttempts = 3;
 
 export interface CaptureOptions {
   readonly handoff: string;
@@ -174,9 +176,7 @@ export class CriuEngine {
     const dump = { folder, root, terminalKeys, shellJob, keepConnections };
     let job: HeldJob;
     try {
-      job = await (cell === undefined
-        ? this.#dumpOutside(managed, options.handoff, dump)
-        : this.#dumpIn(cell, dump));
+      job = await this.#dump(managed, options.handoff, dump);
     } catch (error) {
       const failure =
         managed.pid === undefined
@@ -201,6 +201,24 @@ export class CriuEngine {
       abort: () => end(false),
       release: () => end(true),
     };
+  }
+
+  /** A child that comes or goes at the wrong moment makes CRIU give up; the process runs on and is tried again. */
+  async #dump(managed: ManagedProcess, handoff: string, dump: Dump): Promise<HeldJob> {
+    const { cell } = managed;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await (cell === undefined
+          ? this.#dumpOutside(managed, handoff, dump)
+          : this.#dumpIn(cell, dump));
+      } catch (error) {
+        const log = (await readTail(join(dump.folder, 'dump.log'), explainedTail)) ?? '';
+        if (attempt === dumpAttempts || managed.pid === undefined || !isPassing(log)) throw error;
+        this.#logger.log('info', 'dump is tried again', { id: managed.id, why: messageOf(error) });
+        await removeTree(dump.folder);
+        await makePrivateFolder(dump.folder);
+      }
+    }
   }
 
   async #dumpIn(runner: Cell, dump: Dump): Promise<HeldJob> {
@@ -341,13 +359,22 @@ export class CriuEngine {
     await keepLog(log, join(folder, 'criu-output.log'), kept);
     this.#logger.log('warn', `${kind} failed`, { id, why: messageOf(cause) });
     if (cause instanceof FlickError && cause.reason === 'cancelled') return cause;
-    const { what, remedy } = explainFailure(kind, text);
+    const { what, remedy } =
+      text.trim() === '' ? unlogged(kind, messageOf(cause)) : explainFailure(kind, text);
     return new FlickError(kind === 'dump' ? 'dumpFailed' : 'restoreFailed', what, {
       remedy,
       logPath: kept,
       cause,
     });
   }
+}
+
+function unlogged(kind: 'dump' | 'restore', why: string): { what: string; remedy: string } {
+  const doing = kind === 'dump' ? 'saved' : 'restored';
+  return {
+    what: `The process could not be ${doing}: ${why}`,
+    remedy: 'Try again. It runs on where it was.',
+  };
 }
 
 /**

@@ -50,6 +50,15 @@ export function explainFailure(kind: 'dump' | 'restore', log: string): Explanati
   };
 }
 
+/** True when a dump failed because a task came or went just then: the next one may find the tree at rest. */
+export function isPassing(log: string): boolean {
+  return errorLines(log).some((line) =>
+    /zombie found while seizing|No such process|(?:open|read) \S*proc\/\d+\S*: No such file/.test(
+      line,
+    ),
+  );
+}
+
 /** The texts of a log's errors, oldest first, without time, PID and place in the source code. */
 function errorLines(log: string): string[] {
   const lines: string[] = [];

@@ -10,6 +10,10 @@ import { FlickError } from '../../../protocol/index.ts';
  * CRIU's published `images/core.proto`, `creds.proto` and `pstree.proto`.
  */
 const headerBytes = 8;
+/** TaskCoreEntry of a CoreEntry, its state, and the states of a task that has ended (TASK_DEAD, TASK_ZOMBIE). */
+const coreTask = 3;
+const taskState = 1;
+const endedStates = [2, 6];
 const coreThread = 5;
 const threadCreds = 10;
 const credsGroups = 14;
@@ -40,6 +44,7 @@ export async function readCredentials(folder: string): Promise<ImageCredentials>
   const gids = new Set<number>();
   for (const name of await coreImages(folder)) {
     for (const entry of await readEntries(join(folder, name))) {
+      if (hasEnded(entry, name)) continue;
       for (const field of fieldsOf(credentialsOf(entry, name), name)) {
         if (userFields.includes(field.number)) uids.add(Number(field.value));
         if (groupFields.includes(field.number)) gids.add(Number(field.value));
@@ -160,6 +165,14 @@ function numbersOf(field: Field): number[] {
   const numbers: number[] = [];
   while (reader.pos < reader.len) numbers.push(reader.uint32());
   return numbers;
+}
+
+/** A child that has ended and waits for its parent: nothing of it runs after a restore, and it has no credentials. */
+function hasEnded(core: Uint8Array, path: string): boolean {
+  const task = fieldsOf(core, path).find((field) => field.number === coreTask)?.value;
+  if (!(task instanceof Uint8Array)) return false;
+  const state = fieldsOf(task, path).find((field) => field.number === taskState)?.value;
+  return endedStates.includes(Number(state));
 }
 
 function credentialsOf(core: Uint8Array, path: string): Uint8Array {
