@@ -1,5 +1,6 @@
 import type { Device } from '../client/device.ts';
-import { TerminalSession, type TerminalState } from '../client/terminalSession.ts';
+import type { FollowState } from '../client/processFollower.ts';
+import { TerminalSession } from '../client/terminalSession.ts';
 import { DisposableStore } from '../common/disposable.ts';
 import type { ExitStatus, TerminalSize } from '../protocol/index.ts';
 import type { Cli } from './cli.ts';
@@ -127,7 +128,7 @@ function joinInput(
 }
 
 /** A program that owns the whole screen must not be disturbed by what passes in a moment. */
-function tellState({ output }: Cli, state: TerminalState, isTerminal: boolean): void {
+function tellState({ output }: Cli, state: FollowState, isTerminal: boolean): void {
   const end = isTerminal ? '\r' : '';
   if (state.kind === 'waiting')
     output.note(`${end}flick: waiting. ${escapeControl(state.why)}${end}`);

@@ -1,7 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { DisposableStore, type Disposable } from '../common/disposable.ts';
-import { Emitter } from '../common/event.ts';
-import { messageOf } from '../common/rpc.ts';
+import { Emitter, type Event } from '../common/event.ts';
 import {
   openTerminal,
   resizeTerminal,
@@ -10,15 +9,8 @@ import {
 } from '../protocol/index.ts';
 import type { Device } from './device.ts';
 import type { Fleet } from './fleet.ts';
-import { isPresent, placesOf, surveyProcesses, type FoundProcess } from './processSearch.ts';
-
-export type TerminalState =
-  | { readonly kind: 'attached'; readonly device: Device }
-  /** The process is on its way from one device to another. */
-  | { readonly kind: 'moving' }
-  /** The device that has the process cannot be reached; `why` is a sentence. */
-  | { readonly kind: 'waiting'; readonly why: string }
-  | { readonly kind: 'ended'; readonly exit: ExitStatus };
+import { ProcessFollower, type FollowState } from './processFollower.ts';
+import type { FoundProcess } from './processSearch.ts';
 
 export interface TerminalOptions {
   readonly size?: TerminalSize | undefined;
@@ -30,10 +22,6 @@ export interface TerminalOptions {
   readonly drained?: (() => Promise<void>) | undefined;
 }
 
-/** How long a process may be nowhere while all devices answer, in ms: the source forgets it as the target takes it. */
-const nowhereTimeout = 10_000;
-/** How often the devices are asked again while nothing was heard, in ms: other clients' moves may go unannounced. */
-const askAgain = 3_000;
 /** Input that is kept while the process is on its way, in bytes. */
 const maxPendingInput = 1 << 16;
 
@@ -42,42 +30,44 @@ const maxPendingInput = 1 << 16;
  * once and in order, input given on the way is delivered on arrival.
  */
 export class TerminalSession implements Disposable {
-  readonly #fleet: Fleet;
   readonly #id: string;
   readonly #options: TerminalOptions;
   readonly #store = new DisposableStore();
   readonly #output = this.#store.add(new Emitter<Buffer>());
   readonly #skipped = this.#store.add(new Emitter<number>());
-  readonly #stateChanged = this.#store.add(new Emitter<TerminalState>());
-  readonly #watched = new Set<Device>();
-  readonly #stop = new AbortController();
-  #device: Device;
-  #state: TerminalState = { kind: 'waiting', why: 'Attaching to the process.' };
+  readonly #follower: ProcessFollower;
   #stream: Duplex | undefined;
   #size: TerminalSize | undefined;
   /** Offset in the process's output of the next byte that we have not seen; undefined before the first stream. */
   #offset: number | undefined;
   #pendingInput: Buffer[] = [];
-  #wake: (() => void) | undefined;
 
   /** What the process writes, from the kept beginning on. */
   readonly onOutput = this.#output.event;
   /** Bytes of output that the device no longer had. */
   readonly onDidSkip = this.#skipped.event;
-  readonly onDidChangeState = this.#stateChanged.event;
+  readonly onDidChangeState: Event<FollowState>;
 
   /** @param device where the process was last seen */
   constructor(fleet: Fleet, device: Device, id: string, options: TerminalOptions = {}) {
-    this.#fleet = fleet;
-    this.#device = device;
     this.#id = id;
     this.#options = options;
     this.#size = options.size;
     this.#offset = options.fromOffset;
+    const follower = {
+      follow: (at: Device, attached: () => void) => this.#follow(at, attached),
+      ended: (at: FoundProcess) => this.#drain(at),
+      heard: () => this.#flushInput(),
+    };
+    const { connectAll } = options;
+    this.#follower = this.#store.add(
+      new ProcessFollower(fleet, device, id, follower, { connectAll }),
+    );
+    this.onDidChangeState = this.#follower.onDidChangeState;
   }
 
-  get state(): TerminalState {
-    return this.#state;
+  get state(): FollowState {
+    return this.#follower.state;
   }
 
   /** Offset in the output up to which everything has been delivered, in bytes. */
@@ -87,15 +77,12 @@ export class TerminalSession implements Disposable {
 
   /** Begins to deliver output, once; subscribe first. */
   start(): void {
-    if (this.#watched.size > 0 || this.#store.isDisposed) return;
-    this.#watchDevices();
-    this.#store.add(this.#fleet.onDidChangeDevices(() => this.#watchDevices()));
-    void this.#run();
+    this.#follower.start();
   }
 
   /** Resolves with the exit status when the process has ended; never when the session is disposed first. */
   async ended(): Promise<ExitStatus> {
-    if (this.#state.kind === 'ended') return this.#state.exit;
+    if (this.state.kind === 'ended') return this.state.exit;
     return new Promise((resolve) => {
       this.#store.add(
         this.onDidChangeState((state) => {
@@ -107,7 +94,7 @@ export class TerminalSession implements Disposable {
 
   /** Input for the process. */
   write(input: Buffer): void {
-    if (this.#stream !== undefined && this.#state.kind === 'attached' && !this.#standsStill()) {
+    if (this.#stream !== undefined && this.state.kind === 'attached' && !this.#standsStill()) {
       this.#stream.write(input);
       return;
     }
@@ -117,82 +104,25 @@ export class TerminalSession implements Disposable {
 
   resize(size: TerminalSize): void {
     this.#size = size;
-    if (this.#state.kind !== 'attached') return;
+    if (this.state.kind !== 'attached') return;
     // A size that did not arrive is sent again with the next stream.
-    this.#device.request(resizeTerminal, { id: this.#id, size }).catch(() => undefined);
+    this.#follower.device.request(resizeTerminal, { id: this.#id, size }).catch(() => undefined);
   }
 
   dispose(): void {
-    this.#stop.abort();
-    this.#stream?.destroy();
-    this.#wake?.();
     this.#store.dispose();
+    this.#stream?.destroy();
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#stop;
-    let place: Device | undefined = this.#device;
-    let nowhereSince: number | undefined;
-    while (!signal.aborted) {
-      if (place !== undefined) await this.#follow(place);
-      if (signal.aborted) return;
-      const { found, silent } = await surveyProcesses(this.#reachable(), {
-        signal,
-        isEnough: (some) =>
-          some.some((each) => each.process.id === this.#id && isPresent(each)) ? 'yes' : 'no',
-      });
-      if (this.#stop.signal.aborted) return;
-      const [at] = placesOf(this.#id, found);
-      place = undefined;
-      if (at !== undefined) {
-        nowhereSince = undefined;
-        const { state, exit } = at.process;
-        if (state === 'running' || state === 'stopped') {
-          place = at.device;
-        } else if (state === 'exited' || state === 'lost') {
-          await this.#drain(at);
-          this.#setState({ kind: 'ended', exit: exit ?? { exitCode: null, signal: null } });
-          return;
-        } else {
-          this.#setState({ kind: 'moving' });
-        }
-      } else {
-        nowhereSince ??= Date.now();
-        const [away] = silent;
-        if (away !== undefined || this.#someAreAway()) {
-          nowhereSince = undefined;
-          const name = (away?.device ?? this.#device).name;
-          const error = away === undefined ? 'it is not connected.' : messageOf(away.error);
-          this.#setState({ kind: 'waiting', why: `${name}: ${error}` });
-        } else if (Date.now() - nowhereSince > nowhereTimeout) {
-          this.#setState({ kind: 'ended', exit: { exitCode: null, signal: null } });
-          return;
-        } else {
-          this.#setState({ kind: 'moving' });
-        }
-      }
-      // A place that has just been found is tried at once, unless its stream keeps breaking.
-      await this.#pause(place === undefined ? askAgain : 20);
-    }
-  }
-
-  /** Delivers what comes out of the terminal there until the stream ends; at once when there is none to be had. */
-  async #follow(device: Device): Promise<void> {
-    let stream: Duplex;
-    try {
-      await device.connect();
-      stream = await this.#open(device, true);
-    } catch {
-      // Where the process is instead, or why its device is away, is found out by asking all of them.
-      return;
-    }
-    if (this.#stop.signal.aborted) {
+  /** Delivers what comes out of the terminal there until the stream ends. */
+  async #follow(device: Device, attached: () => void): Promise<void> {
+    const stream = await this.#open(device, true);
+    if (this.#follower.signal.aborted) {
       stream.destroy();
       return;
     }
-    this.#device = device;
     this.#stream = stream;
-    this.#setState({ kind: 'attached', device });
+    attached();
     this.#flushInput();
     await this.#deliver(stream);
     this.#stream = undefined;
@@ -203,7 +133,7 @@ export class TerminalSession implements Disposable {
    * input waits here for the device on which it goes on.
    */
   #standsStill(): boolean {
-    const process = this.#device.processes.find((each) => each.id === this.#id);
+    const process = this.#follower.device.processes.find((each) => each.id === this.#id);
     const step = process?.state === 'moving' ? process.movement?.step : undefined;
     return step !== undefined && step !== 'check' && step !== 'copy';
   }
@@ -230,7 +160,7 @@ export class TerminalSession implements Disposable {
   async #deliver(stream: Duplex): Promise<void> {
     try {
       for await (const chunk of stream) {
-        if (!Buffer.isBuffer(chunk) || this.#stop.signal.aborted) continue;
+        if (!Buffer.isBuffer(chunk) || this.#follower.signal.aborted) continue;
         this.#offset = (this.#offset ?? 0) + chunk.length;
         this.#output.fire(chunk);
         await this.#options.drained?.();
@@ -249,56 +179,5 @@ export class TerminalSession implements Disposable {
     } catch {
       // What was kept of it is gone with its device; the exit status is known all the same.
     }
-  }
-
-  #reachable(): readonly Device[] {
-    if (this.#options.connectAll === true) return this.#fleet.devices;
-    return this.#fleet.devices.filter((each) => each.state.kind === 'connected');
-  }
-
-  #someAreAway(): boolean {
-    return this.#fleet.devices.some(
-      ({ state }) =>
-        state.kind === 'waiting' || state.kind === 'connecting' || state.kind === 'installing',
-    );
-  }
-
-  /** Wakes the search on anything that may tell where the process is. */
-  #watchDevices(): void {
-    for (const device of this.#fleet.devices) {
-      if (this.#watched.has(device)) continue;
-      this.#watched.add(device);
-      this.#store.add(device.watch({ metrics: false }));
-      this.#store.add(device.onDidChangeState(() => this.#wake?.()));
-      this.#store.add(
-        device.onDidChangeProcesses(() => {
-          this.#flushInput();
-          this.#wake?.();
-        }),
-      );
-    }
-  }
-
-  async #pause(ms: number): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-    this.#wake = undefined;
-  }
-
-  #setState(state: TerminalState): void {
-    const same =
-      state.kind === this.#state.kind &&
-      !(
-        state.kind === 'attached' &&
-        this.#state.kind === 'attached' &&
-        state.device !== this.#state.device
-      );
-    this.#state = state;
-    if (!same) this.#stateChanged.fire(state);
   }
 }

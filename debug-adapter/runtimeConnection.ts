@@ -1,20 +1,12 @@
-import type { Duplex } from 'node:stream';
-import * as v from 'valibot';
 import { Deferred } from '../common/deferred.ts';
 import { DisposableStore, type Disposable } from '../common/disposable.ts';
 import { Emitter, type Event } from '../common/event.ts';
-import { readLine, readLines, writeLine } from '../common/lines.ts';
-
-import { ResumableChannel } from '../common/resumableChannel.ts';
-import {
-  maxRuntimeMessage,
-  runtimeVersion,
-  runtimeWelcome,
-  type RuntimeEvent,
-  type RuntimeHello,
-  type RuntimeRequest,
-  type RuntimeResponse,
-  type RuntimeWelcome,
+import { RuntimeChannel } from '../common/runtimeChannel.ts';
+import type {
+  RuntimeEvent,
+  RuntimeRequest,
+  RuntimeResponse,
+  RuntimeWelcome,
 } from '../protocol/index.ts';
 import {
   CdpError,
@@ -34,37 +26,41 @@ interface Pending {
 
 /** A session with the debug runtime of one process, over whatever streams the link brings. */
 export class RuntimeConnection implements Disposable {
-  readonly #graceMs: number;
   readonly #store = new DisposableStore();
-  readonly #channel = new ResumableChannel((message) => this.#take(message));
+  readonly #channel: RuntimeChannel;
   readonly #pending = new Map<number, Pending>();
   readonly #threads = new Map<number, ThreadEnd>();
-  readonly #welcomed = this.#store.add(new Emitter<RuntimeWelcome>());
-  readonly #restarted = this.#store.add(new Emitter<RuntimeWelcome>());
-  readonly #refused = this.#store.add(new Emitter<string>());
-  #token: string | null = null;
-  #stream: Duplex | undefined;
   #lastId = 0;
   #gone = false;
 
   /** A stream to the runtime works: for the first time, or again after a move or a broken link. */
-  readonly onDidConnect: Event<RuntimeWelcome> = this.#welcomed.event;
+  readonly onDidConnect: Event<RuntimeWelcome>;
   /**
    * The session that was asked for had ended (its grace was over): nothing that was set or known in it holds any more, and
    * requests that waited have failed with {@link DebuggeeGone}. Fires before `onDidConnect`.
    */
-  readonly onDidRestart: Event<RuntimeWelcome> = this.#restarted.event;
+  readonly onDidRestart: Event<RuntimeWelcome>;
   /** The runtime would not talk to us, with its reason. */
-  readonly onDidRefuse: Event<string> = this.#refused.event;
+  readonly onDidRefuse: Event<string>;
 
   /** @param graceMs how long the process stays as it is after the adapter has vanished without a word */
   constructor(link: DebuggeeLink, graceMs: number) {
-    this.#graceMs = graceMs;
-    this.#store.add(link.onDidOpen((stream) => void this.#open(stream)));
+    this.#channel = this.#store.add(
+      new RuntimeChannel({
+        mode: 'adapter',
+        graceMs,
+        deliver: (message) => this.#take(message),
+      }),
+    );
+    this.onDidConnect = this.#channel.onDidConnect;
+    this.onDidRestart = this.#channel.onDidRestart;
+    this.onDidRefuse = this.#channel.onDidRefuse;
+    this.#store.add(this.onDidRestart(() => this.#failPending()));
+    this.#store.add(link.onDidOpen((stream) => void this.#channel.open(stream)));
   }
 
   get isConnected(): boolean {
-    return this.#channel.isLinked;
+    return this.#channel.isConnected;
   }
 
   /** The inspector of a thread; 0 is the main thread. */
@@ -93,48 +89,6 @@ export class RuntimeConnection implements Disposable {
     this.end();
     this.#store.dispose();
     for (const each of this.#threads.values()) each.dispose();
-    this.#stream?.destroy();
-  }
-
-  async #open(stream: Duplex): Promise<void> {
-    this.#stream = stream;
-    stream.on('error', () => undefined);
-    try {
-      const hello: RuntimeHello = {
-        flick: 'debug',
-        version: runtimeVersion,
-        mode: 'adapter',
-        token: this.#token,
-        received: this.#channel.received,
-        graceMs: this.#graceMs,
-      };
-      writeLine(stream, hello);
-      const welcome = v.parse(runtimeWelcome, JSON.parse(await readLine(stream)));
-      if (!welcome.ok) {
-        this.#refused.fire(welcome.why);
-        stream.destroy();
-        return;
-      }
-      if (this.#token !== null && !welcome.resumed) {
-        this.#channel.reset();
-        this.#failPending();
-        this.#restarted.fire(welcome);
-      }
-      this.#token = welcome.token;
-      stream.once('close', () => {
-        if (this.#stream === stream) this.#channel.unlink();
-      });
-      stream.once('end', () => stream.destroy());
-      this.#channel.link(welcome.received, (line) => stream.write(line));
-      readLines(stream, {
-        limit: maxRuntimeMessage,
-        onLine: (line) => this.#channel.receive(line),
-      });
-      this.#welcomed.fire(welcome);
-    } catch {
-      // A link that breaks in the greeting is opened again by its owner, like one that breaks later.
-      stream.destroy();
-    }
   }
 
   #request(

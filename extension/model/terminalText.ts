@@ -1,10 +1,10 @@
-import type { TerminalState } from '../../client/terminalSession.ts';
+import type { FollowState } from '../../client/processFollower.ts';
 import type { ExitStatus } from '../../protocol/index.ts';
 import { l10n } from '../l10n.ts';
 import { deviceInText } from './deviceRow.ts';
 
 /** The name of a process's terminal tab: what it is, and where it is or is going. */
-export function tabName(processName: string, state: TerminalState): string {
+export function tabName(processName: string, state: FollowState): string {
   switch (state.kind) {
     case 'attached':
       return l10n.t('{0} — {1}', processName, deviceInText(state.device));

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { kill } from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Device } from '../../client/device.ts';
-import { TerminalSession, type TerminalState } from '../../client/terminalSession.ts';
+import type { FollowState } from '../../client/processFollower.ts';
+import { TerminalSession } from '../../client/terminalSession.ts';
 import { waitForExit } from '../../client/waitForExit.ts';
 import {
   describeDevice,
@@ -151,7 +152,7 @@ describe('a fleet of real agents', function () {
       const { device, process } = await launch('alpha', counter, 'counter');
       const session = new TerminalSession(lab.fleet, device, process.id);
       let text = '';
-      const states: TerminalState[] = [];
+      const states: FollowState[] = [];
       session.onDidChangeState((state) => states.push(state));
       session.onOutput((bytes) => (text += bytes.toString('latin1')));
       session.start();
