@@ -4,6 +4,7 @@ import { Cli, runningBundle, type SetStatus } from './cli.ts';
 import { registerAdopt } from './commands/adopt.ts';
 import { registerAttach } from './commands/attach.ts';
 import { registerCheck } from './commands/check.ts';
+import { registerDebugUrl } from './commands/debugUrl.ts';
 import { registerDevice } from './commands/device.ts';
 import { registerDoctor } from './commands/doctor.ts';
 import { registerForget } from './commands/forget.ts';
@@ -31,6 +32,7 @@ function buildProgram(cli: Cli, setStatus: SetStatus): Command {
   registerLogs(program, cli);
   registerCheck(program, cli, setStatus);
   registerMove(program, cli);
+  registerDebugUrl(program, cli);
   registerKill(program, cli);
   registerWait(program, cli);
   registerForget(program, cli);

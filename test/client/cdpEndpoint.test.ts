@@ -1,0 +1,196 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { request } from 'node:http';
+import { WebSocket } from 'ws';
+import { CdpEndpoint } from '../../client/cdpEndpoint.ts';
+import type { DebugLink } from '../../client/debugLink.ts';
+import { LocalDebuggee } from '../debug-adapter/support/localDebuggee.ts';
+
+const program = `
+let total = 0;
+function add(amount) {
+  const before = total;
+  total += amount; // line 5
+  return before;
+}
+setInterval(() => add(1), 20);
+`;
+
+/** A plain client of the Chrome DevTools Protocol. */
+class Client {
+  readonly #socket: WebSocket;
+  readonly #answers = new Map<number, (message: { result?: unknown; error?: unknown }) => void>();
+  readonly #waiting = new Map<string, (params: never) => void>();
+  #lastId = 0;
+
+  constructor(socket: WebSocket) {
+    this.#socket = socket;
+    socket.on('message', (data: Buffer) => {
+      const message = JSON.parse(data.toString('utf8')) as {
+        id?: number;
+        method?: string;
+        params?: never;
+        result?: unknown;
+      };
+      if (message.id !== undefined) this.#answers.get(message.id)?.(message);
+      else if (message.params !== undefined)
+        this.#waiting.get(message.method ?? '')?.(message.params);
+    });
+  }
+
+  async send<T>(method: string, params: object = {}): Promise<T> {
+    this.#lastId += 1;
+    const id = this.#lastId;
+    const answer = await new Promise<{ result?: unknown; error?: unknown }>((resolve) => {
+      this.#answers.set(id, resolve);
+      this.#socket.send(JSON.stringify({ id, method, params }));
+    });
+    assert.equal(answer.error, undefined);
+    return answer.result as T;
+  }
+
+  async next<T>(event: string): Promise<T> {
+    return new Promise((resolve) => this.#waiting.set(event, resolve));
+  }
+}
+
+interface Paused {
+  readonly callFrames: { callFrameId: string; location: { lineNumber: number } }[];
+}
+
+describe('a CDP endpoint for other debuggers', function () {
+  this.timeout(20_000);
+  let debuggee: LocalDebuggee;
+  let endpoint: CdpEndpoint;
+
+  beforeEach(async () => {
+    debuggee = await LocalDebuggee.start(program);
+    endpoint = await CdpEndpoint.open({
+      title: 'counter',
+      // Reached over its socket, as an agent reaches it.
+      link: () => debuggee.link() as unknown as DebugLink,
+    });
+  });
+  afterEach(async () => {
+    endpoint.dispose();
+    await debuggee.dispose();
+  });
+
+  async function get(
+    path: string,
+    headers: Record<string, string> = {},
+  ): Promise<[number, string]> {
+    const { port } = new URL(endpoint.url);
+    return new Promise((resolve, reject) => {
+      const asking = request({ host: '127.0.0.1', port, path, headers }, (response) => {
+        let body = '';
+        response.setEncoding('utf8').on('data', (text: string) => (body += text));
+        response.on('end', () => resolve([response.statusCode ?? 0, body]));
+      });
+      asking.on('error', reject);
+      asking.end();
+    });
+  }
+
+  async function connected(
+    options: { origin?: string; headers?: Record<string, string> } = {},
+  ): Promise<WebSocket> {
+    const socket = new WebSocket(endpoint.url, options);
+    await once(socket, 'open');
+    return socket;
+  }
+
+  it('tells its list to who knows the path, and nothing to anybody else', async () => {
+    const { pathname, port } = new URL(endpoint.url);
+    const [status, body] = await get(`${pathname}/json/list`);
+    assert.equal(status, 200);
+    const [target] = JSON.parse(body) as Record<string, string>[];
+    assert.equal(target?.['webSocketDebuggerUrl'], endpoint.url);
+    assert.equal(target['title'], 'counter');
+    for (const [path, headers] of [
+      ['/json/list', {}],
+      ['/json', {}],
+      ['/', {}],
+      ['/json/version', {}],
+      [`${pathname}/json/list`, { Host: `attacker.example:${port}` }],
+      [`${pathname}/json/list`, { Origin: 'https://attacker.example' }],
+    ] as const) {
+      assert.deepEqual(await get(path, headers), [404, ''], `${path} ${JSON.stringify(headers)}`);
+    }
+  });
+
+  it('lets no web page and no other path in', async () => {
+    const { port } = new URL(endpoint.url);
+    for (const [url, options] of [
+      [`ws://127.0.0.1:${port}/`, {}],
+      [`ws://127.0.0.1:${port}/00000000000000000000000000000000`, {}],
+      [endpoint.url, { origin: 'http://localhost:3000' }],
+      [endpoint.url, { headers: { Host: 'attacker.example' } }],
+    ] as const) {
+      const socket = new WebSocket(url, options);
+      const [error] = (await once(socket, 'error')) as [Error];
+      assert.match(error.message, /404/);
+    }
+    (await connected({ origin: 'devtools://devtools' })).close();
+  });
+
+  it('pauses, and goes on with the same frames after the link broke', async () => {
+    const client = new Client(await connected());
+    await client.send('Runtime.enable');
+    await client.send('Debugger.enable');
+    await client.send('Debugger.setBreakpointByUrl', {
+      url: `file://${debuggee.script}`,
+      lineNumber: 4,
+    });
+    let stop = client.next<Paused>('Debugger.paused');
+    await client.send('Runtime.runIfWaitingForDebugger');
+    const frame = (await stop).callFrames[0];
+    debuggee.breakLink();
+    stop = client.next<Paused>('Debugger.paused');
+    const value = client.send<{ result: { value: number } }>('Debugger.evaluateOnCallFrame', {
+      callFrameId: frame?.callFrameId,
+      expression: 'amount = 10, before',
+    });
+    const step = client.send('Debugger.stepOver');
+    setTimeout(() => debuggee.restoreLink(), 100);
+    assert.equal((await value).result.value, 0);
+    await step;
+    assert.equal((await stop).callFrames[0]?.location.lineNumber, 5);
+  });
+
+  it('closes when the process ends, and lets it run on when the client leaves', async () => {
+    const first = await connected();
+    const client = new Client(first);
+    await client.send('Runtime.runIfWaitingForDebugger');
+    await client.send('Debugger.enable');
+    const stop = client.next('Debugger.paused');
+    await client.send('Debugger.pause');
+    await stop;
+    // Another one watches it run on.
+    const second = await connected();
+    const watcher = new Client(second);
+    first.close();
+    await watcher.send('Runtime.enable');
+    const total = async (): Promise<number> =>
+      (
+        await watcher.send<{ result: { value: number } }>('Runtime.evaluate', {
+          expression: 'process.uptime()',
+        })
+      ).result.value;
+    const before = await total();
+    assert.ok((await total()) > before);
+    const closed = once(second, 'close');
+    debuggee.child.kill('SIGKILL');
+    await closed;
+  });
+
+  it('closes the connection of a client that sends what is no request', async () => {
+    for (const sent of ['not JSON', '[]', '{"id":"x","method":"Runtime.enable"}', '{"id":1}']) {
+      const socket = await connected();
+      const closed = once(socket, 'close');
+      socket.send(sent);
+      const [code] = (await closed) as [number];
+      assert.equal(code, 1008, sent);
+    }
+  });
+});
