@@ -6,6 +6,8 @@ import { DisposableStore, type Disposable } from '../common/disposable.ts';
 import { connectInBackground } from './commands/deviceCommands.ts';
 import { registerCommands } from './commands/registration.ts';
 import type { Services } from './commands/services.ts';
+import { registerDebugType } from './debug/debugType.ts';
+import { DebugUrls } from './debug/debugUrls.ts';
 import { LogDocuments } from './documents/logDocuments.ts';
 import { MadeDocuments } from './documents/madeDocuments.ts';
 import { outputLogger } from './documents/outputLogger.ts';
@@ -41,6 +43,8 @@ export function buildContainer(context: vscode.ExtensionContext): Disposable {
   fleet.watchConfiguration();
   const status = store.add(new MoveStatus());
   const terminals = store.add(new Terminals(fleet));
+  const debugUrls = store.add(new DebugUrls(fleet));
+  store.add(registerDebugType({ fleet, terminals, logger }));
   const tree = store.add(new DevicesTree(fleet));
   const mover: Mover = new Mover({
     fleet,
@@ -61,6 +65,7 @@ export function buildContainer(context: vscode.ExtensionContext): Disposable {
     logs,
     mover,
     terminals,
+    debugUrls,
     tree,
   };
   store.add(registerCommands(services));

@@ -17,6 +17,8 @@ export const commandIds = [
   'flick.runCommand',
   'flick.adoptProcess',
   'flick.moveProcess',
+  'flick.debugProcess',
+  'flick.copyDebugUrl',
   'flick.openTerminal',
   'flick.stopProcess',
   'flick.showLog',
@@ -52,6 +54,10 @@ export type ConfirmMove = (typeof confirmMoveValues)[number];
 
 /** VS Code derives the MIME type of a tree's own drags from the view's id in lower case. */
 export const treeMimeType = 'application/vnd.code.tree.flick.devices';
+
+/** The type of our launch configurations, and the command behind `${command:pickProcess}` in them. */
+export const debugType = 'flick';
+export const pickProcessCommand = 'flick.pickProcess';
 
 /** Documents that the extension makes up: reports and logs. */
 export const documentScheme = 'flick';

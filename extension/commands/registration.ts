@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import { DisposableStore, type Disposable } from '../../common/disposable.ts';
 import { commandIds, type CommandId } from '../ids.ts';
 import { l10n } from '../l10n.ts';
+import { debugCommands } from './debugCommands.ts';
 import { deviceCommands } from './deviceCommands.ts';
 import { processCommands } from './processCommands.ts';
 import { runCommands } from './runCommands.ts';
@@ -13,6 +14,7 @@ export function registerCommands(services: Services): Disposable {
   const table: CommandTable<CommandId> = {
     ...deviceCommands(services),
     ...processCommands(services),
+    ...debugCommands(services),
     ...runCommands(services),
     ...setupCommands(services),
   };

@@ -1,6 +1,7 @@
 import type * as vscode from 'vscode';
 import type { Fleet } from '../../client/fleet.ts';
 import type { LogDocuments } from '../documents/logDocuments.ts';
+import type { DebugUrls } from '../debug/debugUrls.ts';
 import type { MadeDocuments } from '../documents/madeDocuments.ts';
 import type { CommandId } from '../ids.ts';
 import type { Mover } from '../moves/mover.ts';
@@ -19,6 +20,7 @@ export interface Services {
   readonly logs: LogDocuments;
   readonly mover: Mover;
   readonly terminals: Terminals;
+  readonly debugUrls: DebugUrls;
   readonly tree: DevicesTree;
 }
 

@@ -131,10 +131,21 @@ function processContext(info: ProcessInfo, away: boolean): string {
   if (away) return [...words, 'away'].join(' ');
   words.push('present');
   if (isAlive(info)) words.push('alive', 'movable');
+  if ((isAlive(info) || info.state === 'moving') && runsNode(info)) words.push('debuggable');
   if (isEnded(info)) words.push('ended');
   if (info.state === 'moving' && !isReleased(info)) words.push('cancellable');
   if (info.hasTerminal && (isAlive(info) || info.state === 'moving')) words.push('terminal');
   return words.join(' ');
+}
+
+/** Programs that are Node.js, or start it. Decides what is offered at hand only; the agent looks at the process itself. */
+const nodePrograms = /(^|[/\s])(node|nodejs|npm|npx|pnpm|yarn|tsx|ts-node)(?=$|[\s\d.-])/;
+
+function runsNode(info: ProcessInfo): boolean {
+  const [program = ''] = info.command;
+  const commands = (nodes: readonly ProcessNode[]): string[] =>
+    nodes.flatMap(({ command, children }) => [command, ...commands(children)]);
+  return [program, ...commands(info.tree)].some((each) => nodePrograms.test(each));
 }
 
 /** Past the release a move goes through; there is nothing to cancel. */

@@ -20,10 +20,14 @@ export class Terminals implements Disposable {
     });
   }
 
-  show(device: Device, { id, name }: ProcessInfo): void {
+  show(
+    device: Device,
+    { id, name }: ProcessInfo,
+    options: { readonly preserveFocus?: boolean } = {},
+  ): void {
     const known = this.#tabs.get(id);
     if (known !== undefined) {
-      known.show();
+      known.show(options.preserveFocus);
       return;
     }
     const session = new TerminalSession(this.#fleet, device, id);
@@ -33,7 +37,7 @@ export class Terminals implements Disposable {
       iconPath: new vscode.ThemeIcon('arrow-swap'),
     });
     this.#tabs.set(id, tab);
-    tab.show();
+    tab.show(options.preserveFocus);
   }
 
   /** All that the process has written and the device has kept. */
