@@ -62,7 +62,8 @@ type Named = readonly [name: string, type: DebugProtocol.CompletionItemType];
 
 /** The expression before a trailing dot: a chain of names, literal indexes and calls without arguments is not run. */
 function objectBefore(text: string): string | undefined {
-  const chain = /((?:[\w$]+|\]|\[(?:\d+|"[^"]*"|'[^']*')\])(?:\??\.[\w$#]+|\[(?:\d+|"[^"]*"|'[^']*')\])*)\??\.$/;
+  const chain =
+    /((?:[\w$]+|\]|\[(?:\d+|"[^"]*"|'[^']*')\])(?:\??\.[\w$#]+|\[(?:\d+|"[^"]*"|'[^']*')\])*)\??\.$/;
   return chain.exec(text)?.[1];
 }
 

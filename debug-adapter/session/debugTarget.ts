@@ -183,15 +183,9 @@ export class DebugTarget implements Disposable {
         this.#connected.resolve(welcome);
       }),
     );
-    add(
-      this.#connection.onDidRefuse((why) =>
-        this.#refused(new FlickError('refused', why)),
-      ),
-    );
+    add(this.#connection.onDidRefuse((why) => this.#refused(new FlickError('refused', why))));
     add(this.#connection.onDidRestart(() => void this.#restarted()));
-    add(
-      this.sources.onDidLoadSource((loaded) => editor.emit('loadedSource', loaded)),
-    );
+    add(this.sources.onDidLoadSource((loaded) => editor.emit('loadedSource', loaded)));
     add(
       this.breakpoints.onDidChange((breakpoint) =>
         editor.emit('breakpoint', { reason: 'changed', breakpoint }),

@@ -20,15 +20,14 @@ export interface EventBodies {
 }
 
 /** Events that only some editors understand, and the capability that says so. */
-const asksFor: Partial<
-  Record<keyof EventBodies, keyof DebugProtocol.InitializeRequestArguments>
-> = {
-  invalidated: 'supportsInvalidatedEvent',
-  memory: 'supportsMemoryEvent',
-  progressStart: 'supportsProgressReporting',
-  progressUpdate: 'supportsProgressReporting',
-  progressEnd: 'supportsProgressReporting',
-};
+const asksFor: Partial<Record<keyof EventBodies, keyof DebugProtocol.InitializeRequestArguments>> =
+  {
+    invalidated: 'supportsInvalidatedEvent',
+    memory: 'supportsMemoryEvent',
+    progressStart: 'supportsProgressReporting',
+    progressUpdate: 'supportsProgressReporting',
+    progressEnd: 'supportsProgressReporting',
+  };
 
 /** The program at the other end of DAP. */
 export class Editor {

@@ -44,9 +44,7 @@ function formsOf(expression: string, onFrame: boolean): readonly string[] {
   return [
     ...(isLiteral ? [`(${inner}\n)`] : []),
     expression,
-    ...(awaits
-      ? [`(async () => (${inner}\n))()`, `(async () => {${expression}\n})()`]
-      : []),
+    ...(awaits ? [`(async () => (${inner}\n))()`, `(async () => {${expression}\n})()`] : []),
   ];
 }
 

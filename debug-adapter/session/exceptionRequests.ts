@@ -38,9 +38,7 @@ export function exceptionRequests(target: () => DebugTarget): RequestTable {
       const count = filters.length + filterOptions.length;
       return { breakpoints: Array.from({ length: count }, () => ({ verified: true })) };
     }),
-    exceptionInfo: takes(threadArguments, ({ threadId }) =>
-      describeException(target(), threadId),
-    ),
+    exceptionInfo: takes(threadArguments, ({ threadId }) => describeException(target(), threadId)),
   };
 }
 

@@ -24,14 +24,16 @@ export function nameOfCall(
 }
 
 export function nameOfPastCall(
-  call: Protocol.Runtime.CallFrame,
+  { functionName }: Protocol.Runtime.CallFrame,
   original: string | undefined,
   file: string | undefined,
-  isAsync: boolean,
 ): string {
-  const name = original ?? call.functionName;
-  const shown = name === '' ? anonymous(file) : name;
-  return isAsync && !shown.startsWith('async ') ? `async ${shown}` : shown;
+  const name = original ?? functionName;
+  return name === '' ? anonymous(file) : name;
+}
+
+export function nameOfAsync(name: string): string {
+  return name.startsWith('async ') ? name : `async ${name}`;
 }
 
 function anonymous(file: string | undefined): string {

@@ -16,8 +16,6 @@ export interface LiveStackFrame extends FrameBase, LiveFrame {
 export interface PastStackFrame extends FrameBase {
   readonly kind: 'past';
   readonly call: Protocol.Runtime.CallFrame;
-  /** It is an async function that awaits. */
-  readonly isAsync: boolean;
 }
 /** Says how what is above it came about: `await`, `setTimeout`, … */
 export interface SeparatorFrame extends FrameBase {
@@ -27,9 +25,7 @@ export interface SeparatorFrame extends FrameBase {
 export type StackFrame = LiveStackFrame | PastStackFrame | SeparatorFrame;
 
 type NewFrame =
-  | Omit<LiveStackFrame, 'id'>
-  | Omit<PastStackFrame, 'id'>
-  | Omit<SeparatorFrame, 'id'>;
+  Omit<LiveStackFrame, 'id'> | Omit<PastStackFrame, 'id'> | Omit<SeparatorFrame, 'id'>;
 
 /** The frames that the editor may speak of, by the ids it was given. */
 export class FrameTable {

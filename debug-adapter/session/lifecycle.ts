@@ -5,11 +5,7 @@ import { FlickError, type ExitStatus } from '../../protocol/index.ts';
 import type { Disposable } from '../../common/disposable.ts';
 import type { DebugHost, FoundDebuggee } from '../debuggee.ts';
 import { UserError } from '../userError.ts';
-import {
-  attachConfiguration,
-  launchConfiguration,
-  type Configuration,
-} from './configuration.ts';
+import { attachConfiguration, launchConfiguration, type Configuration } from './configuration.ts';
 import { DebugTarget } from './debugTarget.ts';
 import type { Editor } from './editor.ts';
 import { sentenceOf } from './failures.ts';
@@ -89,7 +85,8 @@ export class Lifecycle implements Disposable {
   }
 
   async #begin(configuration: Configuration, context: RequestContext): Promise<void> {
-    if (this.#beginning !== undefined) throw new UserError('This session debugs something already.');
+    if (this.#beginning !== undefined)
+      throw new UserError('This session debugs something already.');
     this.#beginning = this.#reach(configuration, context);
     try {
       await this.#beginning;

@@ -2,7 +2,7 @@ import type { DebugProtocol } from '@vscode/debugprotocol';
 import * as v from 'valibot';
 import type { DebugTarget } from './debugTarget.ts';
 import type { StackFrame } from './frames.ts';
-import { nameOfCall, nameOfPastCall } from './frameNames.ts';
+import { nameOfAsync, nameOfCall, nameOfPastCall } from './frameNames.ts';
 import { count, takes, threadArguments, type RequestTable } from './requests.ts';
 
 const stackTraceArguments = v.looseObject({
@@ -20,13 +20,19 @@ export function stackRequests(target: () => DebugTarget): RequestTable {
       const start = args.startFrame ?? 0;
       const end = args.levels === undefined || args.levels === 0 ? Infinity : start + args.levels;
       const frames = await stack.slice(start, end, signal);
-      const stackFrames = await Promise.all(frames.map((frame) => describe(target(), frame)));
+      const stackFrames = await Promise.all(
+        frames.map((frame) => describe(target(), frame, stack.isAsync(frame))),
+      );
       return { stackFrames, totalFrames: stack.total };
     }),
   };
 }
 
-async function describe(target: DebugTarget, frame: StackFrame): Promise<DebugProtocol.StackFrame> {
+async function describe(
+  target: DebugTarget,
+  frame: StackFrame,
+  isAsync: boolean,
+): Promise<DebugProtocol.StackFrame> {
   const { id, thread } = frame;
   if (frame.kind === 'separator') {
     const name = `after ${frame.label}`;
@@ -35,12 +41,13 @@ async function describe(target: DebugTarget, frame: StackFrame): Promise<DebugPr
   const at = frame.kind === 'live' ? frame.frame.location : frame.call;
   const { source, line, column, name, skipped } = await target.sources.locate(thread.cdp, at);
   const file = source.path ?? source.name;
+  const shown =
+    frame.kind === 'live'
+      ? nameOfCall(frame.frame, name, file)
+      : nameOfPastCall(frame.call, name, file);
   return {
     id,
-    name:
-      frame.kind === 'live'
-        ? nameOfCall(frame.frame, name, file)
-        : nameOfPastCall(frame.call, name, file, frame.isAsync),
+    name: isAsync ? nameOfAsync(shown) : shown,
     source,
     line,
     column,

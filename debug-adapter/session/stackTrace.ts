@@ -7,6 +7,7 @@ export class StackTrace {
   readonly #thread: DebugThread;
   readonly #table: FrameTable;
   readonly #frames: StackFrame[];
+  readonly #awaiting = new Set<StackFrame>();
   /** The asynchronous part that has not been read yet. */
   #rest: Protocol.Runtime.StackTrace | Protocol.Runtime.StackTraceId | undefined;
 
@@ -37,6 +38,11 @@ export class StackTrace {
     return this.#frames.slice(start, end);
   }
 
+  /** True for a call of an async function, as far as is known: one that has awaited. */
+  isAsync(frame: StackFrame): boolean {
+    return this.#awaiting.has(frame);
+  }
+
   /** How many frames there are, as far as is known. */
   get total(): number {
     return this.#frames.length + (this.#rest === undefined ? 0 : 1);
@@ -51,12 +57,23 @@ export class StackTrace {
     this.#rest = trace.parent ?? trace.parentId;
     if (callFrames.length === 0) return;
     const thread = this.#thread;
+    if (description === 'await') this.#markAwaiting();
     if (description !== undefined && description !== '') {
       this.#frames.push(this.#table.add({ kind: 'separator', thread, label: description }));
     }
-    callFrames.forEach((call, index) => {
-      const isAsync = index === 0 && description === 'await';
-      this.#frames.push(this.#table.add({ kind: 'past', thread, call, isAsync }));
-    });
+    for (const call of callFrames) {
+      this.#frames.push(this.#table.add({ kind: 'past', thread, call }));
+    }
+  }
+
+  /** What went on after an `await` is an async function: the outermost one of the program's since the last separator. */
+  #markAwaiting(): void {
+    for (const each of [...this.#frames].reverse()) {
+      if (each.kind === 'separator') return;
+      const { url } = each.kind === 'live' ? each.frame : each.call;
+      if (url.startsWith('node:')) continue;
+      this.#awaiting.add(each);
+      return;
+    }
   }
 }

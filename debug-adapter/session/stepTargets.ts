@@ -1,6 +1,7 @@
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { Protocol } from '../cdp.ts';
 import type { Sources } from '../sources/sources.ts';
+import type { ThreadStop } from './debugThread.ts';
 import type { LiveStackFrame } from './frames.ts';
 
 interface Call {
@@ -46,9 +47,7 @@ function nextStatement(
   locations: readonly Protocol.Debugger.BreakLocation[],
   from: Protocol.Debugger.Location,
 ): Protocol.Debugger.Location | undefined {
-  return locations.find(
-    (each) => each.type !== 'call' && isBefore(from, each),
-  );
+  return locations.find((each) => each.type !== 'call' && isBefore(from, each));
 }
 
 function isBefore(
@@ -67,29 +66,54 @@ function nameAt(line: string, column: number): string {
   return after === '' ? '' : `${before}${after}`;
 }
 
+/**
+ * Where a function that would be called begins, if that can be told without changing anything: a statement may begin
+ * where its last call does, so that going to the call itself would not go anywhere.
+ */
+export async function findCallee(
+  { stop, frame }: LiveStackFrame,
+  { name }: Call,
+): Promise<Protocol.Debugger.Location | undefined> {
+  const { result } = await stop.thread.send('Debugger.evaluateOnCallFrame', {
+    callFrameId: frame.callFrameId,
+    expression: name.replace(/^new\s+/, ''),
+    throwOnSideEffect: true,
+    silent: true,
+  });
+  if (result.type !== 'function' || result.objectId === undefined) return undefined;
+  const { internalProperties } = await stop.thread.send('Runtime.getProperties', {
+    objectId: result.objectId,
+    ownProperties: true,
+  });
+  const place = internalProperties?.find((each) => each.name === '[[FunctionLocation]]');
+  return place?.value?.value as Protocol.Debugger.Location | undefined;
+}
+
 /** The calls that the editor was offered, by the ids it was given. */
 export class StepTargets {
-  #locations = new Map<number, Protocol.Debugger.Location>();
+  #offered = new Map<number, { readonly frame: LiveStackFrame; readonly call: Call }>();
   #lastId = 0;
 
   async hand(
     calls: readonly Call[],
-    { thread }: LiveStackFrame,
+    frame: LiveStackFrame,
     sources: Sources,
   ): Promise<DebugProtocol.StepInTarget[]> {
-    this.#locations = new Map();
+    this.#offered = new Map();
     return await Promise.all(
-      calls.map(async ({ name, location }) => {
+      calls.map(async (call) => {
         this.#lastId += 1;
         const id = this.#lastId;
-        this.#locations.set(id, location);
-        const { line, column } = await sources.locate(thread.cdp, location);
-        return { id, label: name, line, column };
+        this.#offered.set(id, { frame, call });
+        const { line, column } = await sources.locate(frame.thread.cdp, call.location);
+        return { id, label: call.name, line, column };
       }),
     );
   }
 
-  get(id: number): Protocol.Debugger.Location | undefined {
-    return this.#locations.get(id);
+  /** The call that was offered by this id, while its frame stands as it did. */
+  get(id: number, stop: ThreadStop): { frame: LiveStackFrame; call: Call } | undefined {
+    const offered = this.#offered.get(id);
+    return offered?.frame.stop === stop ? offered : undefined;
   }
 }

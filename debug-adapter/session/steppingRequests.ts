@@ -3,8 +3,7 @@ import { CdpError } from '../cdp.ts';
 import { UserError } from '../userError.ts';
 import type { DebugTarget } from './debugTarget.ts';
 import { count, frameArguments, takes, threadArguments, type RequestTable } from './requests.ts';
-import { isSamePlace } from './stops.ts';
-import { findStepTargets } from './stepTargets.ts';
+import { findCallee, findStepTargets } from './stepTargets.ts';
 
 const stepInArguments = v.looseObject({
   ...threadArguments.entries,
@@ -28,18 +27,19 @@ export function steppingRequests(target: () => DebugTarget): RequestTable {
     stepIn: takes(stepInArguments, async ({ threadId, targetId }, { answered }) => {
       const { threads, stepTargets } = target();
       const thread = threads.get(threadId);
-      const [top] = thread.stopped.paused.callFrames;
-      const location = targetId === undefined ? undefined : stepTargets.get(targetId);
-      if (location === undefined || top === undefined || isSamePlace(location, top.location)) {
+      const offered =
+        targetId === undefined ? undefined : stepTargets.get(targetId, thread.stopped);
+      if (offered === undefined) {
         await threads.run(thread, 'stepIn', answered);
         return;
       }
-      // First to the call itself, with its arguments evaluated; from there the step enters it.
+      const callee = await findCallee(offered.frame, offered.call);
       await threads.leave(thread, 'stepIn', answered, async () => {
-        thread.stepTarget = location;
+        // One that cannot be looked up is entered from the call itself, once its arguments have been evaluated.
+        if (callee === undefined) thread.stepTarget = offered.call.location;
         await thread.cdp.send('Debugger.continueToLocation', {
-          location,
-          targetCallFrames: 'current',
+          location: callee ?? offered.call.location,
+          targetCallFrames: callee === undefined ? 'current' : 'any',
         });
       });
     }),
@@ -75,4 +75,3 @@ export function steppingRequests(target: () => DebugTarget): RequestTable {
     }),
   };
 }
-

@@ -42,7 +42,8 @@ export async function judgeStop(
       },
     };
   }
-  if (thread.pauseAsked) return { kind: 'stop', reason: { reason: 'pause', description: 'Paused' } };
+  if (thread.pauseAsked)
+    return { kind: 'stop', reason: { reason: 'pause', description: 'Paused' } };
   if (thread.motion === 'continue') {
     if (hit === 'elsewhere') return { kind: 'goOn', motion: 'continue' };
     const description = 'Paused on a debugger statement';

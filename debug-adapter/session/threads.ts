@@ -86,7 +86,11 @@ export class Threads implements Disposable {
    * Lets a stopped thread run. Asked again before it was carried out (the process is on its way, say), it happens once.
    * @param answered settles when the editor knows; it hears of the next stop only then
    */
-  async run(thread: DebugThread, motion: keyof typeof requestOf, answered: Promise<void>): Promise<void> {
+  async run(
+    thread: DebugThread,
+    motion: keyof typeof requestOf,
+    answered: Promise<void>,
+  ): Promise<void> {
     await this.leave(thread, motion, answered, () => thread.cdp.send(requestOf[motion]));
   }
 
