@@ -5,6 +5,7 @@ import { registerAdopt } from './commands/adopt.ts';
 import { registerAttach } from './commands/attach.ts';
 import { registerCheck } from './commands/check.ts';
 import { registerDebugUrl } from './commands/debugUrl.ts';
+import { registerDap } from './commands/dap.ts';
 import { registerDevice } from './commands/device.ts';
 import { registerDoctor } from './commands/doctor.ts';
 import { registerForget } from './commands/forget.ts';
@@ -36,6 +37,7 @@ function buildProgram(cli: Cli, setStatus: SetStatus): Command {
   registerKill(program, cli);
   registerWait(program, cli);
   registerForget(program, cli);
+  registerDap(program, cli);
   registerVersion(program, cli);
   return program;
 }

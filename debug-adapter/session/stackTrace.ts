@@ -2,6 +2,9 @@ import type { Protocol } from '../cdp.ts';
 import type { DebugThread, ThreadStop } from './debugThread.ts';
 import type { FrameTable, StackFrame } from './frames.ts';
 
+/** Function of Node.js that what awaited goes on in; frames that stand still do not tell their file. */
+const microtasks = 'processTicksAndRejections';
+
 /** The frames of a stop: those that stand still, then those that led there asynchronously. */
 export class StackTrace {
   readonly #thread: DebugThread;
@@ -70,8 +73,8 @@ export class StackTrace {
   #markAwaiting(): void {
     for (const each of [...this.#frames].reverse()) {
       if (each.kind === 'separator') return;
-      const { url } = each.kind === 'live' ? each.frame : each.call;
-      if (url.startsWith('node:')) continue;
+      const { functionName } = each.kind === 'live' ? each.frame : each.call;
+      if (functionName === microtasks) continue;
       this.#awaiting.add(each);
       return;
     }
