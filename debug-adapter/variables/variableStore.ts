@@ -106,6 +106,7 @@ export class VariableStore {
         }
         const shadowed = await this.#scopes.isShadowed(frame, index, name, signal);
         const result = await setScopeVariable(frame, index, name, value, shadowed, signal);
+        this.#scopes.didSet(frame, index, name, result);
         return this.present(frame.stop.thread, result, { evaluateName: name, format, frame });
       }
       case 'range':
@@ -130,6 +131,7 @@ export class VariableStore {
     signal: AbortSignal,
   ): Promise<DebugProtocol.SetExpressionResponse['body']> {
     const result = await evaluate(thread, frame, `${expression} = (${value}\n)`, signal);
+    if (frame !== undefined) this.#scopes.didChange(frame.stop);
     return this.present(thread, result, { evaluateName: expression, format, frame });
   }
 
@@ -185,6 +187,11 @@ export class VariableStore {
     signal: AbortSignal,
   ): Promise<NonNullable<DebugProtocol.WriteMemoryResponse['body']>> {
     return this.#memories.write(args, signal);
+  }
+
+  /** Something was evaluated that may have changed variables: what is shown next is read anew. */
+  didChange(stop: Stop): void {
+    this.#scopes.didChange(stop);
   }
 
   /** Forgets what belonged to a stop: the thread runs on. */
