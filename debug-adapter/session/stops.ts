@@ -26,6 +26,8 @@ export async function judgeStop(
   options: JudgeOptions,
 ): Promise<Verdict> {
   const { paused } = stop;
+  // With exceptions asked for, V8 also stops at assertions of `console`, which throw nothing.
+  if (paused.reason === 'assert' && !thread.pauseAsked) return { kind: 'goOn', motion: 'continue' };
   if (isException(paused)) return { kind: 'stop', reason: exceptionReason(paused) };
   const entry = options.entryBreakpoint();
   if (entry !== undefined && paused.hitBreakpoints?.includes(entry) === true) {

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import type { LinkState } from '../../../debug-adapter/debuggee.ts';
+import { RuntimeConnection } from '../../../debug-adapter/runtimeConnection.ts';
+import { FlickError } from '../../../protocol/index.ts';
 import { assertGolden } from './golden.ts';
 import { openScene, requireNode, versions, type Scene } from './scene.ts';
 
@@ -106,17 +108,23 @@ for (const node of versions) {
         scene.breakAt('// first'),
       );
       await talk.event('stopped');
+      // The runtime stays for as long as anybody debugs: here somebody else does, who is not away for so long.
+      const link = debuggee.link();
+      const other = new RuntimeConnection(link, 60_000);
+      const connected = new Promise((resolve) => other.onDidConnect(resolve));
+      link.start();
+      await connected;
       debuggee.breakLink(500);
       await talk.event('continued');
       await talk.output(/out of reach for too long/);
       await talk.event('stopped');
       await talk.ask('continue', { threadId: 1 });
+      other.dispose();
       assertGolden('ranOn', talk.transcript);
     });
 
     it('ends with an error when the process cannot be debugged any more', async () => {
       const { talk, debuggee } = scene;
-      const { FlickError } = await import('../../../protocol/index.ts');
       await stopAtFirst();
       debuggee.setState({
         kind: 'refused',
