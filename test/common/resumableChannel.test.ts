@@ -109,7 +109,7 @@ describe('a resumable channel', () => {
       '{"a":1}',
     ]) {
       const talk = new Conversation();
-      assert.throws(() => talk.a.receive(line), undefined, line);
+      assert.throws(() => talk.a.receive(line), Error, line);
       assert.deepEqual(talk.heard.a, []);
     }
   });
