@@ -93,6 +93,7 @@ export class DebugTarget implements Disposable {
         editor,
         connection: this.#connection,
         configured: this.#configured.promise,
+        hasEnded: () => this.#hasEnded,
         enable: (thread) => this.#enable(thread),
         judge: async (thread, stop) => {
           const verdict = await judgeStop(thread, stop, {

@@ -54,6 +54,9 @@ async function answer(
   await target.console.flush();
   if (exceptionDetails !== undefined) {
     const thrown = exceptionDetails.exception;
+    if (context === 'hover' && thrown?.className === 'EvalError') {
+      throw new UserError('Looking at this would run code that changes the program.');
+    }
     if (context !== 'repl') {
       throw new UserError(thrown === undefined ? exceptionDetails.text : headlineOf(thrown));
     }

@@ -129,7 +129,8 @@ export class FlickDebugSession extends DebugSession {
       if (!immediate.has(command)) await this.#lifecycle.whenBegun();
       const args = shiftPositions(request.arguments as unknown, negative(this.#shift));
       const body = await handle(args, { signal: abort.signal, answered });
-      if (body !== undefined) response.body = shiftPositions(body, this.#shift);
+      if (typeof body === 'object' && body !== null)
+        response.body = shiftPositions(body, this.#shift);
     } catch (error) {
       this.#logger.log('debug', `The request ${command} failed.`, { error: messageOf(error) });
       fail(response, this.#explain(error));

@@ -17,8 +17,8 @@ export class Cancelled extends Error {
   }
 }
 
-export type RequestHandler = (args: unknown, context: RequestContext) => Promise<object | void>;
-/** Handlers of DAP requests by command; what they return is the body of the response. */
+export type RequestHandler = (args: unknown, context: RequestContext) => Promise<unknown>;
+/** Handlers of DAP requests by command; an object that they return is the body of the response. */
 export type RequestTable = Readonly<Record<string, RequestHandler>>;
 
 /**
@@ -27,10 +27,7 @@ export type RequestTable = Readonly<Record<string, RequestHandler>>;
  */
 export function takes<S extends v.GenericSchema>(
   schema: S,
-  handle: (
-    args: v.InferOutput<S>,
-    context: RequestContext,
-  ) => Promise<object | void> | object | void,
+  handle: (args: v.InferOutput<S>, context: RequestContext) => unknown,
 ): RequestHandler {
   return async (args, context) => {
     const parsed = v.safeParse(schema, withoutNulls(args ?? {}));

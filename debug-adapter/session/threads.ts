@@ -1,6 +1,6 @@
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import { DisposableStore, type Disposable } from '../../common/disposable.ts';
-import type { CdpThread } from '../cdp.ts';
+import { DebuggeeGone, type CdpThread } from '../cdp.ts';
 import type { FlickEvents } from '../../protocol/index.ts';
 import type { RuntimeConnection } from '../runtimeConnection.ts';
 import { UserError } from '../userError.ts';
@@ -14,6 +14,7 @@ export interface ThreadsOptions {
   readonly connection: RuntimeConnection;
   /** Settles when the editor has said all it wants to say before the program runs: it hears of no stop before. */
   readonly configured: Promise<void>;
+  readonly hasEnded: () => boolean;
   /** Begins to debug a thread. */
   readonly enable: (thread: CdpThread) => Promise<void>;
   /** What to make of a stop. */
@@ -108,9 +109,15 @@ export class Threads implements Disposable {
         `The thread “${thread.title}” has still to do what it was asked to do before.`,
       );
     }
-    const done = send().then(() => {
-      if (thread.stop === stop) this.#over(thread);
-    });
+    const hadEnded = this.#options.hasEnded();
+    const done = send()
+      .catch((error: unknown) => {
+        // Let run, it may end before it can say so.
+        if (hadEnded || !(error instanceof DebuggeeGone)) throw error;
+      })
+      .then(() => {
+        if (thread.stop === stop) this.#over(thread);
+      });
     const before = { motion: thread.motion, told: thread.told };
     thread.leaving = { motion, done };
     thread.motion = motion;

@@ -14,6 +14,7 @@ function paint(colour, count) {
   return colour.repeat(doubled); // in paint
 }
 globalThis.settings = settings;
+globalThis.change = touch;
 setInterval(() => paint(settings.colour, 1), 20);
 `;
 
@@ -42,13 +43,13 @@ for (const node of versions) {
         talk.ask('evaluate', { expression, context, frameId });
       await evaluate('doubled + 1', 'watch');
       await evaluate('colour', 'hover');
-      await talk.askInVain('evaluate', { expression: 'touch()', context: 'hover', frameId });
+      await talk.askInVain('evaluate', { expression: 'change()', context: 'hover', frameId });
       await talk.askInVain('evaluate', { expression: 'missing', context: 'watch', frameId });
-      await evaluate('touch()', 'repl');
+      await evaluate('change()', 'repl');
       await evaluate('colour', 'clipboard');
       await evaluate('const sum = doubled +\\n  40;\\nsum'.replaceAll('\\n', '\n'), 'repl');
       await evaluate('{ one: 1 }', 'repl');
-      await evaluate('doubled = 7', 'repl').catch(() => undefined);
+      await evaluate('missing.size', 'repl');
       const { targets } = await talk.ask<{ targets: { label: string }[] }>('completions', {
         text: 'dou',
         column: 4,

@@ -29,6 +29,7 @@ export async function openScene(source: string, node: Version): Promise<Scene> {
   const debuggee = await LocalDebuggee.start(`\n${source}`, { node });
   const talk = new Conversation(debuggee.host);
   talk.hide(debuggee.script, '<program.js>');
+  talk.hide(/\(node:[^)]*\)/g, '(<Node.js>)');
   const lines = `\n${source}`.split('\n');
   const line = (text: string): number => {
     const index = lines.findIndex((each) => each.includes(text));
