@@ -45,12 +45,12 @@ describe('flick dap', () => {
       const messages = readAll(stdout);
       const answers = messages.filter(({ type }) => type === 'response');
       assert.deepEqual(
-        answers.map(({ command, success }) => [command, success]),
-        [
+        new Map(answers.map(({ command, success }) => [command, success])),
+        new Map([
           ['initialize', true],
           ['threads', false],
           ['disconnect', true],
-        ],
+        ]),
       );
     } finally {
       home.remove();
