@@ -4,13 +4,15 @@ import { FlickError, type Debuggee } from '../../protocol/index.ts';
 import { isPortTaken, findInspector, listenersOf, type InspectorAddress } from './inspectorPort.ts';
 import { freeDebugPort } from './debugPort.ts';
 import { runtimeSource } from './runtimeSource.ts';
-import { usr1Handler } from './signalHandlers.ts';
+import { usr1Handler, type Usr1Handler } from './signalHandlers.ts';
 
 /** The port that Node.js opens its inspector on unless told otherwise. */
 const defaultPort = 9229;
 /** How long a process may take to open its inspector, in ms, and how often is looked. */
 const openPatience = 3_000;
 const openInterval = 10;
+/** How long a process may take until it listens to the signal, in ms: before that the signal would end it. */
+const startPatience = 2_000;
 /** How long the inspector may take to evaluate one expression, in ms: a main thread that computes is interrupted. */
 const evaluatePatience = 5_000;
 /** A process that was busy opens its inspector when it gets to it; that is then closed again. In ms. */
@@ -55,7 +57,7 @@ export async function injectRuntime(debuggee: Debuggee, folder: string): Promise
 
 /** @throws {FlickError} when the signal would not do what it is meant to do */
 async function refuseIfUnwilling({ pid, command }: Debuggee): Promise<void> {
-  switch (await usr1Handler(pid)) {
+  switch (await settledUsr1Handler(pid)) {
     case 'program':
       throw new FlickError(
         'notSupported',
@@ -73,6 +75,16 @@ async function refuseIfUnwilling({ pid, command }: Debuggee): Promise<void> {
       );
     case 'node':
     case 'unknown':
+  }
+}
+
+/** A process that has just been started gets the time to come to the point where it listens. */
+async function settledUsr1Handler(pid: number): Promise<Usr1Handler> {
+  const deadline = performance.now() + startPatience;
+  for (;;) {
+    const handler = await usr1Handler(pid);
+    if (handler !== 'nobody' || performance.now() > deadline) return handler;
+    await delay(openInterval);
   }
 }
 

@@ -1,0 +1,7 @@
+// A main thread that never comes back to its event loop.
+let turns = 0;
+function turn() {
+  turns += 1;
+}
+console.log('turning');
+for (;;) turn();

@@ -1,0 +1,14 @@
+// Something to debug: `add` is called all the time, and everything that it knows shows in the output.
+let total = 0;
+const depot = { shelf: { box: { label: 'kept' } } };
+function add(amount) {
+  const before = total; // first
+  total += amount; // second
+  return before; // third
+}
+let beat = 0;
+setInterval(() => {
+  add(2);
+  beat += 1;
+  console.log(`beat ${beat} total ${total} ${depot.shelf.box.label}`);
+}, 50);
