@@ -66,7 +66,9 @@ describe('contact between an editor and a process', () => {
     await talk.event('stopped');
     const link = debuggee.link();
     const watcher = new RuntimeConnection(link, 60_000);
+    const connected = new Promise((resolve) => watcher.onDidConnect(resolve));
     link.start();
+    await connected;
     const count = async (): Promise<unknown> =>
       (await watcher.main.send('Runtime.evaluate', { expression: 'count' })).result.value;
     await talk.send('disconnect');

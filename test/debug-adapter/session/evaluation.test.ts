@@ -16,6 +16,7 @@ function paint(colour, count) {
 globalThis.settings = settings;
 globalThis.change = touch;
 setInterval(() => paint(settings.colour, 1), 20);
+console.log('ready');
 `;
 
 for (const node of versions) {
@@ -83,6 +84,7 @@ for (const node of versions) {
     it('evaluates in the running program, with await and require', async () => {
       const { talk } = scene;
       await talk.begin({ process: 'program' });
+      await talk.output(/ready/);
       const evaluate = (expression: string): Promise<unknown> =>
         talk.ask('evaluate', { expression, context: 'repl' });
       await evaluate('await Promise.resolve(settings.size + 1)');
