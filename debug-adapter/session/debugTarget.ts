@@ -72,14 +72,13 @@ export class DebugTarget implements Disposable {
     });
     this.sources = this.#disposables.add(
       new Sources({
-        thread: this.#connection.main,
         place: () => this.#move.place,
         workspaceFolders,
         ...configuration,
         onWarning: (text) => editor.say(text),
       }),
     );
-    this.breakpoints = new Breakpoints({ sources: this.sources, thread: this.#connection.main });
+    this.breakpoints = new Breakpoints({ sources: this.sources });
     this.console = this.#disposables.add(
       new ProgramConsole({
         editor,
@@ -197,7 +196,11 @@ export class DebugTarget implements Disposable {
   async #enable(thread: CdpThread): Promise<void> {
     this.sources.attach(thread);
     this.console.attach(thread);
-    await this.#switchOn(thread);
+    const switchedOn = this.#switchOn(thread);
+    this.breakpoints.attach(thread);
+    await switchedOn;
+    // A thread of the program waits until its breakpoints are set.
+    if (thread.thread !== 0) await thread.send('Runtime.runIfWaitingForDebugger');
   }
 
   async #switchOn(thread: CdpThread): Promise<void> {
@@ -206,7 +209,6 @@ export class DebugTarget implements Disposable {
       thread.send('Debugger.enable'),
       thread.send('Debugger.setAsyncCallStackDepth', { maxDepth: asyncDepth }),
       thread.send('Flick.setExceptions', this.#exceptions),
-      ...(thread.thread === 0 ? [] : [thread.send('Runtime.runIfWaitingForDebugger')]),
     ]);
   }
 
