@@ -14,9 +14,11 @@ import { findDebuggees } from './debuggees.ts';
 import { injectRuntime } from './injection.ts';
 import { debugFolder, wakeAny } from './place.ts';
 
-/** How long a runtime that was just loaded or woken may take to listen, in ms, and how often is looked. */
+/** How long a runtime that was just loaded may take to listen, in ms, and how often is looked. */
 const listenPatience = 5_000;
 const listenInterval = 5;
+/** How long a runtime that stood by may take to come back, in ms; another one is loaded then. */
+const returnPatience = 1_000;
 /** How long a runtime may take to get ready for a move, in ms. */
 const parkPatience = 2_000;
 /** The keeper keeps the inspector's chatter off the terminal while somebody debugs; renewed in time. In ms. */
@@ -37,8 +39,6 @@ interface Debugged {
   turn: Promise<unknown>;
   /** The handoff that the runtimes stand by for. */
   parked: string | undefined;
-  /** Runtimes were here before or came along: they are waited for before new ones are loaded. */
-  expected: boolean;
   readonly streams: Set<Socket>;
   hush: NodeJS.Timeout | undefined;
 }
@@ -90,7 +90,6 @@ export class DebugRuntimes {
   async wake(managed: ManagedProcess, handoff: string, expected: boolean): Promise<void> {
     const debugged = this.#of(managed);
     if (!expected && debugged.parked !== handoff) return;
-    debugged.expected = true;
     debugged.parked = undefined;
     try {
       await wakeRuntimes(managed, handoff);
@@ -121,17 +120,13 @@ export class DebugRuntimes {
     managed.requireHere();
     if (debugged.parked !== undefined) throw beingMoved(managed);
     const debuggee = await this.#choose(managed, innerPid);
-    const path = join(
-      viewOf(managed, debuggee),
-      debugFolder(managed.id),
-      String(debuggee.innerPid),
-    );
+    const folder = join(viewOf(managed, debuggee), debugFolder(managed.id));
+    const path = join(folder, String(debuggee.innerPid));
     await this.#hush(managed, debugged);
     const socket =
       (await connectTo(path)) ??
-      (debugged.expected ? await this.#awaitSocket(path, debuggee, 1_000) : undefined) ??
+      (await this.#awaitReturning(managed, debuggee, folder)) ??
       (await this.#load(managed, debuggee, path));
-    debugged.expected = true;
     debugged.streams.add(socket);
     socket.once('close', () => {
       debugged.streams.delete(socket);
@@ -175,15 +170,26 @@ export class DebugRuntimes {
     await injected;
     const socket = await this.#awaitSocket(path, debuggee, listenPatience);
     if (socket !== undefined) return socket;
-    // One that an earlier agent sent to stand by, and nobody woke.
-    await wakeRuntimes(managed, wakeAny);
-    const woken = await this.#awaitSocket(path, debuggee, 1_000);
-    if (woken !== undefined) return woken;
     throw new FlickError(
       'notSupported',
       `The debug runtime in “${managed.record.name}” could not open its socket in /tmp.`,
       { remedy: 'The program needs a /tmp that it may write to.' },
     );
+  }
+
+  /**
+   * A folder without sockets belongs to runtimes that stand by for a move, or have just been woken. Nobody may have woken
+   * them: the agent that sent them to stand by was killed.
+   */
+  async #awaitReturning(
+    managed: ManagedProcess,
+    debuggee: Debuggee,
+    folder: string,
+  ): Promise<Socket | undefined> {
+    const names = await readdir(folder).catch(() => undefined);
+    if (names === undefined || names.some((name) => /^\d+$/.test(name))) return undefined;
+    if (!names.includes('wake')) await wakeRuntimes(managed, wakeAny);
+    return this.#awaitSocket(join(folder, String(debuggee.innerPid)), debuggee, returnPatience);
   }
 
   async #awaitSocket(
@@ -238,7 +244,6 @@ export class DebugRuntimes {
       debugged = {
         turn: Promise.resolve(),
         parked: undefined,
-        expected: false,
         streams: new Set(),
         hush: undefined,
       };

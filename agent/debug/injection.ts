@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { FlickError, type Debuggee } from '../../protocol/index.ts';
+import { readStatus } from '../procfs/status.ts';
 import { isPortTaken, findInspector, listenersOf, type InspectorAddress } from './inspectorPort.ts';
 import { freeDebugPort } from './debugPort.ts';
 import { runtimeSource } from './runtimeSource.ts';
@@ -83,9 +84,17 @@ async function settledUsr1Handler(pid: number): Promise<Usr1Handler> {
   const deadline = performance.now() + startPatience;
   for (;;) {
     const handler = await usr1Handler(pid);
+    await requireAlive(pid);
     if (handler !== 'nobody' || performance.now() > deadline) return handler;
     await delay(openInterval);
   }
+}
+
+/** @throws {FlickError} `processGone` */
+async function requireAlive(pid: number): Promise<void> {
+  const state = (await readStatus(pid))?.state;
+  if (state !== undefined && !['Z', 'X'].includes(state)) return;
+  throw new FlickError('processGone', 'The process ended meanwhile.');
 }
 
 async function awaitInspector(
@@ -97,6 +106,7 @@ async function awaitInspector(
     const listeners = await listenersOf(pid);
     const inspector = listeners.length > 0 ? await findInspector(listeners) : undefined;
     if (inspector !== undefined) return inspector;
+    await requireAlive(pid);
     await delay(openInterval);
   }
   return undefined;

@@ -88,11 +88,12 @@ export class ClientSession {
 
   /** Closes the stream for a move: nobody is counted as away meanwhile. Resolves when it is closed. */
   async park(): Promise<void> {
+    // Nor does it count for one who is away already: the clock may go on while the process stands frozen.
+    clearTimeout(this.#grace);
     const stream = this.#stream;
     if (stream === undefined) return;
     this.#stream = undefined;
     this.#channel.unlink();
-    clearTimeout(this.#grace);
     await new Promise<void>((resolve) => {
       stream.once('close', resolve);
       stream.end();

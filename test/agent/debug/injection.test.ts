@@ -134,6 +134,14 @@ describe('attaching to a process that nobody prepared', function () {
     });
   }
 
+  it('waits for a process that has only just been started', async () => {
+    for (let round = 0; round < 3; round += 1) {
+      const { id } = await launch([process.execPath, '-e', 'setInterval(() => {}, 1000)']);
+      await (await attach(id)).close();
+      await device.request(signalProcess, { id, signal: 'SIGKILL' });
+    }
+  });
+
   it('works while the main thread spins, and in an ES module', async () => {
     const spinning = await program(`console.log('ready'); for (;;) {}`);
     await (await attach(spinning.id)).close();
