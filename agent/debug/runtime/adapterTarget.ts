@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Protocol } from 'devtools-protocol/types/protocol.js';
+import { Deferred } from '../../../common/deferred.ts';
 import type { FlickCommands, FlickEvents } from '../../../protocol/debugRuntime.ts';
 import { BreakpointActions } from './breakpointActions.ts';
 import type { InspectorMessage, InspectorTarget } from './inspectorTarget.ts';
@@ -21,6 +22,15 @@ const resuming = new Set([
   'Debugger.continueToLocation',
   'Debugger.restartFrame',
 ]);
+/** V8 forgets a step under way when breakpoints of the same function change. */
+const changing = new Set([
+  'Flick.setBreakpointByUrl',
+  'Debugger.setBreakpoint',
+  'Debugger.setBreakpointByUrl',
+  'Debugger.removeBreakpoint',
+]);
+/** Changes of breakpoints wait for a step that was asked for just before, but no longer than this, in ms. */
+const stepPatience = 100;
 /** A scope with more variables than this is not sent along with a stop. */
 const maxPushedVariables = 500;
 
@@ -42,6 +52,7 @@ export class AdapterTarget {
   readonly #step = new StepInProgress();
   #exceptions: ExceptionChoice = { caught: false, uncaught: false };
   #pauseAsked = false;
+  #stepTaken: Deferred<void> | undefined;
   #shown: Protocol.Debugger.PausedEvent | undefined;
 
   constructor(target: InspectorTarget, council: PauseCouncil, emit: Emit) {
@@ -58,6 +69,7 @@ export class AdapterTarget {
   }
 
   async handle(method: string, params: object): Promise<unknown> {
+    if (changing.has(method) && this.#stepTaken !== undefined) await this.#stepTaken.promise;
     switch (method) {
       case 'Flick.setBreakpointByUrl':
         return this.#setBreakpoint(params as FlickCommands['Flick.setBreakpointByUrl']['params']);
@@ -125,6 +137,7 @@ export class AdapterTarget {
   }
 
   dispose(): void {
+    this.#stepTaken?.resolve();
     this.#hold.release();
     this.#council.disable(this);
   }
@@ -133,11 +146,24 @@ export class AdapterTarget {
     const kind = steps[method];
     if (kind !== undefined && this.#shown !== undefined) {
       this.#step.begin(kind, this.#shown.callFrames);
+      this.#awaitStep();
     } else if (kind === undefined) this.#step.end();
     this.#pauseAsked = false;
   }
 
+  #awaitStep(): void {
+    this.#stepTaken?.resolve();
+    const taken = new Deferred<void>();
+    this.#stepTaken = taken;
+    const timer = setTimeout(() => taken.resolve(), stepPatience);
+    void taken.promise.then(() => {
+      clearTimeout(timer);
+      if (this.#stepTaken === taken) this.#stepTaken = undefined;
+    });
+  }
+
   #paused(paused: Protocol.Debugger.PausedEvent): void {
+    this.#stepTaken?.resolve();
     let shown = paused;
     this.#council.paused(this, {
       judge: async () => {

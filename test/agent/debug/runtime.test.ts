@@ -130,6 +130,27 @@ setInterval(() => 0, 1000);
       assert.equal((await logged).text, 'n is 0');
     });
 
+    it('loses no step when breakpoints of the function change right after it', async () => {
+      await begin(counting);
+      let stop = next(main.on('Flick.paused'));
+      const set = (lineNumber: number): Promise<{ breakpointId: string }> =>
+        main.send('Flick.setBreakpointByUrl', { url: url(), lineNumber });
+      await set(3);
+      const { breakpointId } = await set(4);
+      await main.send('Flick.start');
+      await stop;
+      stop = next(main.on('Flick.paused'));
+      await Promise.all([
+        main.send('Debugger.stepOver', {}),
+        set(5),
+        main.send('Debugger.removeBreakpoint', { breakpointId }),
+      ]);
+      assert.equal((await stop).paused.callFrames[0]?.location.lineNumber, 4);
+      stop = next(main.on('Flick.paused'));
+      await main.send('Debugger.resume', {});
+      assert.equal((await stop).paused.callFrames[0]?.location.lineNumber, 5);
+    });
+
     it('stops at the third hit, and keeps counting over a broken link', async () => {
       await begin(counting);
       await main.send('Flick.setBreakpointByUrl', {
