@@ -2,13 +2,19 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { FlickError, type Debuggee } from '../../protocol/index.ts';
 import { readStatus } from '../procfs/status.ts';
-import { isPortTaken, findInspector, listenersOf, type InspectorAddress } from './inspectorPort.ts';
+import {
+  defaultInspectorPort,
+  findInspector,
+  isPortTaken,
+  likelyInspectors,
+  listenersOf,
+  type InspectorAddress,
+  type Listener,
+} from './inspectorPort.ts';
 import { freeDebugPort } from './debugPort.ts';
 import { runtimeSource } from './runtimeSource.ts';
 import { usr1Handler, type Usr1Handler } from './signalHandlers.ts';
 
-/** The port that Node.js opens its inspector on unless told otherwise. */
-const defaultPort = 9229;
 /** How long a process may take to open its inspector, in ms, and how often is looked. */
 const openPatience = 3_000;
 const openInterval = 10;
@@ -29,24 +35,30 @@ const lateInterval = 1_000;
 export async function injectRuntime(debuggee: Debuggee, folder: string): Promise<void> {
   const { pid } = debuggee;
   const before = await listenersOf(pid);
-  const own = await findInspector(before);
+  const own = await findInspector(await likelyInspectors(pid, before));
   if (own !== undefined) {
     await load(own, debuggee, folder);
     return;
   }
   await refuseIfUnwilling(debuggee);
-  const restorePort = (await isPortTaken(pid, defaultPort))
-    ? await freeDebugPort(pid, defaultPort)
+  const restorePort = (await isPortTaken(pid, defaultInspectorPort))
+    ? await freeDebugPort(pid, defaultInspectorPort)
     : undefined;
   let opened: InspectorAddress | undefined;
   try {
     process.kill(pid, 'SIGUSR1');
-    opened = await awaitInspector(pid, openPatience);
+    opened = await awaitInspector(pid, before);
   } finally {
     await restorePort?.();
   }
   if (opened === undefined) {
-    void closeLate(debuggee);
+    // The program has opened it by itself, on a port of its choice; the signal changes nothing then.
+    const theirs = await findInspector(before);
+    if (theirs !== undefined) {
+      await load(theirs, debuggee, folder);
+      return;
+    }
+    void closeLate(debuggee, before);
     throw await didNotOpen(debuggee);
   }
   try {
@@ -97,19 +109,25 @@ async function requireAlive(pid: number): Promise<void> {
   throw new FlickError('processGone', 'The process ended meanwhile.');
 }
 
+/** @param before the ports that the process listened on before it was asked to open its inspector */
 async function awaitInspector(
   pid: number,
-  patience: number,
+  before: readonly Listener[],
 ): Promise<InspectorAddress | undefined> {
-  const deadline = performance.now() + patience;
+  const deadline = performance.now() + openPatience;
   while (performance.now() < deadline) {
-    const listeners = await listenersOf(pid);
-    const inspector = listeners.length > 0 ? await findInspector(listeners) : undefined;
+    const inspector = await findInspector(newOnes(await listenersOf(pid), before));
     if (inspector !== undefined) return inspector;
     await requireAlive(pid);
     await delay(openInterval);
   }
   return undefined;
+}
+
+function newOnes(now: readonly Listener[], before: readonly Listener[]): readonly Listener[] {
+  return now.filter(
+    ({ host, port }) => !before.some((each) => each.host === host && each.port === port),
+  );
 }
 
 async function load(
@@ -204,11 +222,11 @@ function evaluation(id: number, expression: string): string {
 }
 
 /** The signal stays with a process that was too busy for it; what it opens then is not left open. */
-async function closeLate({ pid }: Debuggee): Promise<void> {
+async function closeLate({ pid }: Debuggee, before: readonly Listener[]): Promise<void> {
   const deadline = performance.now() + lateWatch;
   while (performance.now() < deadline) {
     await delay(lateInterval, undefined, { ref: false });
-    const inspector = await findInspector(await listenersOf(pid));
+    const inspector = await findInspector(newOnes(await listenersOf(pid), before));
     if (inspector === undefined) continue;
     await closeInspector(inspector);
     return;
@@ -216,11 +234,11 @@ async function closeLate({ pid }: Debuggee): Promise<void> {
 }
 
 async function didNotOpen({ pid, command }: Debuggee): Promise<FlickError> {
-  const taken = await isPortTaken(pid, defaultPort);
+  const taken = await isPortTaken(pid, defaultInspectorPort);
   return new FlickError(
     'notSupported',
     taken
-      ? `${label(command, pid)} could not open its debugger: port ${defaultPort} is taken by another program.`
+      ? `${label(command, pid)} could not open its debugger: port ${defaultInspectorPort} is taken by another program.`
       : `${label(command, pid)} did not open its debugger in ${openPatience / 1000} s. It is busy with something that cannot be interrupted, such as a child that it waits for.`,
     {
       remedy: taken

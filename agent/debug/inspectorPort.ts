@@ -1,6 +1,10 @@
 import { request } from 'node:http';
 import { endpoint, isWildcard, readInet } from '../procfs/inet.ts';
+import { readProc } from '../procfs/read.ts';
 import { socketInodes } from '../processes/tree.ts';
+
+/** The port that Node.js opens its inspector on unless told otherwise. */
+export const defaultInspectorPort = 9229;
 
 /** Where a process's own inspector listens. */
 export interface InspectorAddress {
@@ -33,15 +37,33 @@ export async function isPortTaken(pid: number, port: number): Promise<boolean> {
   return sockets.some(({ state, localPort }) => state === 'LISTEN' && localPort === port);
 }
 
-/** The inspector among the ports of a process; undefined when none of them is one. */
+/**
+ * The inspector among the ports of a process; undefined when none of them is one. Each is asked, so hand in those only
+ * that may be one: other servers can take the question amiss, or keep it waiting.
+ */
 export async function findInspector(
   listeners: readonly Listener[],
 ): Promise<InspectorAddress | undefined> {
-  for (const { host, port } of listeners) {
-    const webSocketUrl = await inspectorUrl(host, port);
-    if (webSocketUrl !== undefined) return { host, port, webSocketUrl };
-  }
-  return undefined;
+  const asked = await Promise.all(
+    listeners.map(async ({ host, port }) => {
+      const webSocketUrl = await inspectorUrl(host, port);
+      return webSocketUrl === undefined ? [] : [{ host, port, webSocketUrl }];
+    }),
+  );
+  return asked.flat()[0];
+}
+
+/** The ports of a process that was not signalled which may be its inspector's. */
+export async function likelyInspectors(
+  pid: number,
+  listeners: readonly Listener[],
+): Promise<readonly Listener[]> {
+  const likely = listeners.filter(({ port }) => port === defaultInspectorPort);
+  if (likely.length === listeners.length) return likely;
+  const words = await Promise.all(
+    ['cmdline', 'environ'].map((file) => readProc(`/proc/${pid}/${file}`)),
+  );
+  return words.some((each) => each?.includes('--inspect') === true) ? listeners : likely;
 }
 
 /** Asks a port whether it is an inspector's. What else listens there gets one small request and is left alone. */

@@ -8,6 +8,7 @@ import { UnderWay } from './underWay.ts';
 
 const program = 'steps.cjs';
 const file = `/root/debugged/${program}`;
+const port = '8199';
 const line = {
   first: lineOf(program, '// first'),
   second: lineOf(program, '// second'),
@@ -32,7 +33,7 @@ describe('a debug session while its process moves', function () {
 
   beforeEach(async () => {
     fleet = fleetOf(fixture);
-    id = await fixture.start('alpha', 'debugged', ['node', file]);
+    id = await fixture.start('alpha', 'debugged', ['node', file, port]);
     // Both agents are there before a link is slow.
     await fixture.flick.run(['ps', '--on', 'beta']);
   });
@@ -100,19 +101,28 @@ describe('a debug session while its process moves', function () {
     await debug.main.send('Debugger.resume', {});
     assert.equal((await debug.stop()).line, line.third, 'nothing stops at the removed one');
     assert.equal(debug.restarts, 0);
-    assert.deepEqual(
-      debug.states.filter(({ kind }) => kind === 'moving').length > 0,
-      true,
+    assert.ok(
+      debug.states.some((state) => state.kind === 'moving'),
       'it was told that the process moves',
     );
   });
 
   it('nothing has happened when the check refuses the move', async () => {
-    await fixture.on('beta', ['mkdir', '-p', '/root/taken']);
-    const holder = await fixture.lab.command('beta', ['true']);
-    assert.ok(holder.argv.length > 0);
+    const listen = `require('node:net').createServer().listen(${port})`;
+    await fixture.on('beta', [
+      ...['sh', '-c', 'cd / && setsid --fork "$@" < /dev/null > /dev/null 2>&1', 'sh'],
+      ...['node', '-e', listen],
+    ]);
+    const holder = await eventually(
+      async () => (await fixture.pidsOf('beta', `^node -e .*listen.${port}`))[0],
+      'somebody else listens',
+    );
     await stopAtFirst();
-    assertSaid(await fixture.refuse(id, 'nowhere'), 1);
+    await eventually(async () => {
+      assertSaid(await fixture.refuse(id, 'beta'), 3, /blocks .*port/i);
+      return true;
+    }, 'the move is refused');
+    await fixture.on('beta', ['kill', '-9', String(holder)]);
     await assertAsBefore();
   });
 

@@ -178,6 +178,26 @@ describe('attaching to a process that nobody prepared', function () {
     assert.equal(answer.status, 200);
   });
 
+  it('asks no server of the program', async () => {
+    const { id } = await program(
+      `require('node:net').createServer(() => console.log('asked')).listen(0, () => console.log('ready'));`,
+    );
+    const begun = performance.now();
+    await (await attach(id)).close();
+    const took = performance.now() - begun;
+    assert.ok(took < 900, `attaching took ${Math.round(took)} ms`);
+    await device.request(signalProcess, { id, signal: 'SIGKILL' });
+    assert.doesNotMatch(await said(id, 'ready'), /asked/);
+  });
+
+  it('uses an inspector that the program has opened by itself on some port', async () => {
+    const { id } = await program(
+      `require('node:inspector').open(0, '127.0.0.1'); console.log('ready'); setInterval(() => {}, 1000);`,
+    );
+    await (await attach(id)).close();
+    await device.request(signalProcess, { id, signal: 'SIGKILL' });
+  });
+
   it('respects a program that listens to SIGUSR1 itself', async () => {
     const info = await program(
       `process.on('SIGUSR1', () => console.log('mine')); console.log('ready'); setInterval(() => {}, 1000);`,

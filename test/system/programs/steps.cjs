@@ -6,6 +6,7 @@ function add(amount) {
   total += amount; // second
   return before; // third
 }
+if (process.argv[2] !== undefined) require('node:net').createServer().listen(process.argv[2]);
 let beat = 0;
 setInterval(() => {
   add(2);
