@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocketServer, type WebSocket } from 'ws';
+import { Deferred } from '../common/deferred.ts';
 import { DisposableStore, type Disposable } from '../common/disposable.ts';
 import { Emitter } from '../common/event.ts';
 import { RuntimeChannel } from '../common/runtimeChannel.ts';
@@ -12,8 +14,11 @@ export interface CdpEndpointOptions {
   /** What tools show as the name of the target. */
   readonly title: string;
   /** A new line to the process for each client. */
-  readonly link: () => DebugLink;
+  readonly link: () => CdpLink;
 }
+
+/** What of a line to a process is used here. */
+export type CdpLink = Pick<DebugLink, 'onDidOpen' | 'onDidChangeState' | 'start' | 'dispose'>;
 
 /** A client that went away is gone: nothing waits for it. But its link may break, and its own machine sleep. In ms. */
 const graceMs = 300_000;
@@ -30,17 +35,19 @@ export class CdpEndpoint implements Disposable {
   readonly #token = randomBytes(16).toString('hex');
   readonly #server: Server;
   readonly #sockets = new WebSocketServer({ noServer: true, maxPayload: maxRuntimeMessage });
-  readonly #clients = new Set<Disposable>();
-  readonly #over = new Emitter<FlickError | undefined>();
+  readonly #clients = new Set<CdpClient>();
+  readonly #over = new Emitter<FlickError>();
   #port = 0;
 
-  /** The process has ended, or cannot be debugged for the reason given. */
-  readonly onDidEnd = this.#over.event;
+  /** The process cannot be debugged, for the reason given. */
+  readonly onDidRefuse = this.#over.event;
 
   private constructor(options: CdpEndpointOptions) {
     this.#options = options;
     this.#server = createServer((request, response) => this.#answer(request, response));
     this.#server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+      // Whoever is turned away may be gone before it hears so.
+      socket.on('error', () => undefined);
       if (!this.#mayEnter(request) || request.url !== `/${this.#token}`) {
         socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
         return;
@@ -68,6 +75,17 @@ export class CdpEndpoint implements Disposable {
   /** Where a tool that knows only an HTTP address finds the WebSocket: `/json/list` below it. */
   get listUrl(): string {
     return `http://127.0.0.1:${this.#port}/${this.#token}`;
+  }
+
+  /** Lets all clients leave the process as it was, then closes. Waits `patienceMs` at most for one out of reach. */
+  async close(patienceMs = 3_000): Promise<void> {
+    const clients = [...this.#clients];
+    for (const each of clients) each.leave();
+    await Promise.race([
+      Promise.all(clients.map((each) => each.gone)),
+      delay(patienceMs, undefined, { ref: false }),
+    ]);
+    this.dispose();
   }
 
   dispose(): void {
@@ -121,45 +139,77 @@ export class CdpEndpoint implements Disposable {
     };
   }
 
-  #serve(client: WebSocket): void {
-    const store = new DisposableStore();
-    this.#clients.add(store);
-    const link = store.add(this.#options.link());
-    const channel = store.add(
-      new RuntimeChannel({
-        mode: 'cdp',
-        graceMs,
-        deliver: (message) => client.send(JSON.stringify(message)),
-      }),
-    );
-    store.add({ dispose: () => client.close(1001) });
-    store.add({ dispose: () => this.#clients.delete(store) });
-    link.onDidOpen((stream) => void channel.open(stream));
-    link.onDidChangeState((state) => {
-      if (state.kind !== 'ended' && state.kind !== 'refused') return;
-      store.dispose();
-      this.#over.fire(state.kind === 'refused' ? state.error : undefined);
+  #serve(socket: WebSocket): void {
+    const client = new CdpClient(socket, this.#options.link());
+    this.#clients.add(client);
+    void client.gone.then((error) => {
+      this.#clients.delete(client);
+      if (error !== undefined) this.#over.fire(error);
     });
-    // What was asked in the old session will never be answered; a tool begins anew when its connection closes.
-    channel.onDidRestart(() => store.dispose());
-    channel.onDidRefuse(() => store.dispose());
-    client.on('message', (data: Buffer) => {
-      const request = parseRequest(data);
-      if (request === undefined) client.close(1008, 'That is no request.');
-      else channel.send(request);
-    });
-    client.on('error', () => store.dispose());
-    client.on('close', () => {
-      // Its breakpoints go with it; a process that it held runs on.
-      if (channel.isConnected) channel.send({ id: 0, method: 'Flick.leave' });
-      setTimeout(() => store.dispose(), channel.isConnected ? leaveMs : 0);
-    });
-    link.start();
   }
 }
 
-/** How long the word that a client has left may take to be sent, in ms. */
-const leaveMs = 500;
+/** How long the word that a client has left is kept for a process that cannot be reached, in ms. */
+const leavePatience = 60_000;
+/** Number of our own request in a client's session; clients count from 1 on. */
+const leaveId = 0;
+
+/** One tool, and its session in the process. */
+class CdpClient {
+  readonly #socket: WebSocket;
+  readonly #store = new DisposableStore();
+  readonly #channel: RuntimeChannel;
+  readonly #gone = new Deferred<FlickError | undefined>();
+  #isLeaving = false;
+
+  /** Resolves when nothing is left of it, with the reason if the process cannot be debugged. */
+  readonly gone = this.#gone.promise;
+
+  constructor(socket: WebSocket, link: CdpLink) {
+    this.#socket = socket;
+    this.#store.add(link);
+    this.#channel = this.#store.add(
+      new RuntimeChannel({ mode: 'cdp', graceMs, deliver: (message) => this.#deliver(message) }),
+    );
+    link.onDidOpen((stream) => void this.#channel.open(stream));
+    link.onDidChangeState((state) => {
+      if (state.kind === 'ended') this.dispose();
+      if (state.kind === 'refused') this.dispose(state.error);
+    });
+    // What was asked in the old session will never be answered; a tool begins anew when its connection closes.
+    this.#channel.onDidRestart(() => this.dispose());
+    this.#channel.onDidRefuse(() => this.dispose());
+    socket.on('message', (data: Buffer) => {
+      const request = parseRequest(data);
+      if (request === undefined) socket.close(1008, 'That is no request.');
+      else this.#channel.send(request);
+    });
+    socket.on('error', () => undefined);
+    socket.on('close', () => this.leave());
+    link.start();
+  }
+
+  /** Ends its session: its breakpoints go, and a process that it held runs on, now or when it can be reached. */
+  leave(): void {
+    if (this.#isLeaving || this.#store.isDisposed) return;
+    this.#isLeaving = true;
+    this.#channel.send({ id: leaveId, method: 'Flick.leave' });
+    const timer = setTimeout(() => this.dispose(), leavePatience);
+    this.#store.add({ dispose: () => clearTimeout(timer) });
+    this.#socket.close(1001);
+  }
+
+  dispose(error?: FlickError): void {
+    this.#store.dispose();
+    this.#socket.close(1001);
+    this.#gone.resolve(error);
+  }
+
+  #deliver(message: unknown): void {
+    if (!this.#isLeaving) this.#socket.send(JSON.stringify(message));
+    else if ((message as { id?: unknown }).id === leaveId) this.dispose();
+  }
+}
 
 /** @returns undefined for what is no request of the protocol */
 function parseRequest(data: Buffer): object | undefined {

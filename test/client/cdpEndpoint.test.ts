@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import { WebSocket } from 'ws';
 import { CdpEndpoint } from '../../client/cdpEndpoint.ts';
-import type { DebugLink } from '../../client/debugLink.ts';
 import { LocalDebuggee } from '../debug-adapter/support/localDebuggee.ts';
 
 const program = `
@@ -13,7 +13,7 @@ function add(amount) {
   total += amount; // line 5
   return before;
 }
-setInterval(() => add(1), 20);
+setInterval(() => console.log(add(1)), 20);
 `;
 
 /** A plain client of the Chrome DevTools Protocol. */
@@ -68,7 +68,7 @@ describe('a CDP endpoint for other debuggers', function () {
     endpoint = await CdpEndpoint.open({
       title: 'counter',
       // Reached over its socket, as an agent reaches it.
-      link: () => debuggee.link() as unknown as DebugLink,
+      link: () => debuggee.link(),
     });
   });
   afterEach(async () => {
@@ -158,30 +158,66 @@ describe('a CDP endpoint for other debuggers', function () {
     assert.equal((await stop).callFrames[0]?.location.lineNumber, 5);
   });
 
-  it('closes when the process ends, and lets it run on when the client leaves', async () => {
-    const first = await connected();
-    const client = new Client(first);
+  /** A client that holds the process, which then writes nothing more. */
+  async function holding(): Promise<WebSocket> {
+    const socket = await connected();
+    const client = new Client(socket);
     await client.send('Runtime.runIfWaitingForDebugger');
     await client.send('Debugger.enable');
     const stop = client.next('Debugger.paused');
     await client.send('Debugger.pause');
     await stop;
-    // Another one watches it run on.
-    const second = await connected();
-    const watcher = new Client(second);
-    first.close();
-    await watcher.send('Runtime.enable');
-    const total = async (): Promise<number> =>
-      (
-        await watcher.send<{ result: { value: number } }>('Runtime.evaluate', {
-          expression: 'process.uptime()',
-        })
-      ).result.value;
-    const before = await total();
-    assert.ok((await total()) > before);
-    const closed = once(second, 'close');
+    return socket;
+  }
+
+  async function goesOn(): Promise<void> {
+    const before = debuggee.output.length;
+    const deadline = Date.now() + 5_000;
+    while (debuggee.output.length === before) {
+      assert.ok(Date.now() < deadline, 'the process goes on');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  it('lets the process run on when its client leaves', async () => {
+    (await holding()).close();
+    await goesOn();
+  });
+
+  it('lets it run on when the client leaves while the link is broken', async () => {
+    const socket = await holding();
+    debuggee.breakLink();
+    const closed = once(socket, 'close');
+    socket.close();
+    await closed;
+    debuggee.restoreLink();
+    await goesOn();
+  });
+
+  it('lets it run on when the endpoint is closed', async () => {
+    await holding();
+    await endpoint.close();
+    await goesOn();
+  });
+
+  it('closes its clients when the process ends', async () => {
+    const closed = once(await connected(), 'close');
     debuggee.child.kill('SIGKILL');
     await closed;
+  });
+
+  it('survives a visitor that is turned away and gone before it hears so', async () => {
+    const { port } = new URL(endpoint.url);
+    for (let visit = 0; visit < 30; visit += 1) {
+      const socket = connect(Number(port), '127.0.0.1');
+      socket.on('error', () => undefined);
+      await once(socket, 'connect');
+      socket.write(
+        'GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n',
+      );
+      socket.resetAndDestroy();
+    }
+    (await connected()).close();
   });
 
   it('closes the connection of a client that sends what is no request', async () => {
