@@ -26,7 +26,7 @@ export async function evaluate(
   const common = { expression, silent: true, generatePreview: true };
   const { result, exceptionDetails } =
     frame === undefined
-      ? await thread.send('Runtime.evaluate', { ...common, replMode: true }, signal)
+      ? await thread.send('Runtime.evaluate', common, signal)
       : await thread.send(
           'Debugger.evaluateOnCallFrame',
           { ...common, callFrameId: frame.frame.callFrameId },
