@@ -98,7 +98,9 @@ export class CdpEndpoint implements Disposable {
 
   /** A page of another origin, or one that gave its own name the address of loopback, is turned away. */
   #mayEnter({ headers }: IncomingMessage): boolean {
-    const hosts = ['127.0.0.1', 'localhost', '[::1]'].map((name) => `${name}:${this.#port}`);
+    const names = ['127.0.0.1', 'localhost', '[::1]'];
+    // VS Code's JavaScript debugger leaves the port out.
+    const hosts = names.flatMap((name) => [name, `${name}:${this.#port}`]);
     const { host = '', origin } = headers;
     return hosts.includes(host) && (origin === undefined || trustedOrigins.test(origin));
   }

@@ -222,6 +222,7 @@ export class DebugTarget implements Disposable {
     );
     try {
       await this.#switchOn(this.#connection.main);
+      this.sources.skipIn(this.#connection.main);
       await this.breakpoints.restore();
     } catch (error) {
       if (!(error instanceof DebuggeeGone)) throw error;

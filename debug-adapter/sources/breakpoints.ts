@@ -21,6 +21,8 @@ interface Entry {
   /** By thread, pattern and position, so that a file that is loaded twice is not set twice. */
   readonly placements: Map<string, Promise<Placement | undefined>>;
   shown: DebugProtocol.Breakpoint;
+  /** Its condition or message cannot be read: it is set nowhere. */
+  isBroken: boolean;
   /** Set once it has been taken away: what is still being placed is removed again. */
   removed: boolean;
 }
@@ -76,7 +78,11 @@ export class Breakpoints {
   /** Everything is set anew: the session in the process is another one. */
   async restore(): Promise<void> {
     const entries = [...this.#entries.values()].flat();
-    for (const each of entries) each.placements.clear();
+    this.#ids.clear();
+    for (const each of entries) {
+      each.placements.clear();
+      this.#show(each, { verified: false, message: notLoaded, reason: 'pending' });
+    }
     await Promise.all(entries.map((each) => this.#place(each, new AbortController().signal)));
     await this.#holdAll();
   }
@@ -132,7 +138,7 @@ export class Breakpoints {
       reason: 'pending',
     };
     const placements = new Map<string, Promise<Placement | undefined>>();
-    return { id: this.#lastId, source, wanted, placements, shown, removed: false };
+    return { id: this.#lastId, source, wanted, placements, shown, isBroken: false, removed: false };
   }
 
   async #remove(entry: Entry): Promise<void> {
@@ -148,6 +154,7 @@ export class Breakpoints {
 
   async #place(entry: Entry, signal: AbortSignal): Promise<void> {
     const problem = await this.#problemOf(entry, signal);
+    entry.isBroken = problem !== undefined;
     if (problem !== undefined) {
       this.#show(entry, { verified: false, message: problem, reason: 'failed' });
       return;
@@ -170,7 +177,8 @@ export class Breakpoints {
       if (expression === undefined || expression.trim() === '') continue;
       const { exceptionDetails } = await thread.send(
         'Runtime.compileScript',
-        { expression, sourceURL: '', persistScript: false },
+        // Private fields are known only in their class: to the compiler here they are ordinary ones.
+        { expression: expression.replaceAll('.#', '.'), sourceURL: '', persistScript: false },
         signal,
       );
       const said = exceptionDetails?.exception?.description?.split('\n')[0];
@@ -205,7 +213,7 @@ export class Breakpoints {
 
   /** Sets a breakpoint in a script, if that has code of its file. */
   async #bind(entry: Entry, script: Script): Promise<void> {
-    if (entry.shown.reason === 'failed' && entry.placements.size === 0) return;
+    if (entry.isBroken) return;
     const { line, column } = entry.wanted;
     for (const { map, source } of await this.#sources.originsOf(script, entry.source)) {
       const original = { line: line - 1, column: (column ?? 1) - 1 };
@@ -333,13 +341,17 @@ export class Breakpoints {
     await Promise.all([...this.#threads].map((thread) => this.#hold(thread)));
   }
 
-  /** Lets scripts be held as long as there are breakpoints whose file has not been loaded. */
+  /**
+   * Lets scripts of the files that have breakpoints be held whenever they are loaded: in another thread, or once more. Those
+   * that were made from other files are held while there is a file that has not been found in any.
+   */
   async #hold(thread: CdpThread): Promise<void> {
-    const pending = [...this.#entries.values()].flat().filter(({ shown }) => !shown.verified);
-    const names = pending.flatMap(({ source: { path } }) =>
+    const entries = [...this.#entries.values()].flat().filter(({ isBroken }) => !isBroken);
+    const names = entries.flatMap(({ source: { path } }) =>
       path === undefined ? [] : [baseName(path)],
     );
-    const wanted = { names: [...new Set(names)], sourceMapped: names.length > 0 };
+    const sourceMapped = entries.some(({ shown }) => !shown.verified);
+    const wanted = { names: [...new Set(names)], sourceMapped };
     await thread.send('Flick.holdScripts', wanted).catch(() => undefined);
   }
 }

@@ -1,4 +1,4 @@
-import { join, posix } from 'node:path';
+import { join } from 'node:path';
 import { commonSuffix, cutSegments, within } from './paths.ts';
 
 interface Pair {
@@ -9,6 +9,8 @@ interface Pair {
 /** Folders of the device and the folders here that have the same files, learned from files that were found equal. */
 export class FolderPairs {
   readonly #pairs: Pair[] = [];
+  /** Whether somebody has said which folder is which. */
+  isGiven = false;
 
   /** Learns from a file of the device that is the one here. @returns whether there was something to learn */
   learn(remotePath: string, localPath: string): boolean {
@@ -25,8 +27,10 @@ export class FolderPairs {
     return true;
   }
 
-  all(): readonly Pair[] {
-    return this.#pairs;
+  /** Takes a pair that somebody has given on purpose. */
+  give(remote: string, local: string): void {
+    this.isGiven = true;
+    this.add(remote, local);
   }
 
   toLocal(remotePath: string): string[] {
@@ -34,14 +38,6 @@ export class FolderPairs {
       remotePath,
       ({ remote }) => remote,
       (pair, rest) => join(pair.local || '/', ...rest),
-    );
-  }
-
-  toRemote(localPath: string): string[] {
-    return this.#translate(
-      localPath,
-      ({ local }) => local,
-      (pair, rest) => posix.join(pair.remote || '/', ...rest),
     );
   }
 

@@ -28,10 +28,6 @@ export class LocalFiles {
     this.#folders = folders;
   }
 
-  get folders(): readonly string[] {
-    return this.#folders;
-  }
-
   /** @returns undefined when there is no such file, or it is longer than {@link maxFileBytes} */
   async read(path: string): Promise<LocalFile | undefined> {
     try {
@@ -57,17 +53,6 @@ export class LocalFiles {
     if (Date.now() - this.#scannedAt < 1000 + 20 * this.#scanMs) return [];
     this.#scan = undefined;
     return (await this.#index()).get(name) ?? [];
-  }
-
-  /** All files of the workspace whose base name matches. */
-  async matching(pattern: RegExp): Promise<readonly string[]> {
-    const index = await this.#index();
-    return [...index].flatMap(([name, paths]) => (pattern.test(name) ? paths : []));
-  }
-
-  /** Has the workspace walked afresh the next time it is needed. */
-  forget(): void {
-    this.#scan = undefined;
   }
 
   #index(): Promise<ReadonlyMap<string, readonly string[]>> {

@@ -41,21 +41,27 @@ export class Matcher {
       return exact ?? closest(remote, candidates.likely);
     }
     const wanted = new Set([hash(original.content), hash(withPlainLineEnds(original.content))]);
-    return this.#first(remote, [...candidates.certain, ...candidates.likely], (file) =>
+    const same = await this.#first(remote, [...candidates.certain, ...candidates.likely], (file) =>
       [...file.hashes].some((each) => wanted.has(each)),
     );
+    // One that was edited since the program was built is still the file that people mean.
+    return same ?? candidates.certain[0];
   }
 
   async #find(script: Script): Promise<string | undefined> {
-    const { path, thread, scriptId } = script;
+    const { path, hash: wanted, length } = script;
     if (path === undefined) return undefined;
     const { certain, likely } = await this.#candidates(path);
-    const all = [...certain, ...likely];
-    if (all.length === 0) return undefined;
-    const { hashes } = await thread.send('Flick.hashScripts', { scriptIds: [scriptId] });
-    const wanted = hashes[scriptId]?.sha256;
-    if (wanted === undefined) return undefined;
-    return this.#first(path, all, (file) => file.hashes.has(wanted));
+    const exact = await this.#first(path, [...certain, ...likely], (file) =>
+      file.hashes.has(wanted),
+    );
+    if (exact !== undefined) return exact;
+    // Node.js blanks types out of a TypeScript file that it runs: every line and column stays where it was.
+    if (/\.[cm]?tsx?$/.test(path)) {
+      return this.#first(path, [...certain, ...likely], ({ text }) => text.length === length);
+    }
+    // Where somebody has said which folder is which, that counts.
+    return this.#first(path, certain, () => this.#pairs.isGiven);
   }
 
   /** Files here that may be the one of the path: where its folder is known to be, and others of the same name. */

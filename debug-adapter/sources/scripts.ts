@@ -11,8 +11,10 @@ export interface Script {
   readonly name: string;
   /** As the script names it; undefined without one. */
   readonly sourceMapUrl: string | undefined;
-  readonly endLine: number;
-  readonly endColumn: number;
+  /** SHA-256 (hex) of the source as UTF-8. */
+  readonly hash: string;
+  /** In UTF-16 code units; undefined where the inspector does not say. */
+  readonly length: number | undefined;
 }
 
 /** All scripts of all threads. */
@@ -20,7 +22,9 @@ export class Scripts {
   readonly #scripts = new Map<string, Script>();
 
   add(thread: CdpThread, event: Protocol.Debugger.ScriptParsedEvent): Script {
-    const { scriptId, url, sourceMapURL, endLine, endColumn } = event;
+    const { scriptId, sourceMapURL, hash, length } = event;
+    // Code that was evaluated has no name of its own.
+    const url = event.url === '' ? `evaluated-${scriptId}.js` : event.url;
     const path = pathOfUrl(url);
     const script: Script = {
       thread,
@@ -29,8 +33,8 @@ export class Scripts {
       path,
       name: path === undefined ? url : baseName(path),
       sourceMapUrl: sourceMapURL === undefined || sourceMapURL === '' ? undefined : sourceMapURL,
-      endLine,
-      endColumn,
+      hash,
+      length,
     };
     this.#scripts.set(keyOf(thread, scriptId), script);
     return script;

@@ -65,7 +65,7 @@ export class Sources implements Disposable {
     const files = new LocalFiles(options.workspaceFolders);
     const pairs = new FolderPairs();
     if (options.localRoot !== undefined && options.remoteRoot !== undefined) {
-      pairs.add(options.remoteRoot, options.localRoot);
+      pairs.give(options.remoteRoot, options.localRoot);
     }
     this.#maps = new SourceMaps(files, options.onWarning);
     this.#matcher = new Matcher(files, pairs, () => options.place()?.isLocal === true);
@@ -74,12 +74,16 @@ export class Sources implements Disposable {
 
   /** To be called before the thread's debugger is enabled, which then tells of all scripts. */
   attach(thread: CdpThread): void {
+    this.skipIn(thread);
     thread.on('Debugger.scriptParsed')((event) => {
-      if (event.url === '') return;
       const script = this.scripts.add(thread, event);
       this.#parsed.fire(script);
       if (script.path !== undefined) void this.#announce(script);
     });
+  }
+
+  /** Tells a thread which files stepping does not stop in. */
+  skipIn(thread: CdpThread): void {
     const { patterns } = this.#skip;
     thread.send('Debugger.setBlackboxPatterns', { patterns }).catch(() => undefined);
   }
@@ -187,12 +191,11 @@ export class Sources implements Disposable {
     this.#parsed.dispose();
   }
 
+  /** Names the script alone: its map is not loaded for that. */
   async #announce(script: Script): Promise<void> {
-    if (!this.#loaded.hasListeners) return;
     try {
-      for (const source of await this.#sourcesOf(script)) {
-        this.#loaded.fire({ reason: 'new', source });
-      }
+      const source = await this.#sourceOf({ script, source: undefined });
+      this.#loaded.fire({ reason: 'new', source });
     } catch {
       // The session ended on the way.
     }

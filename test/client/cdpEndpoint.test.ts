@@ -132,6 +132,7 @@ describe('a CDP endpoint for other debuggers', function () {
       assert.match(error.message, /404/);
     }
     (await connected({ origin: 'devtools://devtools' })).close();
+    (await connected({ headers: { Host: 'localhost' } })).close();
   });
 
   it('pauses, and goes on with the same frames after the link broke', async () => {

@@ -17,7 +17,7 @@ const program = `let total = 0;
 function add(step) {
   const before = total;
   total += step;
-  console.log('total is', total);
+  console.log('total is ' + total);
   return before;
 }
 
@@ -93,6 +93,7 @@ describe('debugging in VS Code', function () {
     await openProgram();
     await debugging.clickGutter(5);
     await debugging.waitForLine('total += step');
+    await debugging.expand('Local');
     const variables = await waitFor('the variables', async () => {
       const rows = await debugging.rows('Variables');
       return rows.some((row) => /step\s*[=:]\s*1/.test(row)) ? rows : undefined;
@@ -122,7 +123,7 @@ describe('debugging in VS Code', function () {
   it('takes the next step on the other device, with the edited value', async () => {
     await openProgram();
     await session.page.keyboard.press('F10');
-    await debugging.waitForLine("console.log('total is', total)");
+    await debugging.waitForLine("console.log('total is ' + total)");
     await session.workbench.openContainer('Run and Debug');
     await waitFor('the variables there', async () =>
       (await debugging.rows('Variables')).some((row) => /step\s*[=:]\s*1000/.test(row)),
@@ -141,8 +142,9 @@ describe('debugging in VS Code', function () {
     await session.screenshot('flick-debug-running');
   });
 
-  it('leaves the process running when the session is stopped', async () => {
-    await session.host((code) => code.debug.stopDebugging());
+  it('leaves the process running when the debugger is disconnected', async () => {
+    // What Shift+F5 does in a session that was attached.
+    await session.host((code) => code.commands.executeCommand('workbench.action.debug.disconnect'));
     await waitFor('the end of the session', () =>
       session.host((code) => code.debug.activeDebugSession === undefined),
     );
@@ -182,7 +184,7 @@ describe('debugging in VS Code', function () {
       await fixture.move(id, 'alpha');
       assert.equal((await fixture.find(id))?.device, 'alpha');
       await session.page.keyboard.press('F10');
-      await debugging.waitForLine("console.log('total is', total)");
+      await debugging.waitForLine("console.log('total is ' + total)");
       await session.screenshot('flick-js-debug-moved');
       const before = await lastTotal();
       await session.host((code) => {
@@ -191,7 +193,9 @@ describe('debugging in VS Code', function () {
       await session.page.keyboard.press('F5');
       await debugging.waitUntilRunning();
       await waitFor('the program to go on', async () => (await lastTotal()) > before);
-      await session.host((code) => code.debug.stopDebugging());
+      await session.host((code) =>
+        code.commands.executeCommand('workbench.action.debug.disconnect'),
+      );
     } finally {
       served.kill('SIGINT');
     }

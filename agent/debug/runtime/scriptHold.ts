@@ -4,6 +4,8 @@ import type { InspectorTarget } from './inspectorTarget.ts';
 /** Where every script begins, Node's own and evaluated ones left out. */
 const anyFile = '^(file://.*|/.*)$';
 
+/** Programs have many of them, and breakpoints there are set by name. */
+const dependencies = '/node_modules/';
 /** A debugger that does not answer must not hold the program's start for ever, in ms. */
 const longestHold = 10_000;
 
@@ -68,7 +70,8 @@ export class ScriptHold {
     const script = this.#scripts.get(scriptId);
     const name = script?.url.slice(script.url.lastIndexOf('/') + 1) ?? '';
     const wanted =
-      this.#names.has(decoded(name)) || (this.#sourceMapped && script?.hasSourceMap === true);
+      this.#names.has(decoded(name)) ||
+      (this.#sourceMapped && script?.hasSourceMap === true && !script.url.includes(dependencies));
     if (!wanted) return [];
     this.#setMeanwhile = [];
     await new Promise<void>((resolve) => {

@@ -51,20 +51,35 @@ export class Debugging {
     return (await rows.allInnerTexts()).map((text) => text.replaceAll(/\s+/g, ' ').trim());
   }
 
+  /** Opens a row of the Variables view that is closed. */
+  async expand(name: string): Promise<void> {
+    const row = this.#pane('Variables')
+      .locator('.monaco-list-row')
+      .filter({ hasText: new RegExp(`^\\s*${name}\\s*$`) })
+      .first();
+    await row.waitFor({ timeout: patienceMs });
+    await waitFor(`${name} to be open`, async () => {
+      if ((await row.getAttribute('aria-expanded')) === 'true') return true;
+      await row.click();
+      return false;
+    });
+  }
+
   /** Edits a variable as one does with the mouse: double click, type, Enter. */
   async setVariable(name: string, value: string): Promise<void> {
     const row = this.#pane('Variables')
       .locator('.monaco-list-row')
-      .filter({ has: this.#page.locator('.name', { hasText: new RegExp(`^${name}`) }) });
-    await row.first().locator('.expression').first().dblclick({ timeout: patienceMs });
+      .filter({ hasText: new RegExp(`^\\s*${name}\\s*[=:]`) })
+      .first();
+    await row.waitFor({ timeout: patienceMs });
+    await row.dblclick({ position: { x: 60, y: 10 } });
     const input = this.#pane('Variables').locator('.monaco-inputbox input');
     await input.waitFor({ timeout: patienceMs });
     await input.fill(value);
     await input.press('Enter');
     await waitFor(`${name} to be ${value}`, async () =>
-      (await this.rows('Variables')).some(
-        (text) =>
-          text === `${name} = ${value}` || text === `${name}: ${value}` || text.includes(value),
+      (await this.rows('Variables')).some((text) =>
+        new RegExp(`^${name}\\s*[=:]\\s*${value}$`).test(text),
       ),
     );
   }
