@@ -230,7 +230,10 @@ describe('the scene: a TypeScript program, debugged while it moves', function ()
       await talk.ask('pause', { threadId: 1 });
       await talk.event('stopped');
       const spinning = await talk.top();
-      await talk.ask('evaluate', { expression: 'isSpinning = false', frameId: spinning.id });
+      await talk.ask('evaluate', {
+        expression: 'Atomics.store(wheel, 0, 0)',
+        frameId: spinning.id,
+      });
       await talk.ask('continue', { threadId: 1 });
       await talk.output(/^spun/);
       assert.deepEqual(talk.unexpected('terminated', 'exited', 'continued', 'stopped'), []);

@@ -56,10 +56,11 @@ async function order(round: number): Promise<string> {
 
 let rounds = 0;
 let isOpen = false;
-let isSpinning = false;
+const wheel = new Int32Array(1);
 
 function spin(): void {
-  while (isSpinning) Math.sqrt(rounds);
+  // Compiled code may keep a plain variable that the loop does not change in a register, whatever a debugger does.
+  while (Atomics.load(wheel, 0) === 1);
   console.log('spun');
 }
 
@@ -67,7 +68,7 @@ Object.assign(globalThis, {
   open: () => (isOpen = true),
   close: () => (isOpen = false),
   spinSoon: () => {
-    isSpinning = true;
+    Atomics.store(wheel, 0, 1);
     setImmediate(spin);
   },
 });
