@@ -2,6 +2,7 @@
 let turns = 0;
 function turn() {
   turns += 1;
+  return turns;
 }
 console.log('turning');
 for (;;) turn();
