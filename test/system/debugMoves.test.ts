@@ -55,6 +55,10 @@ describe('a debug session goes along when its process moves', function () {
     const device = deviceName('alpha', user);
     if (!adopted) {
       id = await fixture.start(device, name, [node, file]);
+      await eventually(
+        async () => ((await fixture.logs(id)) === '' ? undefined : true),
+        'it says something',
+      );
     } else {
       const script = 'cd / && setsid --fork "$@" < /dev/null > /dev/null 2>&1';
       await fixture.on('alpha', ['sh', '-c', script, 'sh', node, file]);

@@ -195,7 +195,7 @@ describe('a debug session while its process moves', function () {
     await stopAtFirst(grace);
     const beaten = beats(await fixture.logs(id)).length;
     debug.vanish();
-    const move = await moveSlowly('send', '8mbit');
+    const move = await moveSlowly('send');
     const frozenAt = performance.now();
     await move.reaches('resume');
     assert.ok(performance.now() - frozenAt > grace, 'it stood still for longer than the grace');
