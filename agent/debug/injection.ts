@@ -20,6 +20,9 @@ const openPatience = 3_000;
 const openInterval = 10;
 /** How long a process may take until it listens to the signal, in ms: before that the signal would end it. */
 const startPatience = 2_000;
+/** How often the runtime is loaded into a program that has just begun, and after what pause, in ms. */
+const loadAgain = 3;
+const loadInterval = 200;
 /** How long the inspector may take to evaluate one expression, in ms: a main thread that computes is interrupted. */
 const evaluatePatience = 5_000;
 /** A process that was busy opens its inspector when it gets to it; that is then closed again. In ms. */
@@ -135,9 +138,27 @@ async function load(
   { pid, innerPid, command }: Debuggee,
   folder: string,
 ): Promise<void> {
+  const expression = loadExpression(innerPid, folder);
+  let answer = await evaluate(inspector, [expression]);
+  // A program that has just begun may not have set up what the runtime needs.
+  for (let again = 0; again < loadAgain && !['loaded', 'other'].includes(answer); again += 1) {
+    await delay(loadInterval);
+    answer = await evaluate(inspector, [expression]);
+  }
+  if (answer === 'loaded') return;
+  throw new FlickError(
+    'notSupported',
+    answer === 'other'
+      ? `The inspector of ${label(command, pid)} belongs to another process.`
+      : `The debug runtime could not be loaded into ${label(command, pid)}: ${answer}.`,
+    { remedy: 'Start it for debugging with a launch configuration.' },
+  );
+}
+
+/** Starts the runtime's worker, once in a process. */
+function loadExpression(innerPid: number, folder: string): string {
   const workerData = JSON.stringify({ folder, gate: null });
-  const answer = await evaluate(inspector, [
-    `(() => {
+  return `(() => {
       if (process.pid !== ${innerPid}) return 'other';
       const load = typeof require === 'function' ? require : process.getBuiltinModule('module').createRequire('/');
       const key = Symbol.for('flick.debugRuntime');
@@ -151,16 +172,7 @@ async function load(
       worker.on('exit', () => { delete process[key]; });
       worker.unref();
       return 'loaded';
-    })()`,
-  ]);
-  if (answer === 'loaded') return;
-  throw new FlickError(
-    'notSupported',
-    answer === 'other'
-      ? `The inspector of ${label(command, pid)} belongs to another process.`
-      : `The debug runtime could not be loaded into ${label(command, pid)}: ${answer}.`,
-    { remedy: 'Start it for debugging with a launch configuration.' },
-  );
+    })()`;
 }
 
 /** Never waited for: closing the inspector blocks the program until its last client has gone. */

@@ -48,8 +48,10 @@ async function answer(
   const { result, exceptionDetails } = await evaluate(thread, frame, expression, {
     throwOnSideEffect: context === 'hover',
     isConsole: context === 'repl',
+    standsStill: target.threads.main.stop !== undefined,
     signal,
   });
+  if (frame !== undefined && context === 'repl') target.store.didChange(frame.stop);
   // What the evaluation printed is shown before what it gave.
   await target.console.flush();
   if (exceptionDetails !== undefined) {
@@ -70,6 +72,7 @@ async function answer(
   const isName = context !== 'repl';
   return toResult(
     target.store.present(thread, result, {
+      frame,
       ...(isName ? { evaluateName: expression } : {}),
       ...(format === undefined ? {} : { format }),
     }),

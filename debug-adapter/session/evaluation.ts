@@ -8,6 +8,8 @@ export interface EvaluateOptions {
   /** Like a console: `let` may be declared again, `await` may be used at the top level, `require` is there. */
   readonly isConsole?: boolean;
   readonly signal: AbortSignal;
+  /** The thread is stopped: what awaits would never be answered. */
+  readonly standsStill?: boolean;
 }
 
 /** What came out of an evaluation: a value, or what was thrown. */
@@ -29,7 +31,7 @@ export async function evaluate(
   options: EvaluateOptions,
 ): Promise<Evaluated> {
   let last: Evaluated | undefined;
-  for (const form of formsOf(expression, frame !== undefined)) {
+  for (const form of formsOf(expression, frame !== undefined || options.standsStill === true)) {
     last = await evaluateForm(thread, frame, form, options);
     if (!isSyntaxError(last)) return last;
   }
@@ -56,7 +58,7 @@ async function evaluateForm(
   thread: CdpThread,
   frame: LiveFrame | undefined,
   expression: string,
-  { throwOnSideEffect = false, isConsole = false, signal }: EvaluateOptions,
+  { throwOnSideEffect = false, isConsole = false, standsStill = false, signal }: EvaluateOptions,
 ): Promise<Evaluated> {
   signal.throwIfAborted();
   const common = {
@@ -71,7 +73,11 @@ async function evaluateForm(
   signal.addEventListener('abort', onAbort, { once: true });
   try {
     return frame === undefined
-      ? await thread.send('Runtime.evaluate', { ...common, replMode: isConsole }, signal)
+      ? await thread.send(
+          'Runtime.evaluate',
+          { ...common, replMode: isConsole && !standsStill },
+          signal,
+        )
       : await thread.send(
           'Debugger.evaluateOnCallFrame',
           { ...common, callFrameId: frame.frame.callFrameId },

@@ -12,9 +12,10 @@ export const slice = `function (start, count) {
   return part;
 }`;
 
-/** What a list has besides its elements. */
+/** What a list has besides its elements. Views of buffers can have millions of keys, and nobody gives them others. */
 export const namedOnly = `function () {
   const part = Object.create(Object.getPrototypeOf(this));
+  if (ArrayBuffer.isView(this)) return part;
   for (const key of Reflect.ownKeys(this)) {
     if (typeof key === 'string' && /^(0|[1-9]\\d*)$/.test(key)) continue;
     const found = Object.getOwnPropertyDescriptor(this, key);

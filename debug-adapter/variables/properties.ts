@@ -120,6 +120,8 @@ export function propertiesOf(
   return [...own, ...hidden, ...internal];
 }
 
+/** Most elements that are given at once, whatever is asked for. */
+const maxPage = 10_000;
 /** Lists longer than this are given in parts. */
 export const pageSize = 100;
 
@@ -135,5 +137,5 @@ export function partOf(
     return filter === 'named' && length !== undefined ? { kind: 'named' } : { kind: 'all' };
   }
   if (filter === 'named') return { kind: 'named' };
-  return { kind: 'indexed', start: start ?? 0, count: Math.min(count || length, length) };
+  return { kind: 'indexed', start: start ?? 0, count: Math.min(count || length, maxPage) };
 }
