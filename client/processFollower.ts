@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { DisposableStore, type Disposable } from '../common/disposable.ts';
 import { Emitter } from '../common/event.ts';
 import { messageOf } from '../common/rpc.ts';
@@ -53,6 +54,10 @@ export class ProcessFollower implements Disposable {
   #device: Device;
   #state: FollowState = { kind: 'waiting', why: 'Attaching to the process.' };
   #wake: (() => void) | undefined;
+  /** Something was heard while nobody paused: the next pause is none. */
+  #heard = false;
+  /** Attachments in a row that could not be made. */
+  #failures = 0;
 
   readonly onDidChangeState = this.#stateChanged.event;
 
@@ -143,16 +148,19 @@ export class ProcessFollower implements Disposable {
         }
       }
       // A place that has just been found is tried at once, unless what is attached there keeps breaking.
-      await this.#pause(place === undefined ? askAgain : tryAgain);
+      if (place === undefined) await this.#pause(askAgain);
+      else await delay(Math.min(tryAgain * 2 ** this.#failures, askAgain));
     }
   }
 
   async #attach(device: Device): Promise<void> {
+    this.#failures = Math.min(this.#failures + 1, 10);
     try {
       await device.connect();
       if (this.#stop.signal.aborted) return;
       await this.#follower.follow(device, () => {
         this.#device = device;
+        this.#failures = 0;
         this.#setState({ kind: 'attached', device });
       });
     } catch {
@@ -178,17 +186,26 @@ export class ProcessFollower implements Disposable {
       if (this.#watched.has(device)) continue;
       this.#watched.add(device);
       this.#store.add(device.watch({ metrics: false }));
-      this.#store.add(device.onDidChangeState(() => this.#wake?.()));
+      this.#store.add(device.onDidChangeState(() => this.#hear()));
       this.#store.add(
         device.onDidChangeProcesses(() => {
           this.#follower.heard?.();
-          this.#wake?.();
+          this.#hear();
         }),
       );
     }
   }
 
+  #hear(): void {
+    this.#heard = true;
+    this.#wake?.();
+  }
+
   async #pause(ms: number): Promise<void> {
+    if (this.#heard) {
+      this.#heard = false;
+      return;
+    }
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, ms);
       this.#wake = () => {
@@ -197,6 +214,7 @@ export class ProcessFollower implements Disposable {
       };
     });
     this.#wake = undefined;
+    this.#heard = false;
   }
 
   #setState(state: FollowState): void {

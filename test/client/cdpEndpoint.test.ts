@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 import { WebSocket } from 'ws';
 import { CdpEndpoint } from '../../client/cdpEndpoint.ts';
 import { LocalDebuggee } from '../debug-adapter/support/localDebuggee.ts';
+import { CdpClient } from '../support/cdpClient.ts';
 
 const program = `
 let total = 0;
@@ -15,44 +16,6 @@ function add(amount) {
 }
 setInterval(() => console.log(add(1)), 20);
 `;
-
-/** A plain client of the Chrome DevTools Protocol. */
-class Client {
-  readonly #socket: WebSocket;
-  readonly #answers = new Map<number, (message: { result?: unknown; error?: unknown }) => void>();
-  readonly #waiting = new Map<string, (params: never) => void>();
-  #lastId = 0;
-
-  constructor(socket: WebSocket) {
-    this.#socket = socket;
-    socket.on('message', (data: Buffer) => {
-      const message = JSON.parse(data.toString('utf8')) as {
-        id?: number;
-        method?: string;
-        params?: never;
-        result?: unknown;
-      };
-      if (message.id !== undefined) this.#answers.get(message.id)?.(message);
-      else if (message.params !== undefined)
-        this.#waiting.get(message.method ?? '')?.(message.params);
-    });
-  }
-
-  async send<T>(method: string, params: object = {}): Promise<T> {
-    this.#lastId += 1;
-    const id = this.#lastId;
-    const answer = await new Promise<{ result?: unknown; error?: unknown }>((resolve) => {
-      this.#answers.set(id, resolve);
-      this.#socket.send(JSON.stringify({ id, method, params }));
-    });
-    assert.equal(answer.error, undefined);
-    return answer.result as T;
-  }
-
-  async next<T>(event: string): Promise<T> {
-    return new Promise((resolve) => this.#waiting.set(event, resolve));
-  }
-}
 
 interface Paused {
   readonly callFrames: { callFrameId: string; location: { lineNumber: number } }[];
@@ -136,7 +99,7 @@ describe('a CDP endpoint for other debuggers', function () {
   });
 
   it('pauses, and goes on with the same frames after the link broke', async () => {
-    const client = new Client(await connected());
+    const client = new CdpClient(await connected());
     await client.send('Runtime.enable');
     await client.send('Debugger.enable');
     await client.send('Debugger.setBreakpointByUrl', {
@@ -162,7 +125,7 @@ describe('a CDP endpoint for other debuggers', function () {
   /** A client that holds the process, which then writes nothing more. */
   async function holding(): Promise<WebSocket> {
     const socket = await connected();
-    const client = new Client(socket);
+    const client = new CdpClient(socket);
     await client.send('Runtime.runIfWaitingForDebugger');
     await client.send('Debugger.enable');
     const stop = client.next('Debugger.paused');
