@@ -3,22 +3,19 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocketServer, type WebSocket } from 'ws';
+import type { DebuggeeLink } from '../common/debuggee.ts';
 import { Deferred } from '../common/deferred.ts';
 import { DisposableStore, type Disposable } from '../common/disposable.ts';
 import { Emitter } from '../common/event.ts';
 import { RuntimeChannel } from '../common/runtimeChannel.ts';
 import { maxRuntimeMessage, type FlickError } from '../protocol/index.ts';
-import type { DebugLink } from './debugLink.ts';
 
 export interface CdpEndpointOptions {
   /** What tools show as the name of the target. */
   readonly title: string;
   /** A new line to the process for each client. */
-  readonly link: () => CdpLink;
+  readonly link: () => DebuggeeLink;
 }
-
-/** What of a line to a process is used here. */
-export type CdpLink = Pick<DebugLink, 'onDidOpen' | 'onDidChangeState' | 'start' | 'dispose'>;
 
 /** A client that went away is gone: nothing waits for it. But its link may break, and its own machine sleep. In ms. */
 const graceMs = 300_000;
@@ -167,7 +164,7 @@ class CdpClient {
   /** Resolves when nothing is left of it, with the reason if the process cannot be debugged. */
   readonly gone = this.#gone.promise;
 
-  constructor(socket: WebSocket, link: CdpLink) {
+  constructor(socket: WebSocket, link: DebuggeeLink) {
     this.#socket = socket;
     this.#store.add(link);
     this.#channel = this.#store.add(

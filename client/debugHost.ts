@@ -1,21 +1,11 @@
+import type { DebugHost, FoundDebuggee, LaunchRequest } from '../common/debuggee.ts';
 import { launchProcess, signalProcess } from '../protocol/index.ts';
 import { DebugLink } from './debugLink.ts';
 import type { Device } from './device.ts';
 import type { Fleet } from './fleet.ts';
 
-export interface DebugLaunch {
-  /** Name of the device; undefined is this machine. */
-  readonly device: string | undefined;
-  readonly command: readonly string[];
-  readonly cwd: string | undefined;
-  readonly env: Readonly<Record<string, string>>;
-  readonly name: string | undefined;
-  /** Wait before the first line until a debugger says so. */
-  readonly wait: boolean;
-}
-
 /** What a debug adapter needs of the world around it: the fleet, in its words. */
-export class FleetDebugHost {
+export class FleetDebugHost implements DebugHost {
   readonly #fleet: Fleet;
   /** Where processes that were launched or found here were seen. */
   readonly #seen = new Map<string, Device>();
@@ -25,7 +15,7 @@ export class FleetDebugHost {
   }
 
   /** @throws {FlickError} why it could not be started */
-  async launch(request: DebugLaunch): Promise<{ readonly id: string; readonly name: string }> {
+  async launch(request: LaunchRequest): Promise<FoundDebuggee> {
     const device =
       request.device === undefined ? this.#fleet.local : this.#fleet.device(request.device);
     await device.connect();
@@ -41,10 +31,7 @@ export class FleetDebugHost {
   }
 
   /** @throws {FlickError} `noSuchProcess`, `ambiguous` */
-  async find(
-    nameOrId: string,
-    device: string | undefined,
-  ): Promise<{ readonly id: string; readonly name: string }> {
+  async find(nameOrId: string, device: string | undefined): Promise<FoundDebuggee> {
     const on = device === undefined ? undefined : this.#fleet.device(device);
     const found = await this.#fleet.findProcess(nameOrId, { on });
     this.#seen.set(found.process.id, found.device);

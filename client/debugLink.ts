@@ -1,30 +1,11 @@
 import type { Duplex } from 'node:stream';
-import { DisposableStore, type Disposable } from '../common/disposable.ts';
+import type { DebuggeeLink, LinkState } from '../common/debuggee.ts';
+import { DisposableStore } from '../common/disposable.ts';
 import { Emitter } from '../common/event.ts';
-import {
-  attachDebugger,
-  FlickError,
-  type Debuggee,
-  type ErrorReason,
-  type ExitStatus,
-} from '../protocol/index.ts';
+import { attachDebugger, FlickError, type Debuggee, type ErrorReason } from '../protocol/index.ts';
 import type { Device } from './device.ts';
 import type { Fleet } from './fleet.ts';
 import { ProcessFollower } from './processFollower.ts';
-
-export type DebugLinkState =
-  | {
-      readonly kind: 'attached';
-      readonly place: {
-        readonly device: string;
-        readonly isLocal: boolean;
-        readonly debuggee: Debuggee;
-      };
-    }
-  | { readonly kind: 'moving'; readonly to: string | undefined }
-  | { readonly kind: 'waiting'; readonly why: string }
-  | { readonly kind: 'ended'; readonly exit: ExitStatus }
-  | { readonly kind: 'refused'; readonly error: FlickError };
 
 /** Failures that pass: the process is on its way, or its device out of reach for the moment. */
 const passing: readonly ErrorReason[] = [
@@ -36,14 +17,14 @@ const passing: readonly ErrorReason[] = [
 ];
 
 /** A line to the debug runtime in one process, wherever the process goes. */
-export class DebugLink implements Disposable {
+export class DebugLink implements DebuggeeLink {
   readonly #id: string;
   readonly #store = new DisposableStore();
   readonly #opened = this.#store.add(new Emitter<Duplex>());
-  readonly #stateChanged = this.#store.add(new Emitter<DebugLinkState>());
+  readonly #stateChanged = this.#store.add(new Emitter<LinkState>());
   readonly #follower: ProcessFollower;
   #innerPid: number | undefined;
-  #state: DebugLinkState = { kind: 'waiting', why: 'Attaching to the process.' };
+  #state: LinkState = { kind: 'waiting', why: 'Attaching to the process.' };
   #stream: Duplex | undefined;
 
   /** A stream whose other end is the runtime; nothing has been read or written. */
@@ -67,7 +48,7 @@ export class DebugLink implements Disposable {
     });
   }
 
-  get state(): DebugLinkState {
+  get state(): LinkState {
     return this.#state;
   }
 
@@ -114,7 +95,7 @@ export class DebugLink implements Disposable {
     this.#stream = undefined;
   }
 
-  #setState(state: DebugLinkState): void {
+  #setState(state: LinkState): void {
     this.#state = state;
     this.#stateChanged.fire(state);
   }

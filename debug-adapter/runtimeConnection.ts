@@ -18,7 +18,7 @@ import {
   type RemoteEvent,
   type RemoteEventParams,
 } from './cdp.ts';
-import type { DebuggeeLink } from './debuggee.ts';
+import type { DebuggeeLink } from '../common/debuggee.ts';
 
 interface Pending {
   readonly result: Deferred<unknown>;

@@ -3,7 +3,7 @@ import { DisposableStore, type Disposable } from '../../common/disposable.ts';
 import { Emitter } from '../../common/event.ts';
 import { FlickError, type ExitStatus, type RuntimeWelcome } from '../../protocol/index.ts';
 import { DebuggeeGone, type CdpThread } from '../cdp.ts';
-import type { DebuggeeLink, DebugHost, FoundDebuggee } from '../debuggee.ts';
+import type { DebuggeeLink, DebugHost, FoundDebuggee } from '../../common/debuggee.ts';
 import { RuntimeConnection } from '../runtimeConnection.ts';
 import { Breakpoints } from '../sources/breakpoints.ts';
 import { Sources } from '../sources/sources.ts';

@@ -5,7 +5,7 @@ import { Emitter } from '../../common/event.ts';
 import { silentLogger, type Logger } from '../../common/logger.ts';
 import { messageOf } from '../../common/rpc.ts';
 import { DebuggeeGone } from '../cdp.ts';
-import type { DebugHost } from '../debuggee.ts';
+import type { DebugHost } from '../../common/debuggee.ts';
 import { UserError } from '../userError.ts';
 import { breakpointRequests } from './breakpointRequests.ts';
 import { capabilities } from './capabilities.ts';

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { constants } from 'node:os';
 import { FlickError, type ExitStatus } from '../../protocol/index.ts';
 import type { Disposable } from '../../common/disposable.ts';
-import type { DebugHost, FoundDebuggee } from '../debuggee.ts';
+import type { DebugHost, FoundDebuggee } from '../../common/debuggee.ts';
 import { UserError } from '../userError.ts';
 import { attachConfiguration, launchConfiguration, type Configuration } from './configuration.ts';
 import { DebugTarget } from './debugTarget.ts';

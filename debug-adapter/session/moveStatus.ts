@@ -1,5 +1,10 @@
 import type { ExitStatus, FlickError } from '../../protocol/index.ts';
-import type { DebuggeeLink, DebuggeePlace, FoundDebuggee, LinkState } from '../debuggee.ts';
+import type {
+  DebuggeeLink,
+  DebuggeePlace,
+  FoundDebuggee,
+  LinkState,
+} from '../../common/debuggee.ts';
 import type { Disposable } from '../../common/disposable.ts';
 import type { Editor } from './editor.ts';
 import type { Threads } from './threads.ts';

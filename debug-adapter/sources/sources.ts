@@ -2,7 +2,7 @@ import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { Disposable } from '../../common/disposable.ts';
 import { Emitter } from '../../common/event.ts';
 import type { CdpThread, Protocol } from '../cdp.ts';
-import type { DebuggeePlace } from '../debuggee.ts';
+import type { DebuggeePlace } from '../../common/debuggee.ts';
 import { UserError } from '../userError.ts';
 import { FolderPairs } from './folderPairs.ts';
 import { SkipFiles } from './globs.ts';

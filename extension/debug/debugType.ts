@@ -3,7 +3,7 @@ import { FleetDebugHost } from '../../client/debugHost.ts';
 import type { Fleet } from '../../client/fleet.ts';
 import { DisposableStore, type Disposable } from '../../common/disposable.ts';
 import type { Logger } from '../../common/logger.ts';
-import type { DebugHost } from '../../debug-adapter/debuggee.ts';
+import type { DebugHost } from '../../common/debuggee.ts';
 import { FlickDebugSession } from '../../debug-adapter/session/flickDebugSession.ts';
 import { processTargets } from '../commands/targets.ts';
 import { debugType, pickProcessCommand } from '../ids.ts';

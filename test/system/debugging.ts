@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AgentFile } from '../../client/agentFile.ts';
-import { DebugLink, type DebugLinkState } from '../../client/debugLink.ts';
+import type { LinkState } from '../../common/debuggee.ts';
+import { DebugLink } from '../../client/debugLink.ts';
 import { Fleet } from '../../client/fleet.ts';
 import { RuntimeConnection } from '../../debug-adapter/runtimeConnection.ts';
 import type { CdpThread, Protocol } from '../../debug-adapter/cdp.ts';
@@ -36,7 +37,7 @@ export class Debugger {
   readonly link: DebugLink;
   readonly connection: RuntimeConnection;
   readonly welcomes: RuntimeWelcome[] = [];
-  readonly states: DebugLinkState[] = [];
+  readonly states: LinkState[] = [];
   /** Stops that nobody has waited for yet. */
   readonly stops: Stop[] = [];
   restarts = 0;

@@ -2,7 +2,7 @@ import { PassThrough } from 'node:stream';
 import { inspect } from 'node:util';
 import { DebugClient } from '@vscode/debugadapter-testsupport';
 import type { DebugProtocol } from '@vscode/debugprotocol';
-import type { DebugHost } from '../../../debug-adapter/debuggee.ts';
+import type { DebugHost } from '../../../common/debuggee.ts';
 import { FlickDebugSession } from '../../../debug-adapter/session/flickDebugSession.ts';
 import { DisposableStore } from '../../../common/disposable.ts';
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { LinkState } from '../../../debug-adapter/debuggee.ts';
+import type { LinkState } from '../../../common/debuggee.ts';
 import { RuntimeConnection } from '../../../debug-adapter/runtimeConnection.ts';
 import { FlickError } from '../../../protocol/index.ts';
 import { assertGolden } from './golden.ts';

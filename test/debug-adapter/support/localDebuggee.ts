@@ -10,7 +10,7 @@ import type {
   DebugHost,
   LaunchRequest,
   LinkState,
-} from '../../../debug-adapter/debuggee.ts';
+} from '../../../common/debuggee.ts';
 import { root } from '../../support/provisioned.ts';
 import { temporaryFolder } from '../../support/temporary.ts';
 

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
-import type { Disposable } from '../common/disposable.ts';
-import type { Event } from '../common/event.ts';
+import type { Disposable } from './disposable.ts';
+import type { Event } from './event.ts';
 import type { Debuggee, ExitStatus, FlickError } from '../protocol/index.ts';
 
 /** Where the debugged process is, as far as its debugger is concerned. */
