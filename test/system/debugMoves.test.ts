@@ -4,6 +4,7 @@ import { Debugger, debugFolders, fleetOf, footprint, lineOf } from './debugging.
 import { beats, broken, eventually, LabFixture } from './labFixture.ts';
 import { deviceName, type Station } from './stations.ts';
 import type { Listed } from '../support/flick.ts';
+import { sample } from '../support/seed.ts';
 
 const node24 = '/opt/flick-lab/clone/.cache/node/24/bin/node';
 const program = 'steps.cjs';
@@ -89,7 +90,7 @@ describe('a debug session goes along when its process moves', function () {
     );
   }
 
-  for (const each of cases) {
+  for (const each of sample('debug moves, stopped', cases, 3)) {
     it(`stopped at a breakpoint: ${each.title}`, async () => {
       const { user } = each;
       const file = await begin(program, each);
@@ -162,7 +163,7 @@ describe('a debug session goes along when its process moves', function () {
     });
   }
 
-  for (const each of cases) {
+  for (const each of sample('debug moves, running', cases, 2)) {
     it(`running: ${each.title}`, async () => {
       const { user } = each;
       const file = await begin(program, each);
@@ -181,7 +182,7 @@ describe('a debug session goes along when its process moves', function () {
     });
   }
 
-  for (const each of cases) {
+  for (const each of sample('debug moves, spinning', cases, 2)) {
     it(`spinning: ${each.title}`, async () => {
       const { user } = each;
       await begin('spin.cjs', each);

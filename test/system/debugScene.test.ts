@@ -5,6 +5,7 @@ import { build } from 'esbuild';
 import { FleetDebugHost } from '../../client/debugHost.ts';
 import type { Fleet } from '../../client/fleet.ts';
 import { Conversation } from '../debug-adapter/session/conversation.ts';
+import { sample } from '../support/seed.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import type { Listed } from '../support/flick.ts';
 import { fleetOf, lineOf } from './debugging.ts';
@@ -246,7 +247,7 @@ describe('the scene: a TypeScript program, debugged while it moves', function ()
     }
   }
 
-  for (const each of cases) {
+  for (const each of sample('debug scene', cases, 2)) {
     it(`is as if it had never moved: ${each.title}`, async () => {
       assert.equal(await play(each, true), await play(each, false));
     });
