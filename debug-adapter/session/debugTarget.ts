@@ -205,8 +205,9 @@ export class DebugTarget implements Disposable {
 
   async #switchOn(thread: CdpThread): Promise<void> {
     await Promise.all([
-      thread.send('Runtime.enable'),
+      // Scripts first: what was printed before is told next, with the scripts that printed it.
       thread.send('Debugger.enable'),
+      thread.send('Runtime.enable'),
       thread.send('Debugger.setAsyncCallStackDepth', { maxDepth: asyncDepth }),
       thread.send('Flick.setExceptions', this.#exceptions),
     ]);

@@ -87,12 +87,14 @@ export class Breakpoints {
     await this.#holdAll();
   }
 
-  /** The ids of a person's breakpoints that a stop is for. */
+  /** The ids of a person's breakpoints that a stop is for; `elsewhere` for one that was just taken away. */
   hit({ hitBreakpoints = [] }: Protocol.Debugger.PausedEvent): number[] | 'elsewhere' {
-    const hits = new Set(hitBreakpoints);
-    return [...this.#ids]
-      .filter(([breakpointId]) => hits.has(breakpointId))
-      .flatMap(([, entries]) => [...entries].filter(({ removed }) => !removed).map(({ id }) => id));
+    const known = hitBreakpoints.flatMap((each) => this.#ids.get(each) ?? []);
+    const ids = known.flatMap((entries) =>
+      [...entries].filter(({ removed }) => !removed).map(({ id }) => id),
+    );
+    const isGone = hitBreakpoints.length > 0 && known.length === hitBreakpoints.length;
+    return ids.length === 0 && isGone ? 'elsewhere' : ids;
   }
 
   /** Where in some lines of a file breakpoints can be set. */

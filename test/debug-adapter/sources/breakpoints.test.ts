@@ -199,6 +199,21 @@ for (const node of ['20', '24'] as const) {
       assert.equal(result.value, 10);
     });
 
+    it('do not count any more once they were taken away, even when one is just being hit', async () => {
+      write(workspace, { 'src/cart.ts': typed });
+      write(device, { 'dist/main.js': main, ...compiled() });
+      await start();
+      const source = { path: cart() };
+      const [set] = await breakpoints.set({ source, breakpoints: [{ line: 8 }] }, signal);
+      const { paused } = await run();
+      assert.deepEqual(breakpoints.hit(paused), [set?.id]);
+      const removing = breakpoints.set({ source, breakpoints: [] }, signal);
+      assert.equal(breakpoints.hit(paused), 'elsewhere');
+      await removing;
+      assert.equal(breakpoints.hit(paused), 'elsewhere');
+      assert.deepEqual(breakpoints.hit({ ...paused, hitBreakpoints: [] }), []);
+    });
+
     it('write messages, and say what is wrong with conditions and counts', async () => {
       write(workspace, { 'src/cart.ts': typed });
       write(device, { 'dist/main.js': main, ...compiled() });
