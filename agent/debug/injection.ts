@@ -20,6 +20,8 @@ const openPatience = 3_000;
 const openInterval = 10;
 /** How long a process may take until it listens to the signal, in ms: before that the signal would end it. */
 const startPatience = 2_000;
+/** How long a process may take to be gone once its inspector does not answer any more, in ms. */
+const endPatience = 300;
 /** How often the runtime is loaded into a program that has just begun, and after what pause, in ms. */
 const loadAgain = 3;
 const loadInterval = 200;
@@ -33,9 +35,24 @@ const lateInterval = 1_000;
  * Loads the debug runtime into a Node.js process that was not prepared for it: SIGUSR1 makes Node.js open its inspector,
  * one evaluation there starts the runtime, and the inspector is closed again unless it had been open before.
  * @param folder of the runtime's socket, as the process sees it
- * @throws {FlickError} `notSupported` with the reason when the process does not let itself be debugged
+ * @throws {FlickError} `notSupported` with the reason when the process does not let itself be debugged; `processGone`
+ * when it ends meanwhile
  */
 export async function injectRuntime(debuggee: Debuggee, folder: string): Promise<void> {
+  try {
+    await inject(debuggee, folder);
+  } catch (error) {
+    // Whatever failed first when the process ended in between, that it ended is the reason. Its inspector goes before it.
+    const deadline = performance.now() + endPatience;
+    while (performance.now() < deadline) {
+      await requireAlive(debuggee.pid);
+      await delay(openInterval);
+    }
+    throw error;
+  }
+}
+
+async function inject(debuggee: Debuggee, folder: string): Promise<void> {
   const { pid } = debuggee;
   const before = await listenersOf(pid);
   const own = await findInspector(await likelyInspectors(pid, before));

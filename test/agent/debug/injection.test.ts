@@ -219,9 +219,20 @@ describe('attaching to a process that nobody prepared', function () {
   });
 
   it('refuses a process that has ended, or ends meanwhile', async () => {
-    const info = await launch([process.execPath, '-e', '']);
-    const gone = await refusal(info.id);
-    assert.match(gone.message, /does not run any more|runs no Node\.js|ended meanwhile|SIGUSR1/);
+    for (const life of [0, 10, 20, 40, 80, 160]) {
+      const info = await launch([process.execPath, '-e', `setTimeout(() => {}, ${life})`]);
+      const gone = await device.request(attachDebugger, { id: info.id }).then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      if (gone === undefined) continue;
+      assert.ok(gone instanceof FlickError, String(gone));
+      assert.match(
+        gone.message,
+        /does not run any more|runs no Node\.js|ended meanwhile|SIGUSR1/,
+        `after ${life} ms: ${gone.message}`,
+      );
+    }
   });
 
   it('finds Node.js below a shell, and the one that is asked for among several', async () => {
