@@ -1,0 +1,152 @@
+import { constants } from 'node:fs';
+import { open, rm, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { makePrivateFolder } from '../processes/cells.ts';
+import { readValidated, writeDurably, writeFailure } from '../state/durable.ts';
+import { FlickError } from '../../protocol/index.ts';
+import { chunkBytes, chunkPages, contains, pageBytes, type Chunk, type PageMask } from './chunks.ts';
+
+/** Most chunks of one process: 256 GiB. */
+const maxChunks = 1 << 20;
+const word = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0xffffffff));
+const index = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 41));
+
+const imageRecord = v.object({
+  version: v.literal(1),
+  /** The state that both sides of a handoff had in common. */
+  label: v.pipe(v.string(), v.regex(/^[0-9a-z-]{1,64}$/)),
+  /** Batches that are in it. */
+  applied: v.pipe(v.number(), v.integer(), v.minValue(0)),
+  /** Task, chunk, and the pages that are known, low and high word; in the order of the page file. */
+  chunks: v.pipe(v.array(v.tuple([word, index, word, word])), v.maxLength(maxChunks)),
+});
+
+/**
+ * The memory of a process as the other side of a handoff last had it too: the page file, in which page n of chunk number c
+ * lies at `(64 c + n) * 4096`, and which pages of it are known. Both sides keep one, so that the next move sends only what
+ * is different. While it is open its record is gone from the disk: an image that was being changed when its agent was
+ * killed is not trusted.
+ */
+export class MemoryImage {
+  readonly folder: string;
+  /** What the two sides called the state they had in common when it was saved; `null` for a new image. */
+  readonly label: string | null;
+  readonly applied: number;
+  readonly #file: FileHandle;
+  readonly #numbers = new Map<number, Map<number, number>>();
+  readonly #order: { readonly task: number; readonly index: number; low: number; high: number }[];
+
+  private constructor(folder: string, file: FileHandle, record: v.InferOutput<typeof imageRecord> | undefined) {
+    this.folder = folder;
+    this.#file = file;
+    this.label = record?.label ?? null;
+    this.applied = record?.applied ?? 0;
+    this.#order = (record?.chunks ?? []).map(([task, index, low, high]) => ({ task, index, low, high }));
+    this.#order.forEach(({ task, index }, number) => this.#enter(task, index, number));
+  }
+
+  /** Opens what is there, or an empty one where there is nothing, or nothing that can be trusted. */
+  static async open(folder: string): Promise<MemoryImage> {
+    await makePrivateFolder(folder);
+    const path = recordPath(folder);
+    const record = await readValidated(path, imageRecord).catch(() => undefined);
+    await rm(path, { force: true });
+    const flags = constants.O_RDWR | constants.O_CREAT | (record === undefined ? constants.O_TRUNC : 0);
+    const file = await open(pagesPath(folder), flags | constants.O_NOFOLLOW, 0o600);
+    return new MemoryImage(folder, file, record);
+  }
+
+  get pagesPath(): string {
+    return pagesPath(this.folder);
+  }
+
+  /** Chunks that have a place in the page file. */
+  get size(): number {
+    return this.#order.length;
+  }
+
+  /** The chunk's number in the page file; a chunk that is met for the first time gets one. @throws {FlickError} `transferFailed` */
+  numberOf(task: number, index: number): number {
+    const known = this.#numbers.get(task)?.get(index);
+    if (known !== undefined) return known;
+    const number = this.#order.length;
+    if (number >= maxChunks) throw new FlickError('transferFailed', 'The process has more memory than can be moved.');
+    this.#order.push({ task, index, low: 0, high: 0 });
+    this.#enter(task, index, number);
+    return number;
+  }
+
+  /** The pages of a chunk whose content both sides have. */
+  known(number: number): PageMask {
+    const chunk = this.#order[number];
+    if (chunk === undefined) throw new RangeError(`There is no chunk ${number}.`);
+    return chunk;
+  }
+
+  /** Reads a whole chunk; what was never written reads as zeros. */
+  async read(number: number, into: Buffer): Promise<void> {
+    const { bytesRead } = await this.#file.read(into, 0, chunkBytes, number * chunkBytes);
+    into.fill(0, bytesRead, chunkBytes);
+  }
+
+  /** Writes pages of a chunk out of a buffer that holds the whole chunk. @throws {FlickError} `diskFull`, `internal` */
+  async write(number: number, first: number, pages: number, chunk: Buffer): Promise<void> {
+    const start = first * pageBytes;
+    const length = pages * pageBytes;
+    try {
+      for (let done = 0; done < length;) {
+        const at = number * chunkBytes + start + done;
+        const { bytesWritten } = await this.#file.write(chunk, start + done, length - done, at);
+        done += bytesWritten;
+      }
+    } catch (error) {
+      throw writeFailure(this.pagesPath, error);
+    }
+  }
+
+  /** Nothing of a chunk is known any more. */
+  forget(number: number): void {
+    const chunk = this.known(number);
+    chunk.low = 0;
+    chunk.high = 0;
+  }
+
+  /** True when all these pages of the chunk are known. */
+  knows(chunk: Chunk): boolean {
+    const number = this.#numbers.get(chunk.task)?.get(chunk.index);
+    return number !== undefined && contains(this.known(number), chunk);
+  }
+
+  /** Makes it durable under a name that the other side uses too, and closes it. */
+  async save(label: string, applied: number): Promise<void> {
+    await this.#file.datasync();
+    const chunks = this.#order.map(({ task, index, low, high }) => [task, index, low >>> 0, high >>> 0]);
+    await writeDurably(recordPath(this.folder), JSON.stringify({ version: 1, label, applied, chunks }));
+    await this.#file.close();
+  }
+
+  /** Closes it; what it held is not trusted any more. */
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+
+  #enter(task: number, index: number, number: number): void {
+    const chunks = this.#numbers.get(task);
+    if (chunks === undefined) this.#numbers.set(task, new Map([[index, number]]));
+    else chunks.set(index, number);
+  }
+}
+
+/** First page of a chunk in the page file, in pages. */
+export function firstPage(number: number): number {
+  return number * chunkPages;
+}
+
+function recordPath(folder: string): string {
+  return join(folder, 'image.json');
+}
+
+function pagesPath(folder: string): string {
+  return join(folder, 'pages');
+}
