@@ -190,8 +190,7 @@ describe('debugging in VS Code', function () {
       await session.host((code) => {
         code.debug.removeBreakpoints(code.debug.breakpoints);
       });
-      await session.page.keyboard.press('F5');
-      await debugging.waitUntilRunning();
+      await debugging.continueUntilRunning();
       await waitFor('the program to go on', async () => (await lastTotal()) > before);
       await session.host((code) =>
         code.commands.executeCommand('workbench.action.debug.disconnect'),

@@ -1,5 +1,5 @@
 import type { Page } from 'playwright-core';
-import { patienceMs, waitFor } from './wait.ts';
+import { patienceMs, sleep, waitFor } from './wait.ts';
 
 /** The parts of the window that people debug with. */
 export class Debugging {
@@ -41,8 +41,24 @@ export class Debugging {
 
   /** Waits until no line is highlighted: the program runs. */
   async waitUntilRunning(): Promise<void> {
-    const marks = this.#page.locator('.debug-top-stack-frame-line');
-    await waitFor('the program to run', async () => (await marks.count()) === 0);
+    await waitFor('the program to run', () => this.#isRunning());
+  }
+
+  /** Presses F5 as often as it takes: a breakpoint whose removal is still on its way may be hit once more. */
+  async continueUntilRunning(): Promise<void> {
+    await waitFor('the program to run on', async () => {
+      if (await this.#isRunning()) {
+        await sleep(1_000);
+        if (await this.#isRunning()) return true;
+      }
+      await this.#page.keyboard.press('F5');
+      await sleep(500);
+      return false;
+    });
+  }
+
+  async #isRunning(): Promise<boolean> {
+    return (await this.#page.locator('.debug-top-stack-frame-line').count()) === 0;
   }
 
   /** The rows of the call stack or another list of the debug view, by the title of its pane. */
