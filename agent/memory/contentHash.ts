@@ -6,6 +6,10 @@ export type ContentHash = (content: Uint8Array) => bigint;
 let loading: Promise<ContentHash> | undefined;
 
 export function contentHash(): Promise<ContentHash> {
-  loading ??= createHashes().then(({ h64Raw }) => (content) => h64Raw(content));
+  loading ??= createHashes().then(
+    ({ h64Raw }) =>
+      (content) =>
+        h64Raw(content),
+  );
   return loading;
 }

@@ -5,7 +5,14 @@ import * as v from 'valibot';
 import { makePrivateFolder } from '../processes/cells.ts';
 import { readValidated, writeDurably, writeFailure } from '../state/durable.ts';
 import { FlickError } from '../../protocol/index.ts';
-import { chunkBytes, chunkPages, contains, pageBytes, type Chunk, type PageMask } from './chunks.ts';
+import {
+  chunkBytes,
+  chunkPages,
+  contains,
+  pageBytes,
+  type Chunk,
+  type PageMask,
+} from './chunks.ts';
 
 /** Most chunks of one process: 256 GiB. */
 const maxChunks = 1 << 20;
@@ -37,12 +44,21 @@ export class MemoryImage {
   readonly #numbers = new Map<number, Map<number, number>>();
   readonly #order: { readonly task: number; readonly index: number; low: number; high: number }[];
 
-  private constructor(folder: string, file: FileHandle, record: v.InferOutput<typeof imageRecord> | undefined) {
+  private constructor(
+    folder: string,
+    file: FileHandle,
+    record: v.InferOutput<typeof imageRecord> | undefined,
+  ) {
     this.folder = folder;
     this.#file = file;
     this.label = record?.label ?? null;
     this.applied = record?.applied ?? 0;
-    this.#order = (record?.chunks ?? []).map(([task, index, low, high]) => ({ task, index, low, high }));
+    this.#order = (record?.chunks ?? []).map(([task, index, low, high]) => ({
+      task,
+      index,
+      low,
+      high,
+    }));
     this.#order.forEach(({ task, index }, number) => this.#enter(task, index, number));
   }
 
@@ -52,7 +68,8 @@ export class MemoryImage {
     const path = recordPath(folder);
     const record = await readValidated(path, imageRecord).catch(() => undefined);
     await rm(path, { force: true });
-    const flags = constants.O_RDWR | constants.O_CREAT | (record === undefined ? constants.O_TRUNC : 0);
+    const flags =
+      constants.O_RDWR | constants.O_CREAT | (record === undefined ? constants.O_TRUNC : 0);
     const file = await open(pagesPath(folder), flags | constants.O_NOFOLLOW, 0o600);
     return new MemoryImage(folder, file, record);
   }
@@ -71,7 +88,8 @@ export class MemoryImage {
     const known = this.#numbers.get(task)?.get(index);
     if (known !== undefined) return known;
     const number = this.#order.length;
-    if (number >= maxChunks) throw new FlickError('transferFailed', 'The process has more memory than can be moved.');
+    if (number >= maxChunks)
+      throw new FlickError('transferFailed', 'The process has more memory than can be moved.');
     this.#order.push({ task, index, low: 0, high: 0 });
     this.#enter(task, index, number);
     return number;
@@ -121,8 +139,16 @@ export class MemoryImage {
   /** Makes it durable under a name that the other side uses too, and closes it. */
   async save(label: string, applied: number): Promise<void> {
     await this.#file.datasync();
-    const chunks = this.#order.map(({ task, index, low, high }) => [task, index, low >>> 0, high >>> 0]);
-    await writeDurably(recordPath(this.folder), JSON.stringify({ version: 1, label, applied, chunks }));
+    const chunks = this.#order.map(({ task, index, low, high }) => [
+      task,
+      index,
+      low >>> 0,
+      high >>> 0,
+    ]);
+    await writeDurably(
+      recordPath(this.folder),
+      JSON.stringify({ version: 1, label, applied, chunks }),
+    );
     await this.#file.close();
   }
 
