@@ -2,11 +2,13 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { Deferred } from '../../common/deferred.ts';
-import { FrameStream } from '../../common/frames.ts';
+import { FrameStream, type Frame } from '../../common/frames.ts';
 import { messageOf } from '../../common/rpc.ts';
 import { FlickError, type HandoffStep, type HandoffVerdict } from '../../protocol/index.ts';
+import { pagesLeftOut, putPagesIn } from '../engines/criu/pagemap.ts';
 import type { HeldRestore } from '../engines/engine.ts';
 import { receiveFiles } from '../files/transfer.ts';
+import { pruneMemory } from '../memory/memoryFolders.ts';
 import { Cell } from '../processes/cell.ts';
 import {
   cellFolder,
@@ -17,11 +19,13 @@ import {
   type ProcessFolders,
 } from '../processes/cells.ts';
 import type { ManagedProcess } from '../processes/managedProcess.ts';
+import { ArrivalMemory } from './arrivalMemory.ts';
 import { AwayArrival, HomeArrival, type ArrivalFiles } from './arrivalFiles.ts';
 import { cellIdentity } from './cellIdentity.ts';
 import type { HandoffContext, HandoffOperation } from './context.ts';
 import { refuseIfBlocked } from './departure.ts';
 import { receiveEntries, sendNeeded } from './entryList.ts';
+import { Inbox } from './inbox.ts';
 import { receiveImages } from './imageTransfer.ts';
 import { writeManifest } from './manifestFile.ts';
 import { resumeOrTakeBack } from './resumeOrTakeBack.ts';
@@ -62,6 +66,7 @@ export class Arrival implements HandoffOperation<void> {
   #decided = false;
   /** While the copy is being let run its word can still be taken back; never rejects. */
   #resuming: Promise<unknown> | undefined;
+  #memory: ArrivalMemory | undefined;
   #joined = false;
   #isOver = false;
   #step: HandoffStep = 'check';
@@ -133,20 +138,25 @@ export class Arrival implements HandoffOperation<void> {
     try {
       const offered = await this.#guarded(expect(frames, offer));
       await this.#judge(offered);
-      await frames.sendJson({ type: 'accept', findings: [] });
+      const { home } = this.#context;
+      this.#memory = await ArrivalMemory.open(home, this.processId, frames, this.#onBytes);
+      await frames.sendJson({ type: 'accept', findings: [], memory: this.#memory.offer });
       building = await this.#build(offered);
       this.#begin('copy');
       await this.#receiveFiles(frames, building, false);
       await frames.sendJson({ type: 'placed', bytes: this.#doneBytes });
+      await this.#guarded(this.#memory.receiveRounds());
       this.#begin('send');
       await this.#receiveFiles(frames, building, true);
       const output = await this.#receiveScrollback(frames);
       const capsule = await this.#receiveCapsule(frames, building);
+      const inbox = new Inbox(frames, (frame) => this.#handleMemory(frame));
+      if (capsule.memoryApart) await this.#receiveMemory(building, inbox);
       this.#begin('restore');
       await this.#restore(building, offered, capsule, output);
       await frames.sendJson({ type: 'held' });
       this.#begin('commit');
-      await this.#commit(frames, building, await this.#guarded(expect(frames, run)));
+      await this.#commit(frames, inbox, building, await this.#guarded(expect(inbox, run)));
     } catch (error) {
       if (building !== undefined && !this.#decided) await this.#takeDown(building);
       if (!this.#decided && !(error instanceof PeerAborted)) {
@@ -154,6 +164,33 @@ export class Arrival implements HandoffOperation<void> {
         await frames.sendJson({ type: 'abort', ...data }).catch(() => undefined);
       }
       throw error;
+    } finally {
+      await this.#keepMemory();
+    }
+  }
+
+  async #handleMemory(frame: Frame): Promise<boolean> {
+    return (await this.#memory?.handle(frame)) ?? false;
+  }
+
+  /** All pages of the process; its images get them for the restore. */
+  async #receiveMemory(building: Building, inbox: Inbox): Promise<void> {
+    const memory = this.#memory;
+    if (memory === undefined) return;
+    inbox.ended.promise.catch((error: unknown) => memory.fail(error));
+    const folder = imagesFolder(building);
+    await this.#guarded(memory.whenComplete(await pagesLeftOut(folder)));
+    await putPagesIn(folder, memory.image);
+  }
+
+  async #keepMemory(): Promise<void> {
+    try {
+      await this.#memory?.keep();
+      await pruneMemory(this.#context.home, this.processId);
+    } catch (error) {
+      this.#context.logger.log('warn', 'an image of memory was not kept', {
+        error: messageOf(error),
+      });
     }
   }
 
@@ -309,7 +346,7 @@ export class Arrival implements HandoffOperation<void> {
   }
 
   /** The source has released it. Every line's place matters: see docs/architecture.md, "Handoff". */
-  async #commit(frames: FrameStream, building: Building, order: Run): Promise<void> {
+  async #commit(frames: FrameStream, inbox: Inbox, building: Building, order: Run): Promise<void> {
     const { ledger, logger, debug } = this.#context;
     const { cell, held, managed, files } = building;
     if (cell === undefined || held === undefined || managed === undefined)
@@ -345,7 +382,7 @@ export class Arrival implements HandoffOperation<void> {
     await frames.sendJson({ type: 'running', pid: held.pid, remarks }).catch(() => undefined);
     await managed.update({ arriving: null, remark: remarks.length > 0 ? remarks.join(' ') : null });
     await removeTree(imagesFolder(building));
-    await expect(frames, done);
+    await expect(inbox, done);
     await ledger.remove(this.id);
   }
 

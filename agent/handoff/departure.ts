@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { Deferred } from '../../common/deferred.ts';
-import { FrameStream } from '../../common/frames.ts';
+import { FrameStream, type Frame } from '../../common/frames.ts';
 import { messageOf } from '../../common/rpc.ts';
 import {
   blocks,
@@ -12,6 +12,7 @@ import {
 import type { CriuCapture } from '../engines/criu/criuEngine.ts';
 import type { CriuFacts } from '../engines/criu/factsSchema.ts';
 import { recordDeparture } from '../files/homecoming.ts';
+import { pruneMemory } from '../memory/memoryFolders.ts';
 import { totalBytes, type Entry } from '../files/manifest.ts';
 import { sendFiles } from '../files/transfer.ts';
 import { cellFolder } from '../processes/cells.ts';
@@ -19,7 +20,9 @@ import type { ManagedProcess } from '../processes/managedProcess.ts';
 import { writeDurably } from '../state/durable.ts';
 import type { HandoffContext, HandoffOperation } from './context.ts';
 import { DepartureFiles } from './departureFiles.ts';
+import { DepartureMemory } from './departureMemory.ts';
 import { receiveNeeded, sendEntries } from './entryList.ts';
+import { Inbox } from './inbox.ts';
 import { listImages, sendImages } from './imageTransfer.ts';
 import { accept, expect, held, PeerAborted, placed, running } from './messages.ts';
 import { StepClock } from './stepClock.ts';
@@ -45,6 +48,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
   readonly #result: Deferred<HandoffOutcome>;
   #released = false;
   #debugged = false;
+  #memory: DepartureMemory | undefined;
   #joined = false;
   #step: HandoffStep = 'check';
   #doneBytes = 0;
@@ -111,6 +115,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
         this.#context.hasher,
       );
       await this.#copyWhileRunning(frames, files, facts);
+      await this.#memory?.copyWhileRunning(await this.#context.engine.memoryTasks(this.#managed));
       this.#begin('freeze');
       this.#debugged = await this.#context.debug.park(this.#managed, this.id);
       const frozenAt = performance.now();
@@ -119,11 +124,14 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
         handoff: this.id,
         facts,
         folder: this.#imagesFolder(),
+        memoryApart: this.#memory !== undefined,
       });
       const entries = await this.#sendRest(frames, files, capture);
+      const inbox = new Inbox(frames, (frame) => Promise.resolve(this.#handleMemory(frame)));
+      await this.#sendMemory(capture, inbox);
       this.#begin('restore');
-      await this.#guarded(expect(frames, held));
-      const reply = await this.#commit(frames, files, entries, capture);
+      await this.#guarded(expect(inbox, held));
+      const reply = await this.#commit(frames, inbox, files, entries, capture);
       const downtimeMs = Math.round((performance.now() - frozenAt) * 10) / 10;
       await this.#finish(frames, capture);
       return {
@@ -152,6 +160,31 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
       this.#managed.endHandoff();
       await this.#tell(frames, error);
       throw error;
+    } finally {
+      await this.#keepMemory();
+    }
+  }
+
+  #handleMemory(frame: Frame): boolean {
+    return this.#memory?.handle(frame) ?? false;
+  }
+
+  /** All that the images do not hold, out of the process as it stands still. */
+  async #sendMemory({ memory }: CriuCapture, inbox: Inbox): Promise<void> {
+    if (memory === undefined || this.#memory === undefined) return;
+    inbox.ended.promise.catch((error: unknown) => this.#memory?.fail(error));
+    await this.#memory.sendRest(memory.tasks, memory.pages);
+  }
+
+  /** What was sent need not be sent again by the next move, whether this one got through or not. */
+  async #keepMemory(): Promise<void> {
+    try {
+      await this.#memory?.keep();
+      await pruneMemory(this.#context.home, this.#managed.id);
+    } catch (error) {
+      this.#context.logger.log('warn', 'an image of memory was not kept', {
+        error: messageOf(error),
+      });
     }
   }
 
@@ -186,6 +219,17 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     });
     const answer = await this.#guarded(expect(frames, accept));
     refuseIfBlocked(answer.findings);
+    if (answer.memory !== undefined) {
+      this.#memory = await DepartureMemory.open({
+        home: this.#context.home,
+        process: this.#managed.id,
+        handoff: this.id,
+        offer: answer.memory,
+        frames,
+        signal: this.#abort.signal,
+        onBytes: this.#onBytes,
+      });
+    }
     return facts;
   }
 
@@ -230,6 +274,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
       type: 'images',
       root: capture.root,
       terminalKeys: capture.terminalKeys,
+      memoryApart: capture.memory !== undefined,
       keepConnections: capture.keepConnections,
       files: images,
     });
@@ -247,6 +292,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
   /** From here on the target decides. Every line's place matters: see docs/architecture.md, "Handoff". */
   async #commit(
     frames: FrameStream,
+    inbox: Inbox,
     files: DepartureFiles,
     entries: readonly Entry[],
     capture: CriuCapture,
@@ -270,7 +316,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     this.#begin('resume');
     const input = this.#managed.takeHeldInput().subarray(0, maxHeldInput).toString('base64');
     await frames.sendJson({ type: 'run', input, debugged: this.#debugged });
-    return expect(frames, running);
+    return expect(inbox, running);
   }
 
   /** The target owns the process. Nothing that fails from here on can be undone, so it is logged and left to a restart. */

@@ -10,9 +10,15 @@ import {
   processFacts,
   text,
 } from '../../protocol/index.ts';
+import { codecs } from '../memory/batch.ts';
 import { maxTerminals } from '../engines/criu/commands.ts';
 import { processRecord } from '../processes/record.ts';
 import { describeIssues } from '../../common/rpc.ts';
+
+const chunkName = v.object({
+  task: v.pipe(v.number(), v.integer(), v.minValue(0)),
+  index: v.pipe(v.number(), v.integer(), v.minValue(0)),
+});
 
 /**
  * What two agents say to each other on a handoff stream, in this order (docs/architecture.md, "Handoff"):
@@ -47,7 +53,36 @@ export const offer = v.object({
 });
 export type Offer = v.InferOutput<typeof offer>;
 
-export const accept = v.object({ type: v.literal('accept'), findings: v.array(finding) });
+/** What a target has of the process's memory from an earlier move, or one that was broken off. */
+export const memoryOffer = v.object({
+  label: v.nullable(text),
+  applied: v.pipe(v.number(), v.integer(), v.minValue(0)),
+  codec: v.picklist(codecs),
+});
+export type MemoryOffer = v.InferOutput<typeof memoryOffer>;
+
+export const accept = v.object({
+  type: v.literal('accept'),
+  findings: v.array(finding),
+  /** Without it the memory travels inside the images. */
+  memory: v.optional(memoryOffer),
+});
+/** Batches of memory follow, until the message comes back: what is different while the process runs. */
+export const rounds = v.object({
+  type: v.literal('rounds'),
+  /** How both sides call what they then have in common. */
+  label: text,
+  /** Both have the image that the target named; else both begin with an empty one. */
+  keep: v.boolean(),
+});
+export const roundsEnd = v.object({ type: v.literal('rounds-end') });
+export const got = v.object({
+  type: v.literal('got'),
+  number: v.pipe(v.number(), v.integer(), v.minValue(0)),
+  mistaken: v.pipe(v.array(chunkName), v.maxLength(4_096)),
+});
+/** All memory was sent. */
+export const memoryEnd = v.object({ type: v.literal('memory-end') });
 export const placed = v.object({ type: v.literal('placed'), bytes });
 export const scrollback = v.object({ type: v.literal('scrollback'), base: bytes, length: bytes });
 export const images = v.object({
@@ -59,6 +94,8 @@ export const images = v.object({
     v.array(v.pipe(v.string(), v.regex(/^[0-9a-f]{1,16}:[0-9a-f]{1,16}$/))),
     v.maxLength(maxTerminals),
   ),
+  /** The memory is not in the images: batches of it follow, until `memory-end`. */
+  memoryApart: v.optional(v.boolean(), false),
   /** Connections inside the tree were kept, not closed. */
   keepConnections: v.boolean(),
   files: v.pipe(
@@ -99,7 +136,7 @@ export class PeerAborted extends FlickError {}
  * @throws {FlickError} what the other side aborted with, or `transferFailed` when something else arrived
  */
 export async function expect<S extends v.GenericSchema>(
-  frames: FrameStream,
+  frames: Pick<FrameStream, 'receiveJson'>,
   schema: S,
 ): Promise<v.InferOutput<S>> {
   const value = await frames.receiveJson();

@@ -58,6 +58,8 @@ export interface ExecOptions {
   readonly ptyDescriptor?: boolean;
   /** A dump that leaves the process here (`--leave-running`). */
   readonly stays?: boolean;
+  /** Standard input is a socket whose other end is closed; see {@link KeeperState.canCloseInput}. */
+  readonly closedInput?: boolean;
 }
 
 /** A program that the keeper runs. Its promises never reject. */
@@ -181,7 +183,8 @@ export class KeeperClient implements Disposable {
       (options.sessionOnPty === true ? 1 : 0) |
       (options.ptyDescriptor === true ? 2 : 0) |
       (options.hold === true ? 4 : 0) |
-      (options.stays === true ? 8 : 0);
+      (options.stays === true ? 8 : 0) |
+      (options.closedInput === true ? 16 : 0);
     const writer = new PayloadWriter()
       .u32(flags)
       .u8(jobKinds.indexOf(options.kind))

@@ -56,6 +56,8 @@ export interface KeeperState {
   readonly exportable: boolean;
   /** It can leave out what Node.js prints of its inspector; false for a guard and for keepers that do not know how. */
   readonly canHush: boolean;
+  /** It knows how to give a program a closed socket as input, which a dump that serves no pages needs. */
+  readonly canCloseInput: boolean;
   /** Input that the app's terminal has not taken yet, in bytes. */
   readonly pendingInput: number;
   /** For `--action-script`: makes criu hold. A path that criu executes as it stands. */
@@ -122,6 +124,7 @@ export function readState(reader: PayloadReader): KeeperState {
     guard: (info & 4) !== 0,
     exportable: (info & 8) !== 0,
     canHush: (info & 16) !== 0,
+    canCloseInput: (info & 64) !== 0,
     pendingInput,
     holdScript,
     jobs,

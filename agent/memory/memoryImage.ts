@@ -152,6 +152,19 @@ export class MemoryImage {
     await this.#file.close();
   }
 
+  /** Leaves it as it was opened: nothing of it was changed. */
+  async restore(): Promise<void> {
+    if (this.label === null) await this.close();
+    else await this.save(this.label, this.applied);
+  }
+
+  /** Begins anew: the other side does not have what is here. */
+  async clear(): Promise<void> {
+    this.#numbers.clear();
+    this.#order.length = 0;
+    await this.#file.truncate(0);
+  }
+
   /** Closes it; what it held is not trusted any more. */
   async close(): Promise<void> {
     await this.#file.close();

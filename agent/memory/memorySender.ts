@@ -50,6 +50,8 @@ export class MemorySender {
   readonly #sent = new Map<string, Chunk>();
   readonly #wanted: Chunk[] = [];
   #progress = new Deferred<void>();
+  /** Chunks of the batches that are under way. */
+  readonly #unacknowledged: { readonly number: number; readonly chunks: readonly Chunk[] }[] = [];
   #number = 0;
   #acknowledged = 0;
   #failure: Error | undefined;
@@ -108,8 +110,18 @@ export class MemorySender {
   acknowledge(number: number): void {
     if (number > this.#number) return;
     this.#rate.acknowledged(number, performance.now());
+    while ((this.#unacknowledged[0]?.number ?? Infinity) <= number) this.#unacknowledged.shift();
     this.#acknowledged = Math.max(this.#acknowledged, number);
     this.#wake();
+  }
+
+  /** The image is to hold only what the target is known to have; these chunks are sent whole next time. */
+  forgetUnacknowledged(): void {
+    const { image } = this.#options;
+    for (const { chunks } of this.#unacknowledged) {
+      for (const { task, index } of chunks) image.forget(image.numberOf(task, index));
+    }
+    this.#unacknowledged.length = 0;
   }
 
   /** Ends every wait: the link is gone for good. */
@@ -181,6 +193,7 @@ export class MemorySender {
     );
     this.#number += 1;
     this.#rate.sent(this.#number, batch.length, performance.now());
+    this.#unacknowledged.push({ number: this.#number, chunks: records.map((each) => each.chunk) });
     await send(batch);
     onBytes(batch.length);
     return batch.length;

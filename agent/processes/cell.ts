@@ -28,6 +28,8 @@ export interface HeldExec {
   readonly lastPid: number;
   readonly sessionOnTerminal: boolean;
   readonly passTerminal: boolean;
+  /** Standard input is a socket whose other end is closed. */
+  readonly closedInput?: boolean;
   /** Receives what CRIU prints. */
   readonly output: string;
 }
@@ -177,6 +179,11 @@ export class Cell implements Disposable {
     throw new FlickError('processGone', 'The process ended at once.');
   }
 
+  /** Its keeper knows how to run a dump that leaves the pages in the process. */
+  async canLeavePagesOut(): Promise<boolean> {
+    return (await this.#client.state()).canCloseInput;
+  }
+
   /** CRIU's action script that makes it hold. */
   async holdScript(): Promise<string> {
     return (await this.#client.state()).holdScript;
@@ -197,6 +204,7 @@ export class Cell implements Disposable {
       hold: true,
       sessionOnPty: exec.sessionOnTerminal,
       ptyDescriptor: exec.passTerminal,
+      closedInput: exec.closedInput ?? false,
     });
     if (!(await job.held)) {
       const status = await job.done;

@@ -23,6 +23,8 @@ export interface CriuCommand {
   readonly keepConnections: boolean;
   /** `rdev:dev` of terminals that stay behind, hexadecimal, as the dumped process has them. */
   readonly terminalKeys: readonly string[];
+  /** A dump leaves the pages in the process, which stands still; a restore gets them otherwise. */
+  readonly pagesLeftOut?: boolean;
   /** The action script that makes CRIU hold, as the keeper gives it. */
   readonly holdScript: string;
 }
@@ -38,6 +40,8 @@ export function dumpArguments(command: CriuCommand, pid: number): readonly [stri
     '--timeout',
     String(freezeTimeout),
     ...command.terminalKeys.flatMap((key) => ['--external', `tty[${key}]`]),
+    // Standard input is a page server's client that has left already: nothing is served.
+    ...(command.pagesLeftOut === true ? ['--lazy-pages', '--ps-socket', '0'] : []),
   ];
 }
 

@@ -10,6 +10,10 @@ import { makePrivateFolder, removeTree } from '../../processes/cells.ts';
 import type { ManagedProcess } from '../../processes/managedProcess.ts';
 import type { AgentHome } from '../../state/home.ts';
 import { dumpThroughHelper } from '../../helper/helperClient.ts';
+import type { PageRun } from '../../memory/chunks.ts';
+import type { MemoryTask } from '../../memory/processMemory.ts';
+import { readTree } from '../../processes/tree.ts';
+import { readStatus } from '../../procfs/status.ts';
 import type { HeldCapture, HeldRestore } from '../engine.ts';
 import { checkArrival } from './arrivalCheck.ts';
 import { criuState, type CriuState } from './binary.ts';
@@ -19,6 +23,7 @@ import { explainFailure, isPassing } from './explain.ts';
 import { gatherFacts } from './facts.ts';
 import { criuFacts, type CriuFacts } from './factsSchema.ts';
 import { readTail } from './logTail.ts';
+import { pagesLeftOut as pagesLeftOutOf } from './pagemap.ts';
 import { limitCredentials, readCredentials, readTaskIds } from './images.ts';
 
 /** End of a log that is read to explain a failure, in bytes. */
@@ -31,6 +36,8 @@ export interface CaptureOptions {
   readonly facts: CriuFacts;
   /** Folder for the images; must be visible at this path inside the cell. */
   readonly folder: string;
+  /** Leave the memory in the process, where the device can do so; it is read from there while it stands still. */
+  readonly memoryApart: boolean;
 }
 
 interface Dump {
@@ -40,6 +47,7 @@ interface Dump {
   readonly terminalKeys: readonly string[];
   readonly shellJob: boolean;
   readonly keepConnections: boolean;
+  readonly pagesLeftOut: boolean;
 }
 
 export interface RestoreOptions {
@@ -53,6 +61,9 @@ export interface RestoreOptions {
 }
 
 export interface CriuCapture extends HeldCapture {
+  /** What is not in the images; its tasks stand still as long as the capture is held. */
+  readonly memory:
+    { readonly tasks: readonly MemoryTask[]; readonly pages: readonly PageRun[] } | undefined;
   readonly root: number;
   readonly terminalKeys: readonly string[];
   readonly keepConnections: boolean;
@@ -173,7 +184,8 @@ export class CriuEngine {
           ...controllingTerminals(facts, cell !== undefined),
         ]);
     const keepConnections = keepsConnections(facts, cell?.userNamespace !== undefined);
-    const dump = { folder, root, terminalKeys, shellJob, keepConnections };
+    const pagesLeftOut = options.memoryApart && (await this.#canLeavePagesOut(managed));
+    const dump = { folder, root, terminalKeys, shellJob, keepConnections, pagesLeftOut };
     let job: HeldJob;
     try {
       job = await this.#dump(managed, options.handoff, dump);
@@ -192,8 +204,18 @@ export class CriuEngine {
       await job.verdict(goOn);
       await removeTree(folder);
     };
+    let memory: CriuCapture['memory'];
+    if (pagesLeftOut) {
+      try {
+        memory = { tasks: await this.memoryTasks(managed), pages: await pagesLeftOutOf(folder) };
+      } catch (error) {
+        await end(false);
+        throw error;
+      }
+    }
     return {
       images: folder,
+      memory,
       root,
       terminalKeys,
       keepConnections,
@@ -201,6 +223,22 @@ export class CriuEngine {
       abort: () => end(false),
       release: () => end(true),
     };
+  }
+
+  /** Whose memory is to be read, by the PIDs of this device and of the capsule. */
+  async memoryTasks(managed: ManagedProcess): Promise<MemoryTask[]> {
+    const tree = managed.pid === undefined ? undefined : await readTree(managed.pid);
+    const tasks: MemoryTask[] = [];
+    for (const { pid } of tree?.processes ?? []) {
+      const inner = (await readStatus(pid))?.nsPids.at(-1);
+      if (inner !== undefined) tasks.push({ pid, task: managed.cell === undefined ? pid : inner });
+    }
+    return tasks;
+  }
+
+  /** The helper's dumps are read by the agent from their images: it may not look into a process that the helper holds. */
+  async #canLeavePagesOut({ cell }: ManagedProcess): Promise<boolean> {
+    return cell === undefined ? process.getuid?.() === 0 : cell.canLeavePagesOut();
   }
 
   /** A child that comes or goes at the wrong moment makes CRIU give up; the process runs on and is tried again. */
@@ -230,6 +268,7 @@ export class CriuEngine {
       lastPid: 0,
       sessionOnTerminal: false,
       passTerminal: false,
+      closedInput: dump.pagesLeftOut,
       output: join(dump.folder, 'criu-output.log'),
     });
   }
@@ -326,6 +365,7 @@ export class CriuEngine {
     readonly terminalKeys: readonly string[];
     readonly shellJob: boolean;
     readonly keepConnections: boolean;
+    readonly pagesLeftOut?: boolean;
   }): Promise<CriuCommand> {
     const { binary, status } = await this.state();
     if (binary === undefined || !status.available) {
@@ -340,6 +380,7 @@ export class CriuEngine {
       shellJob: options.shellJob,
       keepConnections: options.keepConnections,
       terminalKeys: options.terminalKeys,
+      pagesLeftOut: options.pagesLeftOut ?? false,
       holdScript: await options.cell.holdScript(),
     };
   }

@@ -31,14 +31,17 @@ enum {
   ANS_REPLY = 128, ANS_ERROR, EVT_EXEC_DONE, EVT_HELD, EVT_OUTPUT, EVT_EXITED,
 };
 
-/* EXEC_STAYS: a dump after which the process is meant to live on here (--leave-running). */
-enum { EXEC_SESSION_ON_PTY = 1, EXEC_PTY_FD = 2, EXEC_HOLD = 4, EXEC_STAYS = 8 };
+/*
+ * EXEC_STAYS: a dump after which the process is meant to live on here (--leave-running). EXEC_CLOSED_INPUT: standard input
+ * is a socket whose other end is closed, for a lazy dump that is to serve no pages (--ps-socket 0).
+ */
+enum { EXEC_SESSION_ON_PTY = 1, EXEC_PTY_FD = 2, EXEC_HOLD = 4, EXEC_STAYS = 8, EXEC_CLOSED_INPUT = 16 };
 enum { KIND_PLAIN = 0, KIND_DUMP = 1, KIND_RESTORE = 2 };
 enum { PHASE_RUNNING = 0, PHASE_HELD = 1, PHASE_DECIDED = 2, PHASE_DONE = 3 };
 enum { APP_NONE = 0, APP_RUNNING = 1, APP_EXITED = 2, APP_DEPARTED = 3, APP_RESTORING = 4 };
 enum { STAGE_NONE = 0, STAGE_CWD = 1, STAGE_EXEC = 2, STAGE_SETUP = 3 };
 enum { TARGET_APP = 0, TARGET_FOREGROUND = 1, TARGET_ALL = 2 };
-enum { INFO_USERNS = 1, INFO_OVERLAY = 2, INFO_GUARD = 4, INFO_EXPORTABLE = 8, INFO_HUSH = 16 };
+enum { INFO_USERNS = 1, INFO_OVERLAY = 2, INFO_GUARD = 4, INFO_EXPORTABLE = 8, INFO_HUSH = 16, INFO_CLOSED_INPUT = 64 };
 
 /* --- wire.c: growing buffers, little-endian writing and checked reading ------------------------------------------- */
 struct buf {

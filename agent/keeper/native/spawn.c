@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -140,8 +141,18 @@ pid_t spawn_app(const char *program, char **argv, char **env, const char *cwd, i
   report(fds[1], STAGE_EXEC);
 }
 
+/* A socket that reads as ended. */
+static int closed_socket(void) {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends)) return -1;
+  close(ends[1]);
+  return ends[0];
+}
+
 static void run_criu(const struct exec_spec *spec, int report_fd) {
-  int in = spec->flags & EXEC_SESSION_ON_PTY ? 0 : open("/dev/null", O_RDONLY);
+  int in = spec->flags & EXEC_SESSION_ON_PTY    ? 0
+           : spec->flags & EXEC_CLOSED_INPUT ? closed_socket()
+                                             : open("/dev/null", O_RDONLY);
   const char *path = spec->output && *spec->output ? spec->output : "/dev/null";
   int out = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NOCTTY, 0600);
   if (in < 0 || out < 0) report(report_fd, STAGE_SETUP);

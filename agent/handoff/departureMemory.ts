@@ -1,0 +1,146 @@
+import * as v from 'valibot';
+import type { Frame, FrameStream } from '../../common/frames.ts';
+import { FlickError } from '../../protocol/index.ts';
+import { hasZstd, type Codec } from '../memory/batch.ts';
+import { chunksOf, type PageRun } from '../memory/chunks.ts';
+import { memoryFolder } from '../memory/memoryFolders.ts';
+import { MemoryImage } from '../memory/memoryImage.ts';
+import { MemorySender, type Round } from '../memory/memorySender.ts';
+import { ProcessMemory, type MemoryTask } from '../memory/processMemory.ts';
+import type { AgentHome } from '../state/home.ts';
+import { expect, got, roundsEnd, type MemoryOffer } from './messages.ts';
+
+/** Most rounds while the process runs. */
+const maxRounds = 8;
+/** What changed while a round took no longer than this is sent as fast once the process stands still, in ms. */
+const shortRound = 300;
+/** Another round must be expected to have less than this share of the one before to send. */
+const worthwhile = 0.7;
+
+/** Sends a process's memory: what can be in rounds while it runs, the rest while it stands still. */
+export class DepartureMemory {
+  readonly #frames: FrameStream;
+  readonly #image: MemoryImage;
+  readonly #sender: MemorySender;
+  readonly #label: string;
+  readonly #keep: boolean;
+  #begun = false;
+  readonly rounds: Round[] = [];
+
+  private constructor(options: DepartureMemoryOptions, image: MemoryImage, keep: boolean) {
+    const { frames, signal, offer, handoff, onBytes } = options;
+    this.#frames = frames;
+    this.#image = image;
+    this.#keep = keep;
+    this.#label = handoff;
+    this.#sender = new MemorySender({
+      image,
+      codec: codecFor(offer.codec),
+      onBytes,
+      signal,
+      send: (batch) => frames.sendData(batch),
+    });
+    signal.addEventListener('abort', () => this.fail(signal.reason as Error), { once: true });
+  }
+
+  static async open(options: DepartureMemoryOptions): Promise<DepartureMemory> {
+    const { home, process, offer } = options;
+    const folder = memoryFolder(home, process);
+    const image = await MemoryImage.open(folder);
+    const keep =
+      image.label !== null && image.label === offer.label && offer.applied >= image.applied;
+    return new DepartureMemory(options, image, keep);
+  }
+
+  /** Sends what is different while the process runs, in rounds, until another one would not pay. */
+  async copyWhileRunning(tasks: readonly MemoryTask[]): Promise<void> {
+    if (!this.#keep) await this.#image.clear();
+    this.#begun = true;
+    await this.#frames.sendJson({ type: 'rounds', label: this.#label, keep: this.#keep });
+    const memory = new ProcessMemory(tasks);
+    try {
+      const answers = this.#readAnswers();
+      for (;;) {
+        const round = await this.#sender.round(memory, chunksOf(await memory.writtenPages()));
+        const before = this.rounds.at(-1);
+        this.rounds.push(round);
+        if (round.ms < shortRound || this.rounds.length === maxRounds) break;
+        if (before !== undefined && round.bytes > worthwhile * before.bytes) break;
+      }
+      await this.#frames.sendJson({ type: 'rounds-end' });
+      await answers;
+    } finally {
+      await memory.close();
+    }
+  }
+
+  /** Sends all that the target lacks of a process that stands still. */
+  async sendRest(tasks: readonly MemoryTask[], pages: readonly PageRun[]): Promise<void> {
+    const memory = new ProcessMemory(tasks);
+    try {
+      this.rounds.push(await this.#sender.final(memory, chunksOf(pages)));
+      await this.#frames.sendJson({ type: 'memory-end' });
+    } finally {
+      await memory.close();
+    }
+  }
+
+  /** @returns false when the frame is none of the memory's */
+  handle(frame: Frame): boolean {
+    if (frame.kind !== 'json') return false;
+    const answer = v.safeParse(got, frame.value);
+    if (!answer.success) return false;
+    this.#acknowledge(answer.output);
+    return true;
+  }
+
+  /** Ends every wait for the target. */
+  fail(error: unknown): void {
+    this.#sender.fail(
+      error instanceof Error ? error : new FlickError('transferFailed', String(error)),
+    );
+  }
+
+  /** Keeps what the target has for the next move. */
+  async keep(): Promise<void> {
+    if (!this.#begun) {
+      await this.#image.restore();
+      return;
+    }
+    this.#sender.forgetUnacknowledged();
+    await this.#image.save(this.#label, this.#sender.acknowledged);
+  }
+
+  async #readAnswers(): Promise<void> {
+    try {
+      for (;;) {
+        const message = await expect(this.#frames, v.variant('type', [got, roundsEnd]));
+        if (message.type === 'rounds-end') return;
+        this.#acknowledge(message);
+      }
+    } catch (error) {
+      this.fail(error);
+      throw error;
+    }
+  }
+
+  #acknowledge({ number, mistaken }: v.InferOutput<typeof got>): void {
+    if (mistaken.length > 0) this.#sender.want(mistaken, true);
+    this.#sender.acknowledge(number);
+  }
+}
+
+export interface DepartureMemoryOptions {
+  readonly home: AgentHome;
+  readonly process: string;
+  readonly handoff: string;
+  readonly offer: MemoryOffer;
+  readonly frames: FrameStream;
+  readonly signal: AbortSignal;
+  readonly onBytes: (bytes: number) => void;
+}
+
+/** What both sides can do: zstd from Node.js 22.15 on. */
+function codecFor(theirs: Codec): Codec {
+  return theirs === 'zstd' && hasZstd ? 'zstd' : 'deflate';
+}
