@@ -202,8 +202,14 @@ export class MemorySender {
   /** Differences pack well and fast; whole pages are packed only where the link is slower than that. */
   #codecFor(records: readonly ChunkRecord[]): Codec {
     const { codec } = this.#options;
-    const whole = records.some((each) => each.pages.length > 0);
-    return whole && this.#rate.rate > fasterThanPacking[codec] ? 'none' : codec;
+    let balance = 0;
+    for (const { kinds } of records) {
+      for (const kind of kinds) {
+        if (kind === pageKind.full) balance += 1;
+        else if (kind === pageKind.delta) balance -= 1;
+      }
+    }
+    return balance > 0 && this.#rate.rate > fasterThanPacking[codec] ? 'none' : codec;
   }
 
   #batchBytes(): number {
