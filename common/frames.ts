@@ -1,12 +1,17 @@
 import type { Duplex } from 'node:stream';
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
 
 /**
  * Frames on a bulk stream: `u32 length (big-endian), u8 kind, payload`. Kind 0 is a JSON message, kind 1 raw data that
- * belongs to the message before it.
+ * belongs to the message before it, kind 2 a JSON message in raw DEFLATE (RFC 1951).
  */
 const headerBytes = 5;
 const jsonKind = 0;
 const dataKind = 1;
+const packedKind = 2;
+
+/** Messages from this size on are packed, in bytes: lists of files and the like become a fraction. */
+const packFrom = 1_024;
 
 /** Largest payload of a frame in bytes. What announces more is not one of ours. */
 export const maxFrame = 1 << 20;
@@ -31,7 +36,10 @@ export class FrameStream {
   }
 
   async sendJson(value: unknown): Promise<void> {
-    await this.#send(jsonKind, Buffer.from(JSON.stringify(value), 'utf8'));
+    const text = Buffer.from(JSON.stringify(value), 'utf8');
+    if (text.length > maxFrame) throw new Error('A message is too large for one frame.');
+    if (text.length < packFrom) await this.#send(jsonKind, text);
+    else await this.#send(packedKind, deflateRawSync(text, { level: 1 }));
   }
 
   /** Sends any number of bytes, as several frames when needed. */
@@ -140,7 +148,7 @@ export class FrameStream {
           if (available < headerBytes) break;
           const raw = take(headerBytes);
           header = { length: raw.readUInt32BE(0), kind: raw.readUInt8(4) };
-          if (header.length > maxFrame || header.kind > dataKind) {
+          if (header.length > maxFrame || header.kind > packedKind) {
             throw new Error('The handoff stream carries something that is not a handoff.');
           }
         }
@@ -148,9 +156,12 @@ export class FrameStream {
         const payload = take(header.length);
         const { kind } = header;
         header = undefined;
-        yield kind === jsonKind
-          ? { kind: 'json', value: JSON.parse(payload.toString('utf8')) as unknown }
-          : { kind: 'data', data: payload };
+        if (kind === dataKind) yield { kind: 'data', data: payload };
+        else {
+          const text =
+            kind === packedKind ? inflateRawSync(payload, { maxOutputLength: maxFrame }) : payload;
+          yield { kind: 'json', value: JSON.parse(text.toString('utf8')) as unknown };
+        }
       }
     }
   }

@@ -24,6 +24,7 @@ import { AwayArrival, HomeArrival, type ArrivalFiles } from './arrivalFiles.ts';
 import { cellIdentity } from './cellIdentity.ts';
 import type { HandoffContext, HandoffOperation } from './context.ts';
 import { refuseIfBlocked } from './departure.ts';
+import type { Entry } from '../files/manifest.ts';
 import { receiveEntries, sendNeeded } from './entryList.ts';
 import { Inbox } from './inbox.ts';
 import { receiveImages } from './imageTransfer.ts';
@@ -67,6 +68,7 @@ export class Arrival implements HandoffOperation<void> {
   /** While the copy is being let run its word can still be taken back; never rejects. */
   #resuming: Promise<unknown> | undefined;
   #memory: ArrivalMemory | undefined;
+  #announced: readonly Entry[] = [];
   #joined = false;
   #isOver = false;
   #step: HandoffStep = 'check';
@@ -240,7 +242,8 @@ export class Arrival implements HandoffOperation<void> {
   async #receiveFiles(frames: FrameStream, building: Building, last: boolean): Promise<void> {
     const { files, folders } = building;
     const { signal } = this.#abort;
-    const entries = await this.#guarded(receiveEntries(frames));
+    const entries = await this.#guarded(receiveEntries(frames, this.#announced));
+    this.#announced = entries;
     const needed = await files.plan(entries, last, signal);
     await sendNeeded(frames, entries, needed);
     const wanted = entries.filter((each) => needed.has(each.path));
@@ -273,7 +276,10 @@ export class Arrival implements HandoffOperation<void> {
     await removeTree(folder);
     await makePrivateFolder(folder);
     this.#totalBytes += capsule.files.reduce((sum, each) => sum + each.size, 0);
-    await receiveImages(frames, folder, capsule.files, this.#onBytes, this.#abort.signal);
+    await receiveImages(frames, folder, capsule.files, {
+      onProgress: this.#onBytes,
+      signal: this.#abort.signal,
+    });
     return capsule;
   }
 

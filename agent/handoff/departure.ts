@@ -31,6 +31,9 @@ import { join } from 'node:path';
 /** Most input that is taken along, in bytes. */
 const maxHeldInput = 256 * 1024;
 
+/** Links that are slower than this get their images packed, in bytes a ms. */
+const slowLink = 20_000;
+
 /** What a departure ended with when the other side could not be asked any more. */
 export type InDoubt = (capture: CriuCapture) => void;
 
@@ -49,6 +52,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
   #released = false;
   #debugged = false;
   #memory: DepartureMemory | undefined;
+  #announced: readonly Entry[] = [];
   #joined = false;
   #step: HandoffStep = 'check';
   #doneBytes = 0;
@@ -240,7 +244,8 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
   ): Promise<void> {
     this.#begin('copy');
     const entries = await files.collect(facts, this.#abort.signal);
-    await sendEntries(frames, entries);
+    await sendEntries(frames, entries, []);
+    this.#announced = entries;
     const needed = await this.#guarded(receiveNeeded(frames, entries));
     this.#totalBytes = totalBytes(needed) + facts.memoryBytes;
     await sendFiles(frames, files.view, needed, this.#transfer());
@@ -256,7 +261,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     this.#begin('send');
     const facts = await this.#context.engine.inspect(this.#managed);
     const entries = await files.collect(facts, this.#abort.signal);
-    await sendEntries(frames, entries);
+    await sendEntries(frames, entries, this.#announced);
     const needed = await this.#guarded(receiveNeeded(frames, entries));
     const images = await listImages(capture.images);
     const imageBytes = images.reduce((sum, each) => sum + each.size, 0);
@@ -278,7 +283,10 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
       keepConnections: capture.keepConnections,
       files: images,
     });
-    await sendImages(frames, capture.images, images, this.#onBytes, this.#abort.signal);
+    await sendImages(frames, capture.images, images, {
+      ...this.#transfer(),
+      pack: (this.#memory?.rate ?? 0) < slowLink,
+    });
     return entries;
   }
 

@@ -85,6 +85,11 @@ export class DepartureMemory {
     }
   }
 
+  /** Bytes a ms that the link took lately. */
+  get rate(): number {
+    return this.#sender.rate;
+  }
+
   /** @returns false when the frame is none of the memory's */
   handle(frame: Frame): boolean {
     if (frame.kind !== 'json') return false;

@@ -10,7 +10,8 @@ const indicesPerMessage = 20_000;
 
 const entriesMessage = v.object({
   type: v.literal('entries'),
-  entries: v.pipe(v.array(entry), v.maxLength(entriesPerMessage)),
+  /** An entry, or the place in the earlier list of one that is as it was. */
+  entries: v.pipe(v.array(v.union([v.number(), entry])), v.maxLength(entriesPerMessage)),
   last: v.boolean(),
 });
 const neededMessage = v.object({
@@ -22,13 +23,23 @@ const neededMessage = v.object({
   last: v.boolean(),
 });
 
-/** Announces files to the other side, in several messages when there are many. */
-export async function sendEntries(frames: FrameStream, entries: readonly Entry[]): Promise<void> {
+/**
+ * Announces files to the other side, in several messages when there are many.
+ * @param earlier list that the other side has already: what is in it costs a number only
+ */
+export async function sendEntries(
+  frames: FrameStream,
+  entries: readonly Entry[],
+  earlier: readonly Entry[],
+): Promise<void> {
+  const places = new Map(earlier.map((each, index) => [JSON.stringify(each), index]));
   for (let start = 0; ; start += entriesPerMessage) {
     const last = start + entriesPerMessage >= entries.length;
     await frames.sendJson({
       type: 'entries',
-      entries: entries.slice(start, start + entriesPerMessage),
+      entries: entries
+        .slice(start, start + entriesPerMessage)
+        .map((each) => places.get(JSON.stringify(each)) ?? each),
       last,
     });
     if (last) return;
@@ -36,11 +47,20 @@ export async function sendEntries(frames: FrameStream, entries: readonly Entry[]
 }
 
 /** @throws {FlickError} `transferFailed` when the list is not one that an honest agent makes */
-export async function receiveEntries(frames: FrameStream): Promise<Entry[]> {
+export async function receiveEntries(
+  frames: FrameStream,
+  earlier: readonly Entry[],
+): Promise<Entry[]> {
   const entries: Entry[] = [];
   for (;;) {
     const message = await expect(frames, entriesMessage);
-    entries.push(...message.entries);
+    for (const each of message.entries) {
+      const known = typeof each === 'number' ? earlier[each] : each;
+      if (known === undefined) {
+        throw new FlickError('transferFailed', 'The list of files names one that was not in it.');
+      }
+      entries.push(known);
+    }
     if (entries.length > maxEntries) break;
     if (message.last) break;
   }

@@ -1,5 +1,12 @@
 import { Deferred } from '../../common/deferred.ts';
-import { encodeBatch, maxBatch, pageKind, recordBytes, type ChunkRecord, type Codec } from './batch.ts';
+import {
+  encodeBatch,
+  maxBatch,
+  pageKind,
+  recordBytes,
+  type ChunkRecord,
+  type Codec,
+} from './batch.ts';
 import { ChunkReader } from './chunkReader.ts';
 import { countPages, type Chunk } from './chunks.ts';
 import { contentHash } from './contentHash.ts';
