@@ -1,11 +1,12 @@
 import type { Disposable } from '../../common/disposable.ts';
+import type { Event } from '../../common/event.ts';
 import { Deferred } from '../../common/deferred.ts';
 import type { Logger } from '../../common/logger.ts';
 import { messageOf } from '../../common/rpc.ts';
 import { FlickError, type ExitStatus, type TerminalSize } from '../../protocol/index.ts';
 import { connectKeeper, type KeeperClient, type KeeperJob } from '../keeper/keeperClient.ts';
 import { KeeperError } from '../keeper/keeperError.ts';
-import type { AppEnd } from '../keeper/keeperMessages.ts';
+import type { AppEnd, LazyState, PageRange } from '../keeper/keeperMessages.ts';
 import { readAppEndRecord, readScrollbackRecord } from '../keeper/keeperRecords.ts';
 import { startCell, startGuard, type CellOptions } from '../keeper/startKeeper.ts';
 import { readProc, readTasks } from '../procfs/read.ts';
@@ -28,8 +29,8 @@ export interface HeldExec {
   readonly lastPid: number;
   readonly sessionOnTerminal: boolean;
   readonly passTerminal: boolean;
-  /** Standard input is a socket whose other end is closed. */
-  readonly closedInput?: boolean;
+  /** Hands over the socket for `--ps-socket 8` of a dump with `--lazy-pages`. */
+  readonly pageSocket?: boolean;
   /** Receives what CRIU prints. */
   readonly output: string;
 }
@@ -181,7 +182,7 @@ export class Cell implements Disposable {
 
   /** Its keeper knows how to run a dump that leaves the pages in the process. */
   async canLeavePagesOut(): Promise<boolean> {
-    return (await this.#client.state()).canCloseInput;
+    return (await this.#client.state()).canLeavePages;
   }
 
   /** CRIU's action script that makes it hold. */
@@ -204,7 +205,7 @@ export class Cell implements Disposable {
       hold: true,
       sessionOnPty: exec.sessionOnTerminal,
       ptyDescriptor: exec.passTerminal,
-      closedInput: exec.closedInput ?? false,
+      pageSocket: exec.pageSocket === true,
     });
     if (!(await job.held)) {
       const status = await job.done;
@@ -222,6 +223,34 @@ export class Cell implements Disposable {
     if (pending === undefined || pending.kind === 'plain') return undefined;
     const job = await this.#client.claim(pending.id);
     return { kind: pending.kind, job: this.#heldJob(job) };
+  }
+
+  /** Whether the keeper can serve the pages of a restore that begins without them. */
+  async canLazy(): Promise<boolean> {
+    return (await this.#client.state()).canLazy;
+  }
+
+  /** See {@link KeeperClient.lazy}. */
+  async lazy(folder: string): Promise<void> {
+    await this.#client.lazy(folder);
+  }
+
+  async arrived(ranges: readonly PageRange[]): Promise<void> {
+    await this.#client.arrived(ranges);
+  }
+
+  async lazyState(): Promise<LazyState> {
+    return this.#client.lazyState();
+  }
+
+  /** Page numbers that the process waits for. */
+  get onWanted(): Event<readonly number[]> {
+    return this.#client.onWanted;
+  }
+
+  /** The process has all of its pages. */
+  get onLazyDone(): Event<void> {
+    return this.#client.onLazyDone;
   }
 
   async signal(signal: number): Promise<void> {

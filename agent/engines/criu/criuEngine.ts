@@ -58,6 +58,8 @@ export interface RestoreOptions {
   readonly terminalKeys: readonly string[];
   readonly shellJob: boolean;
   readonly keepConnections: boolean;
+  /** The cell's keeper brings the memory. */
+  readonly lazy: boolean;
 }
 
 export interface CriuCapture extends HeldCapture {
@@ -268,7 +270,7 @@ export class CriuEngine {
       lastPid: 0,
       sessionOnTerminal: false,
       passTerminal: false,
-      closedInput: dump.pagesLeftOut,
+      pageSocket: dump.pagesLeftOut,
       output: join(dump.folder, 'criu-output.log'),
     });
   }
@@ -323,6 +325,7 @@ export class CriuEngine {
       terminalKeys: options.terminalKeys,
       shellJob: options.shellJob,
       keepConnections: options.keepConnections,
+      pagesLeftOut: options.lazy,
     });
     let job: HeldJob;
     try {
