@@ -8,6 +8,7 @@ import { FlickError, type HandoffStep, type HandoffVerdict } from '../../protoco
 import { pagesLeftOut, putPagesIn } from '../engines/criu/pagemap.ts';
 import type { HeldRestore } from '../engines/engine.ts';
 import { receiveFiles } from '../files/transfer.ts';
+import type { PageRun } from '../memory/chunks.ts';
 import { pruneMemory } from '../memory/memoryFolders.ts';
 import { Cell } from '../processes/cell.ts';
 import {
@@ -52,6 +53,10 @@ interface Building {
   cell?: Cell;
   held?: HeldRestore;
   managed?: ManagedProcess;
+  /** Memory that was not in the images. */
+  pages?: readonly PageRun[];
+  /** The keeper has brought all of it. */
+  served?: Promise<void>;
 }
 
 /** The target's half of a handoff. */
@@ -153,7 +158,7 @@ export class Arrival implements HandoffOperation<void> {
       const output = await this.#receiveScrollback(frames);
       const capsule = await this.#receiveCapsule(frames, building);
       const inbox = new Inbox(frames, (frame) => this.#handleMemory(frame));
-      if (capsule.memoryApart) await this.#receiveMemory(building, inbox);
+      inbox.ended.promise.catch((error: unknown) => this.#memory?.fail(error));
       this.#begin('restore');
       await this.#restore(building, offered, capsule, output);
       await frames.sendJson({ type: 'held' });
@@ -175,14 +180,35 @@ export class Arrival implements HandoffOperation<void> {
     return (await this.#memory?.handle(frame)) ?? false;
   }
 
-  /** All pages of the process; its images get them for the restore. */
-  async #receiveMemory(building: Building, inbox: Inbox): Promise<void> {
+  /**
+   * Sees to the memory that is not in the images: the cell's keeper brings it while it arrives, or where it cannot, all of
+   * it is waited for and put into the images.
+   * @returns whether the keeper brings it
+   */
+  async #prepareMemory(building: Building, cell: Cell, capsule: Images): Promise<boolean> {
     const memory = this.#memory;
-    if (memory === undefined) return;
-    inbox.ended.promise.catch((error: unknown) => memory.fail(error));
+    if (memory === undefined || !capsule.memoryApart) return false;
     const folder = imagesFolder(building);
-    await this.#guarded(memory.whenComplete(await pagesLeftOut(folder)));
+    building.pages = await pagesLeftOut(folder);
+    if (await cell.canLazy()) {
+      building.served = new Promise((resolve) => cell.onLazyDone(resolve));
+      await memory.serve(cell, folder, building.pages);
+      return true;
+    }
+    await this.#guarded(memory.whenComplete(building.pages));
     await putPagesIn(folder, memory.image);
+    return false;
+  }
+
+  /** The process runs; until all of its memory is here, the source's original is needed. */
+  async #awaitMemory(frames: FrameStream, building: Building): Promise<void> {
+    const { pages, managed, served } = building;
+    if (pages === undefined || this.#memory === undefined) return;
+    managed?.setMemoryFrom(this.#peer);
+    await this.#memory.whenComplete(pages);
+    await frames.sendJson({ type: 'complete' });
+    await served;
+    managed?.setMemoryFrom(undefined);
   }
 
   async #keepMemory(): Promise<void> {
@@ -312,6 +338,7 @@ export class Arrival implements HandoffOperation<void> {
     building.cell = cell;
     await cell.preload(output.base, output.bytes);
     await cell.resize(travelling.terminal);
+    const lazy = await this.#prepareMemory(building, cell, capsule);
     building.held = await engine.restore(travelling.id, {
       cell,
       folder,
@@ -319,6 +346,7 @@ export class Arrival implements HandoffOperation<void> {
       terminalKeys: capsule.terminalKeys,
       shellJob: travelling.shellJob,
       keepConnections: capsule.keepConnections,
+      lazy,
     });
     const managed = processes.arrive({
       version: 1,
@@ -387,6 +415,7 @@ export class Arrival implements HandoffOperation<void> {
     managed.endHandoff();
     await frames.sendJson({ type: 'running', pid: held.pid, remarks }).catch(() => undefined);
     await managed.update({ arriving: null, remark: remarks.length > 0 ? remarks.join(' ') : null });
+    await this.#awaitMemory(frames, building);
     await removeTree(imagesFolder(building));
     await expect(inbox, done);
     await ledger.remove(this.id);

@@ -8,11 +8,14 @@ import {
   chunksOf,
   contains,
   include,
+  runsOf,
   type PageMask,
   type PageRun,
 } from '../memory/chunks.ts';
 import { memoryFolder } from '../memory/memoryFolders.ts';
-import { MemoryImage } from '../memory/memoryImage.ts';
+import { firstPage, MemoryImage } from '../memory/memoryImage.ts';
+import { writeLazyFiles } from '../engines/criu/lazyFiles.ts';
+import type { Cell } from '../processes/cell.ts';
 import { MemoryReceiver, type Applied } from '../memory/memoryReceiver.ts';
 import type { AgentHome } from '../state/home.ts';
 import { expect, memoryEnd, rounds, roundsEnd, type MemoryOffer } from './messages.ts';
@@ -26,6 +29,9 @@ export class ArrivalMemory {
   /** Pages that were confirmed since the process stands still, by number of their chunk. */
   readonly #confirmed = new Map<number, PageMask>();
   readonly #complete = new Deferred<void>();
+  /** Confirmed before the keeper serves them. */
+  readonly #unserved: { first: number; count: number }[] = [];
+  #cell: Cell | undefined;
   #label: string | undefined;
   #isFinal = false;
 
@@ -103,6 +109,23 @@ export class ArrivalMemory {
     }
   }
 
+  /**
+   * Lets the keeper of the process's cell bring the memory as it arrives, so that the restore need not wait for it.
+   * @param pages what is not in the images of `folder`
+   */
+  async serve(cell: Cell, folder: string, pages: readonly PageRun[]): Promise<void> {
+    // A chunk that is met later would lie behind the end of the page file that the keeper maps.
+    const arrived = [...this.#confirmed].flatMap(([number, mask]) =>
+      runsOf(mask).map(([first, count]) => [firstPage(number) + first, count] as const),
+    );
+    await writeLazyFiles(folder, pages, this.image, arrived);
+    cell.onWanted((numbers) => this.#want(numbers));
+    await cell.lazy(folder);
+    this.#cell = cell;
+    // What arrived while the files were written.
+    await cell.arrived(this.#unserved.splice(0));
+  }
+
   /** Keeps what is here for the next move of the process. */
   async keep(): Promise<void> {
     if (this.#label === undefined) await this.image.restore();
@@ -111,18 +134,28 @@ export class ArrivalMemory {
 
   async #apply(batch: Buffer): Promise<void> {
     const applied = await this.#receiver.apply(batch);
-    if (this.#isFinal) this.#confirm(applied);
+    if (this.#isFinal) await this.#confirm(applied);
     this.#onBytes(batch.length);
     const { number, mistaken } = applied;
     await this.#frames.sendJson({ type: 'got', number, mistaken });
   }
 
-  #confirm({ pages }: Applied): void {
+  #want(numbers: readonly number[]): void {
+    const places = new Set(numbers.map((each) => Math.floor(each / chunkPages)));
+    const chunks = [...places].map((each) => this.image.nameOf(each));
+    // When the stream breaks, whoever reads it says so.
+    this.#frames.sendJson({ type: 'want', chunks }).catch(() => undefined);
+  }
+
+  async #confirm({ pages }: Applied): Promise<void> {
     for (const [first, count] of pages) {
       const number = Math.floor(first / chunkPages);
       let mask = this.#confirmed.get(number);
       if (mask === undefined) this.#confirmed.set(number, (mask = { low: 0, high: 0 }));
       include(mask, first % chunkPages, count);
     }
+    const ranges = pages.map(([first, count]) => ({ first, count }));
+    if (this.#cell === undefined) this.#unserved.push(...ranges);
+    else await this.#cell.arrived(ranges);
   }
 }

@@ -24,7 +24,7 @@ import { DepartureMemory } from './departureMemory.ts';
 import { receiveNeeded, sendEntries } from './entryList.ts';
 import { Inbox } from './inbox.ts';
 import { listImages, sendImages } from './imageTransfer.ts';
-import { accept, expect, held, PeerAborted, placed, running } from './messages.ts';
+import { accept, complete, expect, held, PeerAborted, placed, running } from './messages.ts';
 import { StepClock } from './stepClock.ts';
 import { join } from 'node:path';
 
@@ -132,11 +132,12 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
       });
       const entries = await this.#sendRest(frames, files, capture);
       const inbox = new Inbox(frames, (frame) => Promise.resolve(this.#handleMemory(frame)));
-      await this.#sendMemory(capture, inbox);
+      const memory = this.#sendMemory(capture, inbox);
       this.#begin('restore');
-      await this.#guarded(expect(inbox, held));
+      await this.#guarded(Promise.all([memory, expect(inbox, held)]));
       const reply = await this.#commit(frames, inbox, files, entries, capture);
       const downtimeMs = Math.round((performance.now() - frozenAt) * 10) / 10;
+      if (capture.memory !== undefined) await expect(inbox, complete);
       await this.#finish(frames, capture);
       return {
         handoff: this.id,

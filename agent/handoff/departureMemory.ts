@@ -8,7 +8,7 @@ import { MemoryImage } from '../memory/memoryImage.ts';
 import { MemorySender, type Round } from '../memory/memorySender.ts';
 import { ProcessMemory, type MemoryTask } from '../memory/processMemory.ts';
 import type { AgentHome } from '../state/home.ts';
-import { expect, got, roundsEnd, type MemoryOffer } from './messages.ts';
+import { expect, got, roundsEnd, want, type MemoryOffer } from './messages.ts';
 
 /** Most rounds while the process runs. */
 const maxRounds = 8;
@@ -93,9 +93,10 @@ export class DepartureMemory {
   /** @returns false when the frame is none of the memory's */
   handle(frame: Frame): boolean {
     if (frame.kind !== 'json') return false;
-    const answer = v.safeParse(got, frame.value);
+    const answer = v.safeParse(v.variant('type', [got, want]), frame.value);
     if (!answer.success) return false;
-    this.#acknowledge(answer.output);
+    if (answer.output.type === 'want') this.#sender.want(answer.output.chunks, false);
+    else this.#acknowledge(answer.output);
     return true;
   }
 

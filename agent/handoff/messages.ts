@@ -75,6 +75,13 @@ export const rounds = v.object({
   /** Both have the image that the target named; else both begin with an empty one. */
   keep: v.boolean(),
 });
+/** The process waits for these. */
+export const want = v.object({
+  type: v.literal('want'),
+  chunks: v.pipe(v.array(chunkName), v.maxLength(4_096)),
+});
+/** The target has all memory: the source's original is needed no longer. */
+export const complete = v.object({ type: v.literal('complete') });
 export const roundsEnd = v.object({ type: v.literal('rounds-end') });
 export const got = v.object({
   type: v.literal('got'),

@@ -95,6 +95,13 @@ export class MemoryImage {
     return number;
   }
 
+  /** The task and index of a chunk, by its number. */
+  nameOf(number: number): { readonly task: number; readonly index: number } {
+    const chunk = this.#order[number];
+    if (chunk === undefined) throw new RangeError(`There is no chunk ${number}.`);
+    return { task: chunk.task, index: chunk.index };
+  }
+
   /** The pages of a chunk whose content both sides have. */
   known(number: number): PageMask {
     const chunk = this.#order[number];

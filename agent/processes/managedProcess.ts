@@ -48,6 +48,8 @@ export class ManagedProcess implements Disposable {
   #sample: Sample | undefined;
   #handoff: ActiveHandoff | undefined;
   #inDoubt = false;
+  /** The device from which pages of its memory are still on their way. */
+  #memoryFrom: string | undefined;
   #saving: Promise<void> = Promise.resolve();
   /** What was typed since the process stands still; undefined while it runs. */
   #heldInput: Buffer[] | undefined;
@@ -128,7 +130,19 @@ export class ManagedProcess implements Disposable {
         { remedy: 'Wait until that move is over, or cancel it.' },
       );
     }
+    if (this.#memoryFrom !== undefined) {
+      throw new FlickError(
+        'busy',
+        `The memory of “${this.#record.name}” is still arriving from ${this.#memoryFrom}.`,
+        { remedy: 'It runs meanwhile. Move it on when all of it is here.' },
+      );
+    }
     this.requireHere();
+  }
+
+  /** It runs, but cannot be moved on until all of its memory is here. @param from the device that has it; undefined: all is here */
+  setMemoryFrom(from: string | undefined): void {
+    this.#memoryFrom = from;
   }
 
   /** @throws {FlickError} `busy` while it stands still for a move, `inDoubt`, `processGone` */
