@@ -143,9 +143,12 @@ export class MemoryImage {
     return number !== undefined && contains(this.known(number), chunk);
   }
 
-  /** Makes it durable under a name that the other side uses too, and closes it. */
+  /**
+   * Closes it under a name that the other side uses too. The pages are not flushed: hashes travel with every chunk, so one
+   * that a power cut took is noticed and sent whole.
+   */
   async save(label: string, applied: number): Promise<void> {
-    await this.#file.datasync();
+    await this.#file.close();
     const chunks = this.#order.map(({ task, index, low, high }) => [
       task,
       index,
@@ -156,7 +159,6 @@ export class MemoryImage {
       recordPath(this.folder),
       JSON.stringify({ version: 1, label, applied, chunks }),
     );
-    await this.#file.close();
   }
 
   /** Leaves it as it was opened: nothing of it was changed. */
