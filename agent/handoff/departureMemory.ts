@@ -12,8 +12,8 @@ import { expect, got, roundsEnd, want, type MemoryOffer } from './messages.ts';
 
 /** Most rounds while the process runs. */
 const maxRounds = 8;
-/** What changed while a round took no longer than this is sent as fast once the process stands still, in ms. */
-const shortRound = 300;
+/** A round that the link moves in this time was the last: what changed meanwhile goes as fast once the process stands still. In ms. */
+const shortRound = 100;
 /** Another round must be expected to have less than this share of the one before to send. */
 const worthwhile = 0.7;
 
@@ -64,7 +64,8 @@ export class DepartureMemory {
         const round = await this.#sender.round(memory, chunksOf(await memory.writtenPages()));
         const before = this.rounds.at(-1);
         this.rounds.push(round);
-        if (round.ms < shortRound || this.rounds.length === maxRounds) break;
+        if (round.bytes < this.#sender.rate * shortRound) break;
+        if (this.rounds.length === maxRounds) break;
         if (before !== undefined && round.bytes > worthwhile * before.bytes) break;
       }
       await this.#frames.sendJson({ type: 'rounds-end' });
