@@ -14,6 +14,7 @@ import {
   type Finding,
   type HandoffOutcome,
   type HandoffStep,
+  type MoveForecast,
 } from '../protocol/index.ts';
 import type { Device } from './device.ts';
 import { settleHandoffBetween } from './doubts.ts';
@@ -27,8 +28,8 @@ export interface MoveCheck {
   /** All files that belong to the process, and those of them that the target lacks. */
   readonly fileBytes: number;
   readonly missingBytes: number;
-  /** Absent unless it was measured. */
-  readonly expectedPauseMs?: number | undefined;
+  /** Absent until something has moved between the two. */
+  readonly forecast?: MoveForecast | undefined;
 }
 
 export interface MoveProgress {
@@ -69,7 +70,7 @@ export async function checkMove(
   await Promise.all([from.connect(), to.connect()]);
   const departure = await from.request(
     checkDeparture,
-    { id, ...(options.engine === undefined ? {} : { engine: options.engine }) },
+    { id, target: to.name, ...(options.engine === undefined ? {} : { engine: options.engine }) },
     options.signal,
   );
   const arrival = await to.request(checkArrival, { id, facts: departure.facts }, options.signal);
@@ -78,6 +79,7 @@ export async function checkMove(
     memoryBytes: departure.memoryBytes,
     fileBytes: departure.fileBytes,
     missingBytes: arrival.missingBytes,
+    forecast: departure.forecast,
   };
 }
 

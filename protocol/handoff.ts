@@ -10,15 +10,30 @@ import { bytes, handoffId, milliseconds, pid, processId, text, ticket } from './
 export const processFacts = v.object({ engine: v.picklist(['criu']), document: v.unknown() });
 export type ProcessFacts = v.InferOutput<typeof processFacts>;
 
+/** What a move is expected to cost, from earlier ones. */
+export const moveForecast = v.object({ pauseMs: milliseconds, totalMs: milliseconds });
+export type MoveForecast = v.InferOutput<typeof moveForecast>;
+
+/** How a move dealt with memory: all of it after the freeze, most of it before, or some after the process ran there. */
+export const memoryWays = ['stop-and-copy', 'pre-copy', 'post-copy'] as const;
+export type MemoryWay = (typeof memoryWays)[number];
+
 /** The source's half of a check. Freezes nothing. */
 export const checkDeparture = request(
   'check/departure',
-  v.object({ id: processId, engine: v.optional(v.picklist(['auto', 'criu'])) }),
+  v.object({
+    id: processId,
+    engine: v.optional(v.picklist(['auto', 'criu'])),
+    /** What the person calls the target. */
+    target: v.optional(text),
+  }),
   v.object({
     facts: processFacts,
     findings: v.array(finding),
     memoryBytes: bytes,
     fileBytes: bytes,
+    /** Absent until something has moved from this device to the target. */
+    forecast: v.optional(moveForecast),
   }),
 );
 /** The target's half: compares files, CPU, ports, CRIU and space with the facts. */
@@ -58,6 +73,10 @@ export const handoffOutcome = v.object({
   downtimeMs: milliseconds,
   totalMs: milliseconds,
   bytesSent: bytes,
+  /** How the memory went, in how many rounds, and how much of it there was. Absent for a move whose link broke. */
+  memory: v.optional(
+    v.object({ way: v.picklist(memoryWays), rounds: v.number(), bytes, sentBytes: bytes }),
+  ),
   steps: v.array(v.object({ name: v.picklist(handoffSteps), ms: milliseconds })),
   /** What was lost or decided on the way (closed connections, files kept beside), for the person who moved it. */
   remarks: v.array(text),

@@ -20,6 +20,7 @@ import { DeviceSetup } from '../device/setup.ts';
 import { CriuEngine } from '../engines/criu/criuEngine.ts';
 import { Hasher } from '../files/hashing.ts';
 import { Handoffs } from '../handoff/handoffs.ts';
+import { Forecasts } from '../handoff/forecasts.ts';
 import { HandoffLedger } from '../handoff/ledger.ts';
 import { installKeeper } from '../keeper/install.ts';
 import { removeTree } from '../processes/cells.ts';
@@ -97,6 +98,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     engine,
     debug,
     ledger,
+    forecasts: await Forecasts.open(home),
     hasher: new Hasher(),
     logger,
     keeper,

@@ -20,7 +20,7 @@ export function handoffHandlers(services: Services): {
 } {
   const { handoffs, tickets } = services;
   return {
-    checkDeparture: ({ id }) => handoffs.checkDeparture(id),
+    checkDeparture: (params) => handoffs.checkDeparture(params),
     checkArrival: ({ id, facts }) => handoffs.checkArrival(id, facts),
     sendProcess: async (params) => {
       const operation = await handoffs.send(params);

@@ -6,6 +6,7 @@ import type { CriuEngine } from '../engines/criu/criuEngine.ts';
 import type { Hasher } from '../files/hashing.ts';
 import type { Processes } from '../processes/processes.ts';
 import type { AgentHome } from '../state/home.ts';
+import type { Forecasts } from './forecasts.ts';
 import type { HandoffLedger } from './ledger.ts';
 
 /** What both halves of a handoff stand on. */
@@ -16,6 +17,7 @@ export interface HandoffContext {
   readonly debug: DebugRuntimes;
   readonly ledger: HandoffLedger;
   readonly hasher: Hasher;
+  readonly forecasts: Forecasts;
   readonly logger: Logger;
   readonly keeper: () => Promise<string>;
   readonly device: () => Promise<{

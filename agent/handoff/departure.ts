@@ -139,15 +139,18 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
       const downtimeMs = Math.round((performance.now() - frozenAt) * 10) / 10;
       if (capture.memory !== undefined) await expect(inbox, complete);
       await this.#finish(frames, capture);
-      return {
+      const outcome: HandoffOutcome = {
         handoff: this.id,
         process: this.#managed.id,
         pid: reply.pid,
         downtimeMs,
         ...this.#clock.finish(),
         bytesSent: frames.bytesSent,
+        ...this.#memoryFigures(facts.memoryBytes),
         remarks: [...this.#lost(facts), ...reply.remarks],
       };
+      await this.#learn(outcome);
+      return outcome;
     } catch (error) {
       if (this.#released && !(error instanceof PeerAborted)) {
         if (capture !== undefined) this.#doubt(capture);
@@ -232,7 +235,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
         offer: answer.memory,
         frames,
         signal: this.#abort.signal,
-        onBytes: this.#onBytes,
+        onProgress: this.#onBytes,
       });
     }
     return facts;
@@ -266,7 +269,11 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     const needed = await this.#guarded(receiveNeeded(frames, entries));
     const images = await listImages(capture.images);
     const imageBytes = images.reduce((sum, each) => sum + each.size, 0);
-    this.#totalBytes = this.#doneBytes + totalBytes(needed) + imageBytes;
+    this.#totalBytes =
+      this.#doneBytes +
+      totalBytes(needed) +
+      imageBytes +
+      (capture.memory === undefined ? 0 : facts.memoryBytes);
     const { changed } = await sendFiles(frames, files.view, needed, this.#transfer());
     if (changed.length > 0) {
       throw new FlickError(
@@ -341,6 +348,22 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
         error: messageOf(error),
       });
     }
+  }
+
+  #memoryFigures(memoryBytes: number): Pick<HandoffOutcome, 'memory'> {
+    return this.#memory === undefined ? {} : { memory: this.#memory.figures(memoryBytes) };
+  }
+
+  /** What the next check says of such a move. */
+  async #learn(outcome: HandoffOutcome): Promise<void> {
+    const { memory, downtimeMs: pauseMs, totalMs } = outcome;
+    if (memory === undefined || this.#memory === undefined) return;
+    const { bytes: memoryBytes, sentBytes } = memory;
+    const { rate } = this.#memory;
+    const figures = { memoryBytes, sentBytes, rate, pauseMs, totalMs };
+    await this.#context.forecasts
+      .learn(this.#peer, this.#managed.id, figures)
+      .catch(() => undefined);
   }
 
   /** What the move closed, said again afterwards. */

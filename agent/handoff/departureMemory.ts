@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import type { Frame, FrameStream } from '../../common/frames.ts';
-import { FlickError } from '../../protocol/index.ts';
+import { FlickError, type HandoffOutcome } from '../../protocol/index.ts';
 import { hasZstd, type Codec } from '../memory/batch.ts';
 import { chunksOf, type PageRun } from '../memory/chunks.ts';
 import { memoryFolder } from '../memory/memoryFolders.ts';
@@ -28,7 +28,7 @@ export class DepartureMemory {
   readonly rounds: Round[] = [];
 
   private constructor(options: DepartureMemoryOptions, image: MemoryImage, keep: boolean) {
-    const { frames, signal, offer, handoff, onBytes } = options;
+    const { frames, signal, offer, handoff, onProgress } = options;
     this.#frames = frames;
     this.#image = image;
     this.#keep = keep;
@@ -36,7 +36,7 @@ export class DepartureMemory {
     this.#sender = new MemorySender({
       image,
       codec: codecFor(offer.codec),
-      onBytes,
+      onProgress,
       signal,
       send: (batch) => frames.sendData(batch),
     });
@@ -73,6 +73,18 @@ export class DepartureMemory {
     } finally {
       await memory.close();
     }
+  }
+
+  /** How it went. @param memoryBytes of the process */
+  figures(memoryBytes: number): NonNullable<HandoffOutcome['memory']> {
+    const running = this.rounds.slice(0, -1);
+    const early = running.some((each) => each.pages > 0);
+    return {
+      way: early ? 'pre-copy' : 'stop-and-copy',
+      rounds: this.rounds.length,
+      bytes: memoryBytes,
+      sentBytes: this.rounds.reduce((sum, each) => sum + each.bytes, 0),
+    };
   }
 
   /** Sends all that the target lacks of a process that stands still. */
@@ -144,7 +156,7 @@ export interface DepartureMemoryOptions {
   readonly offer: MemoryOffer;
   readonly frames: FrameStream;
   readonly signal: AbortSignal;
-  readonly onBytes: (bytes: number) => void;
+  readonly onProgress: (bytes: number) => void;
 }
 
 /** What both sides can do: zstd from Node.js 22.15 on. */

@@ -80,8 +80,11 @@ export class Handoffs {
   }
 
   /** @throws {FlickError} `noSuchProcess`, `processGone` */
-  async checkDeparture(id: string): Promise<ResultOf<typeof checkDeparture>> {
-    const { processes, engine, device, home, hasher } = this.#context;
+  async checkDeparture({
+    id,
+    target,
+  }: ParamsOf<typeof checkDeparture>): Promise<ResultOf<typeof checkDeparture>> {
+    const { processes, engine, device, home, hasher, forecasts } = this.#context;
     const managed = processes.get(id);
     // Looked at while it is dumped, it would seem to have a debugger.
     managed.requireMovable();
@@ -93,11 +96,14 @@ export class Handoffs {
     const roots = facts.packageRoots
       .filter((each) => files.carriedRoots.includes(each.path))
       .map((each) => each.bytes);
+    const forecast =
+      target === undefined ? undefined : forecasts.expect(target, id, facts.memoryBytes);
     return {
       facts: { engine: 'criu', document: facts },
       findings: [...findings],
       memoryBytes: facts.memoryBytes,
       fileBytes: [...sizes, ...roots].reduce((sum, each) => sum + each, 0),
+      ...(forecast === undefined ? {} : { forecast }),
     };
   }
 

@@ -8,7 +8,7 @@ import {
   type Codec,
 } from './batch.ts';
 import { ChunkReader } from './chunkReader.ts';
-import { countPages, type Chunk } from './chunks.ts';
+import { countPages, pageBytes, type Chunk } from './chunks.ts';
 import { contentHash } from './contentHash.ts';
 import { LinkRate } from './linkRate.ts';
 import type { MemoryImage } from './memoryImage.ts';
@@ -44,7 +44,8 @@ export interface MemorySenderOptions {
   readonly codec: Codec;
   /** Sends one data frame, with back-pressure. */
   readonly send: (batch: Buffer) => Promise<void>;
-  readonly onBytes: (bytes: number) => void;
+  /** So much of the process's memory was dealt with, in bytes. */
+  readonly onProgress: (bytes: number) => void;
   readonly signal: AbortSignal;
 }
 
@@ -176,6 +177,7 @@ export class MemorySender {
           this.#pending.delete(keyOf(chunk));
           this.#sent.set(keyOf(chunk), chunk);
         }
+        if (chunk !== undefined) this.#options.onProgress(countPages(chunk) * pageBytes);
         if (record === undefined) continue;
         if (size + recordBytes(record) > maxBatch) await ship();
         batch.push(record);
@@ -193,7 +195,7 @@ export class MemorySender {
   }
 
   async #ship(records: readonly ChunkRecord[]): Promise<number> {
-    const { send, onBytes } = this.#options;
+    const { send } = this.#options;
     const batch = await encodeBatch(this.#number + 1, records, this.#codecFor(records));
     await this.#until(
       () => this.#rate.inFlight === 0 || this.#rate.inFlight + batch.length <= this.#window(),
@@ -202,7 +204,6 @@ export class MemorySender {
     this.#rate.sent(this.#number, batch.length, performance.now());
     this.#unacknowledged.push({ number: this.#number, chunks: records.map((each) => each.chunk) });
     await send(batch);
-    onBytes(batch.length);
     return batch.length;
   }
 
@@ -257,9 +258,4 @@ function added(first: Round, second: Round): Round {
     bytes: first.bytes + second.bytes,
     ms: first.ms + second.ms,
   };
-}
-
-/** Pages of chunks in all. */
-export function pagesIn(chunks: readonly Chunk[]): number {
-  return chunks.reduce((sum, each) => sum + countPages(each), 0);
 }

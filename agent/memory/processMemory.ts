@@ -1,6 +1,4 @@
 import { open, type FileHandle } from 'node:fs/promises';
-import { messageOf } from '../../common/rpc.ts';
-import { FlickError } from '../../protocol/index.ts';
 import { readMaps } from '../procfs/maps.ts';
 import { pageBytes, type PageRun } from './chunks.ts';
 
@@ -53,8 +51,7 @@ export class ProcessMemory {
 
   /**
    * Reads bytes of a task into `into` at `offset`.
-   * @returns false when they cannot be read, all or some: they are not mapped (any more)
-   * @throws {FlickError} `processGone` when there is no such task
+   * @returns false when they cannot be read, all or some: they are not mapped (any more), or the task has ended
    */
   async read(
     task: number,
@@ -63,8 +60,8 @@ export class ProcessMemory {
     offset: number,
     length: number,
   ): Promise<boolean> {
-    const file = await this.#open(task);
     try {
+      const file = await this.#open(task);
       for (let done = 0; done < length;) {
         const { bytesRead } = await file.read(into, offset + done, length - done, address + done);
         if (bytesRead === 0) return false;
@@ -85,12 +82,7 @@ export class ProcessMemory {
   #open(task: number): Promise<FileHandle> {
     const known = this.#files.get(task);
     if (known !== undefined) return known;
-    const opened = open(`/proc/${this.#tasks.get(task) ?? 0}/mem`, 'r').catch((error: unknown) => {
-      throw new FlickError(
-        'processGone',
-        `The memory of process ${task} could not be read: ${messageOf(error)}`,
-      );
-    });
+    const opened = open(`/proc/${this.#tasks.get(task) ?? 0}/mem`, 'r');
     opened.catch(() => undefined);
     this.#files.set(task, opened);
     return opened;

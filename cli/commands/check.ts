@@ -4,12 +4,19 @@ import { blocks } from '../../protocol/index.ts';
 import { leaf, type Cli, type SetStatus } from '../cli.ts';
 import { exitStatuses } from '../errors.ts';
 import { formatFindings } from '../findings.ts';
-import { escapeControl, formatBytes } from '../text.ts';
+import { escapeControl, formatBytes, formatDuration } from '../text.ts';
 
 /** What goes over, in a few words. */
 export function describeAmount({ memoryBytes, missingBytes }: MoveCheck): string {
   const memory = `${formatBytes(memoryBytes)} of memory`;
   return missingBytes === 0 ? memory : `${memory} and ${formatBytes(missingBytes)} of files`;
+}
+
+/** What earlier moves between the two say; empty before the first. */
+function describeForecast({ forecast }: MoveCheck): string {
+  if (forecast === undefined) return '';
+  const { pauseMs, totalMs } = forecast;
+  return ` Going by earlier moves it pauses for about ${formatDuration(pauseMs)}; the move takes about ${formatDuration(totalMs)} in all.`;
 }
 
 export function registerCheck(program: Command, cli: Cli, setStatus: SetStatus): void {
@@ -25,7 +32,7 @@ export function registerCheck(program: Command, cli: Cli, setStatus: SetStatus):
     const movable = !blocks(check.findings);
     const name = escapeControl(process.name);
     const verdict = movable
-      ? `${name} can move from ${escapeControl(from.name)} to ${escapeControl(to.name)}: ${describeAmount(check)}.`
+      ? `${name} can move from ${escapeControl(from.name)} to ${escapeControl(to.name)}: ${describeAmount(check)}.${describeForecast(check)}`
       : `${name} cannot move from ${escapeControl(from.name)} to ${escapeControl(to.name)}.`;
     const findings = formatFindings(check.findings, '  ');
     output.result(

@@ -1,19 +1,23 @@
 import { Option, type Command } from 'commander';
 import type { MoveOutcome, MoveProgress } from '../../client/move.ts';
+import { TimeLeft } from '../../client/timeLeft.ts';
 import { blocks, handoffStepLabels } from '../../protocol/index.ts';
 import { leaf, type Cli } from '../cli.ts';
 import { RefusedError } from '../errors.ts';
 import { formatFindings } from '../findings.ts';
 import { escapeControl, formatBytes, formatDuration } from '../text.ts';
 
-function describeProgress({ doneBytes, totalBytes }: MoveProgress): string {
+function describeProgress({ doneBytes, totalBytes }: MoveProgress, left: TimeLeft): string {
   if (totalBytes === 0) return '';
-  return `  ${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`;
+  const ms = left.update(doneBytes, totalBytes, performance.now());
+  const time =
+    ms === undefined ? '' : `, about ${formatDuration(Math.ceil(ms / 1_000) * 1_000)} left`;
+  return `  ${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}${time}`;
 }
 
 function moveDocument(outcome: MoveOutcome): object {
   const { process: id, name, pid, from, to, engine } = outcome;
-  const { downtimeMs, totalMs, bytesSent, steps, remarks } = outcome;
+  const { downtimeMs, totalMs, bytesSent, memory, steps, remarks } = outcome;
   return {
     process: { id, name, device: to.name, pid },
     from: from.name,
@@ -22,6 +26,7 @@ function moveDocument(outcome: MoveOutcome): object {
     downtimeMs,
     totalMs,
     bytesSent,
+    memory: memory ?? null,
     steps,
     remarks,
   };
@@ -53,19 +58,23 @@ export function registerMove(program: Command, cli: Cli): void {
         );
       }
       if (check.findings.length > 0) output.note(formatFindings(check.findings, '  '));
+      const left = new TimeLeft();
       const outcome = await fleet.move(from, process.id, to, {
         engine,
         acceptWarnings: true,
         signal: cancel.signal,
         onProgress: (progress) =>
-          output.status(`${title}${handoffStepLabels[progress.step]}`, describeProgress(progress)),
+          output.status(
+            `${title}${handoffStepLabels[progress.step]}`,
+            describeProgress(progress, left),
+          ),
       });
       release();
-      const { downtimeMs, totalMs, bytesSent, remarks } = outcome;
+      const { downtimeMs, totalMs, bytesSent, memory, remarks } = outcome;
       const figures =
         totalMs === 0
           ? ''
-          : ` in ${formatDuration(totalMs)}; it paused for ${formatDuration(downtimeMs)} (${formatBytes(bytesSent)} sent)`;
+          : ` in ${formatDuration(totalMs)}; it paused for ${formatDuration(downtimeMs)} (${formatBytes(bytesSent)} sent${memory === undefined ? '' : `, ${memory.way}`})`;
       output.result(
         moveDocument(outcome),
         [

@@ -9,7 +9,6 @@ export interface CheckedMove {
   readonly from: string;
   readonly to: string;
   readonly check: MoveCheck;
-  readonly expectedPauseMs: number;
 }
 
 /** Whether a person is asked before these moves, by the setting `flick.confirmMove`. */
@@ -37,25 +36,24 @@ export function confirmation(moves: readonly CheckedMove[]): {
   return { message, detail: moves.map((move) => detailOf(move, moves.length > 1)).join('\n\n') };
 }
 
-function detailOf(
-  { processName, from, check, expectedPauseMs }: CheckedMove,
-  named: boolean,
-): string {
+function detailOf({ processName, from, check }: CheckedMove, named: boolean): string {
   const lines = named ? [l10n.t('{0}, from {1}:', processName, from)] : [];
+  const memory = formatBytes(check.memoryBytes);
   lines.push(
     check.missingBytes > 0
-      ? l10n.t(
-          '{0} of memory and {1} of files go along; the process is paused for about {2}.',
-          formatBytes(check.memoryBytes),
-          formatBytes(check.missingBytes),
-          roughly(expectedPauseMs),
-        )
-      : l10n.t(
-          '{0} of memory goes along; the process is paused for about {1}.',
-          formatBytes(check.memoryBytes),
-          roughly(expectedPauseMs),
-        ),
+      ? l10n.t('{0} of memory and {1} of files go along.', memory, formatBytes(check.missingBytes))
+      : l10n.t('{0} of memory goes along.', memory),
   );
+  const { forecast } = check;
+  if (forecast !== undefined) {
+    lines.push(
+      l10n.t(
+        'Going by earlier moves it is paused for about {0}; the move takes about {1} in all.',
+        roughly(forecast.pauseMs),
+        roughly(forecast.totalMs),
+      ),
+    );
+  }
   const shown = findingLines(check.findings);
   lines.push(...(shown.length === 0 ? [l10n.t('The check found nothing in the way.')] : shown));
   return lines.join('\n');

@@ -77,7 +77,7 @@ describe('the memory of a process, sent to another device', function () {
     const sender: MemorySender = new MemorySender({
       image: source,
       codec: 'deflate',
-      onBytes: () => undefined,
+      onProgress: () => undefined,
       signal: new AbortController().signal,
       send: (batch) => {
         applied = applied.then(async () => {
@@ -176,6 +176,16 @@ describe('the memory of a process, sent to another device', function () {
     await Promise.all([second.source.close(), second.target.close()]);
   });
 
+  it('goes on without a task that has ended', async () => {
+    const { source, target } = await pair('ended');
+    const chunks = chunksOf(await memory.writtenPages());
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    const { pages } = await link(source, target).sender.round(memory, chunks);
+    assert.equal(pages, 0);
+    await Promise.all([source.close(), target.close()]);
+  });
+
   it('does not trust an image that was open when its agent was killed', async () => {
     const image = await MemoryImage.open(join(folder.path, 'killed'));
     await image.save('h-1', 3);
@@ -194,7 +204,7 @@ describe('the memory of a process, sent to another device', function () {
     const sender: MemorySender = new MemorySender({
       image: source,
       codec: 'deflate',
-      onBytes: () => undefined,
+      onProgress: () => undefined,
       signal: new AbortController().signal,
       send: (batch) => {
         batches.push(batch);

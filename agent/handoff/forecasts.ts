@@ -1,0 +1,88 @@
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { bytes, milliseconds, type MoveForecast } from '../../protocol/index.ts';
+import { readValidated, writeDurably } from '../state/durable.ts';
+import type { AgentHome } from '../state/home.ts';
+
+/** Weight of the latest move. */
+const smoothing = 0.5;
+/** Most devices and processes that are remembered. */
+const maxRemembered = 200;
+
+const positive = v.pipe(v.number(), v.finite(), v.minValue(0));
+const remembered = v.object({
+  version: v.literal(1),
+  peers: v.record(
+    v.string(),
+    v.object({ rate: positive, pauseMs: positive, overheadMs: positive }),
+  ),
+  /** Of each process: what was sent of its memory the last time, as a share of all of it. */
+  shares: v.record(v.string(), positive),
+});
+
+/** A move as it was. */
+export const moveFigures = v.object({
+  memoryBytes: bytes,
+  sentBytes: bytes,
+  /** Bytes a ms that the link took. */
+  rate: positive,
+  pauseMs: milliseconds,
+  totalMs: milliseconds,
+});
+export type MoveFigures = v.InferOutput<typeof moveFigures>;
+
+/** What earlier moves say about the next one. Measured here or not said at all. */
+export class Forecasts {
+  readonly #path: string;
+  #known: v.InferOutput<typeof remembered> = { version: 1, peers: {}, shares: {} };
+
+  private constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Reads what is remembered; what cannot be read is forgotten. */
+  static async open(home: AgentHome): Promise<Forecasts> {
+    const forecasts = new Forecasts(join(home.root, 'forecasts.json'));
+    const known = await readValidated(forecasts.#path, remembered).catch(() => undefined);
+    if (known !== undefined) forecasts.#known = known;
+    return forecasts;
+  }
+
+  /** @returns undefined when nothing has moved to that device yet */
+  expect(peer: string, process: string, memoryBytes: number): MoveForecast | undefined {
+    const known = this.#known.peers[peer];
+    if (known === undefined || known.rate === 0) return undefined;
+    const sent = memoryBytes * Math.min(1, this.#known.shares[process] ?? 1);
+    return {
+      pauseMs: Math.round(known.pauseMs),
+      totalMs: Math.round(known.overheadMs + sent / known.rate),
+    };
+  }
+
+  async learn(peer: string, process: string, figures: MoveFigures): Promise<void> {
+    const { memoryBytes, sentBytes, rate, pauseMs, totalMs } = figures;
+    const overheadMs = Math.max(0, totalMs - sentBytes / Math.max(rate, 1));
+    const before = this.#known.peers[peer] ?? { rate, pauseMs, overheadMs };
+    const next = (was: number, is: number): number => was + smoothing * (is - was);
+    const peers = {
+      ...without(this.#known.peers, peer),
+      [peer]: {
+        rate: next(before.rate, rate),
+        pauseMs: next(before.pauseMs, pauseMs),
+        overheadMs: next(before.overheadMs, overheadMs),
+      },
+    };
+    const share = memoryBytes === 0 ? 0 : sentBytes / memoryBytes;
+    const shares = { ...without(this.#known.shares, process), [process]: share };
+    this.#known = { version: 1, peers: latest(peers), shares: latest(shares) };
+    await writeDurably(this.#path, JSON.stringify(this.#known));
+  }
+}
+
+function without<T>(record: Readonly<Record<string, T>>, key: string): Record<string, T> {
+  return Object.fromEntries(Object.entries(record).filter(([each]) => each !== key));
+}
+
+function latest<T>(record: Readonly<Record<string, T>>): Record<string, T> {
+  return Object.fromEntries(Object.entries(record).slice(-maxRemembered));
+}
