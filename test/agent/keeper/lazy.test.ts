@@ -123,8 +123,8 @@ describe('keeper: restore before the pages are there', function () {
   it('takes pages in any order while two processes run into them', async () => {
     const arrival = await bare();
     const { client, screen, wanted } = arrival;
-    await say(arrival, `check 0 ${areaPages}`);
     await say(arrival, `twin check 0 ${areaPages}`);
+    await say(arrival, `check 0 ${areaPages}`);
     await until(() => wanted.length > 1, 'both wait');
     const order = shuffled(departed.total);
     let answered = 0;
@@ -202,8 +202,8 @@ describe('keeper: restore before the pages are there', function () {
     const arrival = await bare();
     const { screen, wanted, keeperPid } = arrival;
     const beat = join(await bench.folder(), 'beat');
-    await say(arrival, `note 5 ${beat}`);
     await say(arrival, `twin note 5 ${beat}`);
+    await say(arrival, `note 5 ${beat}`);
     await until(() => wanted.length > 1, 'both wait');
     process.kill(keeperPid, 'SIGKILL');
     await until(() => !isKeeper(keeperPid), 'the keeper has gone');

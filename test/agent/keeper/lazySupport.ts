@@ -201,6 +201,7 @@ export class Departed {
 
   async writeFiles(): Promise<void> {
     await writeLazyFiles(this.images, encodeIndex(this.tasks), this.total);
+    await this.#pages?.close();
     this.#pages = await open(join(this.images, 'lazy.pages'), 'r+');
   }
 
