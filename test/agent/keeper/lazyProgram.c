@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,11 +62,66 @@ static void note(long page, const char *path) {
   puts("noted");
 }
 
+static long wrong(const uint8_t *base, long from, long to, int zero) {
+  long count = 0;
+  for (long page = from; page < to; page++)
+    for (int i = 0; i < WORDS; i++)
+      if (((const uint64_t *)(base + page * PAGE))[i] != (zero ? 0 : word((uint64_t)page, (uint64_t)i))) {
+        count++;
+        break;
+      }
+  return count;
+}
+
+/* Moves the first third of the area away, piece by piece; every second piece comes back to where it was. */
+static void *move_about(void *result) {
+  enum { PIECE = 8 };
+  for (long from = 0; from + PIECE <= pages / 3; from += PIECE) {
+    uint8_t *here = area + from * PAGE;
+    uint8_t *place = mmap(NULL, PIECE * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    place = mremap(here, PIECE * PAGE, PIECE * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, place);
+    if (from / PIECE % 2) place = mremap(place, PIECE * PAGE, PIECE * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, here);
+    *(long *)result += wrong(place - from * PAGE, from, from + PIECE, 0);
+  }
+  return NULL;
+}
+
+/* Empties and unmaps pages of the second third, and reads those between them. */
+static void *drop_some(void *result) {
+  for (long at = pages / 3; at + 8 <= pages / 3 * 2; at += 8) {
+    madvise(area + at * PAGE, 2 * PAGE, MADV_DONTNEED);
+    munmap(area + (at + 4) * PAGE, 2 * PAGE);
+    *(long *)result += wrong(area, at, at + 2, 1) + wrong(area, at + 2, at + 4, 0) + wrong(area, at + 6, at + 8, 0);
+  }
+  return NULL;
+}
+
+/* Forks while all of that goes on; every child and the parent read pages of the last third. */
+static void storm(void) {
+  pthread_t mover, dropper;
+  long moved = 0, dropped = 0, forked = 0, first = pages / 3 * 2;
+  pthread_create(&mover, NULL, move_about, &moved);
+  pthread_create(&dropper, NULL, drop_some, &dropped);
+  for (long round = 0; round < 40; round++) {
+    long at = first + round * 61 % (pages - first - 8);
+    pid_t pid = fork();
+    int status = 0;
+    if (!pid) _exit(wrong(area, at, at + 8, 0) != 0);
+    if (round % 2) forked += wrong(area, at + 4, at + 8, 0);
+    waitpid(pid, &status, 0);
+    forked += status != 0;
+  }
+  pthread_join(mover, NULL);
+  pthread_join(dropper, NULL);
+  printf("storm over moved=%ld dropped=%ld forked=%ld\n", moved, dropped, forked);
+}
+
 static void obey(char *line) {
   long from, to;
   char path[200];
   if (sscanf(line, "check %ld %ld", &from, &to) == 2) check(name, area, from, to);
   else if (sscanf(line, "note %ld %199s", &from, path) == 2) note(from, path);
+  else if (!strncmp(line, "storm", 5)) storm();
   else if (!strncmp(line, "fork", 4)) forked();
   else if (sscanf(line, "unmap %ld %ld", &from, &to) == 2) printf("unmapped %d\n", munmap(area + from * PAGE, (size_t)(to - from) * PAGE));
   else if (sscanf(line, "dontneed %ld %ld", &from, &to) == 2)

@@ -33,7 +33,7 @@ export interface Task {
 export async function buildProgram(folder: string): Promise<string> {
   const program = join(folder, 'lazyProgram');
   const source = join(root, 'test/agent/keeper/lazyProgram.c');
-  const { status } = spawnSync('gcc', ['-O2', '-static', '-o', program, source], {
+  const { status } = spawnSync('gcc', ['-O2', '-static', '-pthread', '-o', program, source], {
     stdio: 'inherit',
   });
   if (status !== 0) throw new Error('Failed to build lazyProgram');
