@@ -169,7 +169,8 @@ void job_ended(struct job *j, int status) {
   j->status = status;
   if (j->hold) j->hold->broken = true;
   j->hold = NULL;
-  if (j->kind == KIND_RESTORE && !ended_well(j) && K.app_state == APP_RESTORING) empty_cell();
+  if (j->kind == KIND_RESTORE && !ended_well(j) && (K.app_state == APP_RESTORING || lazy_active())) empty_cell();
+  /* Only now that nobody is left who could read a page that is missing. */
   if (j->kind == KIND_RESTORE && !ended_well(j)) lazy_reset();
   job_tell(j);
   if (j->kind == KIND_DUMP) dump_ended(j);

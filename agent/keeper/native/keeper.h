@@ -199,8 +199,8 @@ void finish(bool departed) __attribute__((noreturn));                     /* fin
 void leave(int code) __attribute__((noreturn));
 void write_record(const char *name, const void *head, size_t head_bytes, const void *tail, size_t tail_bytes);
 
-bool lazy_possible(void);                                                 /* lazy.c */
-int lazy_open(const char *folder, struct conn *c, const char **what);
+bool lazy_possible(void);                                                 /* lazyHost.c */
+int lazy_open(const char *folder, struct conn *c, const char **what);      /* lazy.c */
 int lazy_arrived(struct reader ranges);
 bool lazy_known(void);
 void lazy_state(struct buf *out, struct conn *c);

@@ -8,23 +8,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
-#include <sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#define SOCKET_NAME "lazy-pages.socket"
-#define EVENTS (UFFD_FEATURE_EVENT_FORK | UFFD_FEATURE_EVENT_REMAP | UFFD_FEATURE_EVENT_REMOVE | UFFD_FEATURE_EVENT_UNMAP)
 enum {
   RESTORE_FINISHED = 0x52535446, /* criu's last word on its socket */
   SLICE = 256,                   /* pages installed in the background between two looks at everything else */
@@ -51,32 +43,16 @@ static struct {
 
 static uint8_t piece[SLICE * LAZY_PAGE] __attribute__((aligned(LAZY_PAGE)));
 
-/* --- whether it can be done here ----------------------------------------------------------------------------------- */
-bool lazy_possible(void) {
-  static int known = -1;
-  if (known >= 0) return known;
-  struct uffdio_api api = {.api = UFFD_API, .features = EVENTS};
-  int fd = K.info & INFO_GUARD || sysconf(_SC_PAGESIZE) != LAZY_PAGE ? -1 : (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-  known = fd >= 0 && !ioctl(fd, UFFDIO_API, &api);
-  if (fd >= 0) close(fd);
-  return known;
-}
-
 bool lazy_active(void) { return L.open && !L.over; }
 
 /* --- opening and closing ------------------------------------------------------------------------------------------- */
-static void close_fd(int *fd) {
-  if (*fd >= 0) close(*fd);
-  *fd = -1;
-}
-
 /* Ends the serving: with the last descriptor gone the kernel answers for pages that never were with zeros again. */
 static void close_all(void) {
-  if (L.listener >= 0) unlinkat(L.folder, SOCKET_NAME, 0);
-  close_fd(&L.listener);
-  close_fd(&L.criu);
-  close_fd(&L.epoll);
-  close_fd(&L.folder);
+  if (L.listener >= 0) unlinkat(L.folder, LAZY_SOCKET, 0);
+  close_lazy(&L.listener);
+  close_lazy(&L.criu);
+  close_lazy(&L.epoll);
+  close_lazy(&L.folder);
   index_close(&L.index);
   if (L.holder > 0) kill(L.holder, SIGKILL);
   L.holder = 0;
@@ -99,18 +75,6 @@ static uint64_t count_bits(const uint64_t *a, const uint64_t *b) {
   return n;
 }
 
-static int listen_in(int folder) {
-  struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = SOCKET_NAME};
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), error = 0;
-  unlinkat(folder, SOCKET_NAME, 0);
-  mode_t mask = umask(0177);
-  if (fd < 0 || fchdir(folder) || bind(fd, (struct sockaddr *)&address, sizeof address) || listen(fd, 4)) error = errno;
-  umask(mask);
-  if (chdir("/") || error) close_fd(&fd);
-  errno = error;
-  return fd;
-}
-
 static bool watch(int fd) {
   struct epoll_event event = {.events = EPOLLIN};
   return !epoll_ctl(L.epoll, EPOLL_CTL_ADD, fd, &event);
@@ -131,9 +95,9 @@ int lazy_open(const char *folder, struct conn *c, const char **what) {
   if (L.folder < 0) return errno;
   int error = index_open(&L.index, L.folder, what);
   if (!error) {
-    *what = SOCKET_NAME;
+    *what = LAZY_SOCKET;
     L.epoll = epoll_create1(EPOLL_CLOEXEC);
-    L.listener = L.epoll < 0 ? -1 : listen_in(L.folder);
+    L.listener = L.epoll < 0 ? -1 : lazy_listen(L.folder);
     if (L.listener < 0 || !watch(L.listener)) error = errno;
   }
   if (error) {
@@ -147,43 +111,11 @@ int lazy_open(const char *folder, struct conn *c, const char **what) {
   return 0;
 }
 
-/*
- * When a process ends, its descriptors are closed before its namespace is emptied (do_exit, zap_pid_ns_processes in the
- * kernel): a keeper that is killed would for a moment leave a process that reads zeros. So a child shares the table of
- * descriptors. The namespace is emptied in the order of PIDs, so it takes the highest: all others are as good as dead when
- * the last descriptor goes.
- */
-static bool start_holder(void) {
-  char before[16] = "", highest[16] = "";
-  int fd = open("/proc/sys/kernel/ns_last_pid", O_RDWR | O_CLOEXEC), max = open("/proc/sys/kernel/pid_max", O_RDONLY | O_CLOEXEC);
-  bool placed = fd >= 0 && max >= 0 && read(fd, before, sizeof before - 1) > 0 && read(max, highest, sizeof highest - 1) > 0;
-  if (placed) {
-    char last[24];
-    snprintf(last, sizeof last, "%ld", strtol(highest, NULL, 10) - 2);
-    placed = pwrite(fd, last, strlen(last), 0) > 0;
-  }
-  pid_t pid = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
-  if (pid == 0) {
-    sigset_t every;
-    sigfillset(&every);
-    sigprocmask(SIG_SETMASK, &every, NULL);
-    prctl(PR_SET_NAME, "flick-lazy");
-    for (;;) pause();
-  }
-  int error = errno;
-  if (placed && pwrite(fd, before, strlen(before), 0) < 0) logf_("set ns_last_pid: %s", strerror(errno));
-  close_fd(&fd);
-  close_fd(&max);
-  if (pid < 0) logf_("start the holder: %s", strerror(error));
-  L.holder = pid > 0 ? pid : 0;
-  return pid > 0;
-}
-
 /* --- criu's side: pid, then its userfaultfd, for every task; a last word --------------------------------------------- */
 /* The restore cannot be right any more. Better no copy than one that waits for ever or reads zeros. */
 static void refuse_restore(const char *why) {
   logf_("post-copy: %s (%d)", why, L.expected);
-  close_fd(&L.criu);
+  close_lazy(&L.criu);
   kill_cell();
 }
 
@@ -199,14 +131,19 @@ static void connect_task(int uffd) {
   refuse_restore("a task that the index does not have");
 }
 
+static bool hold_descriptors(void) {
+  if (!L.holder) L.holder = start_holder();
+  return L.holder != 0;
+}
+
 static void finish_restore(void) {
   L.finished = L.more = true;
-  unlinkat(L.folder, SOCKET_NAME, 0);
-  close_fd(&L.listener);
-  close_fd(&L.criu);
+  unlinkat(L.folder, LAZY_SOCKET, 0);
+  close_lazy(&L.listener);
+  close_lazy(&L.criu);
   for (struct lazy_task *t = L.index.tasks; t; t = t->next)
     if (t->uffd < 0) t->gone = true;
-  if (!L.holder && !start_holder()) refuse_restore("no holder");
+  if (!hold_descriptors()) refuse_restore("no holder");
 }
 
 static void take_word(void) {
@@ -228,7 +165,7 @@ static bool criu_step(void) {
   ssize_t n = recvmsg(L.criu, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   if (n < 0) return errno == EINTR;
   if (n == 0) {
-    close_fd(&L.criu);
+    close_lazy(&L.criu);
     return false;
   }
   struct cmsghdr *part = CMSG_FIRSTHDR(&message);
@@ -239,7 +176,7 @@ static bool criu_step(void) {
     else refuse_restore("a task without descriptor");
     return L.criu >= 0;
   }
-  close_fd(&fd);
+  close_lazy(&fd);
   L.word_bytes += (size_t)n;
   if (L.word_bytes == sizeof L.word) take_word();
   return L.criu >= 0;
@@ -257,7 +194,7 @@ bool lazy_complete(void) {
   hear_criu();
   for (struct lazy_task *t = L.index.tasks; t; t = t->next)
     if (t->uffd < 0 && t->left) return false;
-  return L.holder || start_holder();
+  return hold_descriptors();
 }
 
 /* --- events of a userfaultfd ----------------------------------------------------------------------------------------- */
@@ -299,7 +236,7 @@ static enum outcome probe(const struct lazy_task *t) {
   if (!unreadable) unreadable = mmap(NULL, LAZY_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   struct uffdio_copy copy = {.dst = 1 << 20, .src = (uintptr_t)unreadable, .len = LAZY_PAGE};
   if (!ioctl(t->uffd, UFFDIO_COPY, &copy)) return WELL;
-  return errno == EAGAIN ? CHANGING : errno == ESRCH || errno == ENOSPC ? GONE : WELL;
+  return errno == EAGAIN ? CHANGING : errno == ESRCH ? GONE : WELL;
 }
 
 static enum outcome failed(const char *what) {
@@ -334,7 +271,7 @@ static enum outcome install(struct lazy_task *t, uint64_t address, uint64_t page
       wake(t, copy.dst);
       done = 1;
     }
-    if (!done) return error == EAGAIN ? CHANGING : error == ESRCH || error == ENOSPC ? GONE : failed("install");
+    if (!done) return error == EAGAIN ? CHANGING : error == ESRCH ? GONE : failed("install");
     task_installed(t, page + at, done);
     at += done;
     span = end - at;
@@ -356,7 +293,7 @@ static enum outcome zero(const struct lazy_task *t, uint64_t address) {
   struct uffdio_zeropage zero = {.range = {address, LAZY_PAGE}};
   if (!ioctl(t->uffd, UFFDIO_ZEROPAGE, &zero)) return WELL;
   if (errno == EAGAIN) return CHANGING;
-  if (errno == ESRCH || errno == ENOSPC) return GONE;
+  if (errno == ESRCH) return GONE;
   if (errno != EEXIST && errno != ENOENT) return failed("zero");
   wake(t, address);
   return WELL;

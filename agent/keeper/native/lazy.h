@@ -54,4 +54,10 @@ void task_drop(struct lazy_task *t, uint64_t from, uint64_t to);
 void task_move(struct lazy_task *t, uint64_t from, uint64_t to, uint64_t bytes);
 void task_fault(struct lazy_task *t, uint64_t address);
 
+/* lazyHost.c */
+#define LAZY_SOCKET "lazy-pages.socket"
+void close_lazy(int *fd);
+int lazy_listen(int folder);
+pid_t start_holder(void); /* 0 on failure */
+
 #endif
