@@ -110,15 +110,23 @@ export const handoffProgress = notification(
 );
 
 /**
- * What one side durably knows of a handoff: asked by the client to settle one that was interrupted after the release.
- * `unknown` means that this side has no record of it.
+ * What one side durably knows of a handoff, for the client that settles one which was interrupted (docs/handoff.md).
+ * `unknown`: there is no record of it; `held`: not decided, ask again. A source says `released` while its original stands
+ * still, `serving` while the target fetches pages from it, `claimed` when a person let it run there; a target says
+ * `incomplete` or `running` once its copy has run, `aborted` when it never did, `superseded` when it stands still since
+ * the source has claimed it. `lost`: what there was is gone. `done`: the other side is told that nobody asks any more.
  */
 export const handoffVerdicts = [
   'unknown',
   'aborted',
   'released',
   'held',
+  'incomplete',
   'running',
+  'serving',
+  'claimed',
+  'superseded',
+  'lost',
   'done',
 ] as const;
 export type HandoffVerdict = (typeof handoffVerdicts)[number];
