@@ -150,9 +150,18 @@ export const listDoubts = request(
     ),
   }),
 );
-/** Tells the source what the target durably knows; it ends its copy or lets it run accordingly. */
+/** Tells one side what the other durably says. @returns whether the process runs here */
 export const settleHandoff = request(
   'handoff/settle',
   v.object({ handoff: handoffId, peerVerdict: v.picklist(handoffVerdicts) }),
+  v.object({ runsHere: v.boolean() }),
+);
+/**
+ * A person decides about a process in doubt, since the other device is gone: it runs here, or what is here is given up.
+ * Durable. Fails with `invalidRequest` when the choice is none of `ProcessInfo.doubt.choices`.
+ */
+export const resolveDoubt = request(
+  'handoff/resolve',
+  v.object({ id: processId, choice: v.picklist(['runHere', 'gone']) }),
   v.object({ runsHere: v.boolean() }),
 );

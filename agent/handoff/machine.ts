@@ -75,7 +75,8 @@ export type TargetState = { readonly role: 'target'; readonly lazy: boolean } & 
   | { readonly phase: 'lost' }
   /** The process was claimed back while this device was away: the copy stands still for good unless a person says otherwise. */
   | { readonly phase: 'superseded' }
-  | { readonly phase: 'over' }
+  /** `aborted`: this agent still knows that it has given up. */
+  | { readonly phase: 'over'; readonly aborted: boolean }
 );
 
 export type State = SourceState | TargetState;
@@ -123,11 +124,14 @@ export type SourceEvent =
   | Common<SourceState>
   | { readonly type: 'message'; readonly message: 'held' | 'running' | 'incomplete' }
   | { readonly type: 'message'; readonly message: 'complete' | 'abort' }
-  /** All that survives: the word, and whether the original stands still, runs or is gone. */
+  /**
+   * All that survives: the word, and whether the original stands still, runs, is gone, or was taken off this device
+   * (`leave`).
+   */
   | {
       readonly type: 'restart';
       readonly word: SourceWord | undefined;
-      readonly original: 'held' | 'runs' | 'gone';
+      readonly original: 'held' | 'runs' | 'gone' | 'left';
     };
 
 export type TargetEvent =

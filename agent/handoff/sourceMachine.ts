@@ -191,6 +191,9 @@ function restarted(event: Extract<SourceEvent, { type: 'restart' }>): SourceStep
   const { word, original } = event;
   const stands = original === 'held';
   const intact = original !== 'gone';
+  if (original === 'left' && word !== 'claimed') {
+    return step(runsThere, word === undefined ? [] : [{ do: 'erase' }]);
+  }
   switch (word) {
     case undefined:
       return step(runsHere, stands ? [{ do: 'letRun' }] : []);

@@ -20,11 +20,11 @@ export function targetStep(state: TargetState, event: TargetEvent): TargetStep {
       return running(state, event);
     case 'aborted':
       return heard(event, ['done', 'unknown', 'aborted', 'claimed'])
-        ? step(as(state, { phase: 'over' }), [{ do: 'erase' }])
+        ? step(as(state, { phase: 'over', aborted: false }), [{ do: 'erase' }])
         : stay(state);
     case 'lost':
       return heard(event, ['done', 'unknown', 'aborted', 'claimed'])
-        ? step(as(state, { phase: 'over' }), [{ do: 'erase' }])
+        ? step(as(state, { phase: 'over', aborted: false }), [{ do: 'erase' }])
         : stay(state);
     case 'superseded':
       return superseded(state, event);
@@ -46,8 +46,9 @@ export function targetVerdict(state: TargetState): HandoffVerdict {
     case 'lost':
     case 'superseded':
       return state.phase;
-    case 'down':
     case 'over':
+      return state.aborted ? 'aborted' : 'unknown';
+    case 'down':
       return 'unknown';
   }
 }
@@ -67,13 +68,13 @@ function undecided(state: Phase<'building' | 'held'>, event: TargetEvent): Targe
         ]);
       }
       return event.message === 'abort'
-        ? step(as(state, { phase: 'over' }), [{ do: 'discard' }])
+        ? step(as(state, { phase: 'over', aborted: true }), [{ do: 'discard' }])
         : stay(state);
     case 'cancel':
     case 'linkLost':
     // Whoever is told something acts on it: so first it is made true for ever.
     case 'query':
-      return step(as(state, { phase: 'over' }), abandoned);
+      return step(as(state, { phase: 'over', aborted: true }), abandoned);
     default:
       return stay(state);
   }
@@ -127,7 +128,7 @@ function running(state: Phase<'running'>, event: TargetEvent): TargetStep {
           ]);
     case 'message':
       return event.message === 'done' && complete
-        ? step(as(state, { phase: 'over' }), [{ do: 'erase' }])
+        ? step(as(state, { phase: 'over', aborted: false }), [{ do: 'erase' }])
         : stay(state);
     case 'settle':
       switch (event.peer) {
@@ -135,7 +136,7 @@ function running(state: Phase<'running'>, event: TargetEvent): TargetStep {
         case 'unknown':
         case 'lost':
           return complete
-            ? step(as(state, { phase: 'over' }), [{ do: 'erase' }])
+            ? step(as(state, { phase: 'over', aborted: false }), [{ do: 'erase' }])
             : stay({ ...state, stranded: true });
         case 'claimed':
         case 'aborted':
@@ -158,7 +159,7 @@ function running(state: Phase<'running'>, event: TargetEvent): TargetStep {
 }
 
 function superseded(state: Phase<'superseded'>, event: TargetEvent): TargetStep {
-  const over = as(state, { phase: 'over' });
+  const over = as(state, { phase: 'over', aborted: false });
   switch (event.type) {
     case 'decide':
       return step(over, [{ do: event.choice === 'gone' ? 'discard' : 'goOn' }, { do: 'erase' }]);
@@ -176,7 +177,7 @@ function restarted(
   const gone: Effects = copy === 'gone' || copy === 'ended' ? [] : [{ do: 'discard' }];
   switch (word) {
     case undefined:
-      return step(as(state, { phase: 'over' }), kept ? [] : gone);
+      return step(as(state, { phase: 'over', aborted: false }), kept ? [] : gone);
     case 'accepted':
       switch (copy) {
         case 'held':
@@ -210,7 +211,7 @@ function restarted(
       return step(as(state, { phase: 'lost' }), gone);
     case 'superseded':
       return gone.length === 0
-        ? step(as(state, { phase: 'over' }), [{ do: 'erase' }])
+        ? step(as(state, { phase: 'over', aborted: false }), [{ do: 'erase' }])
         : step(as(state, { phase: 'superseded' }), [{ do: 'stop' }]);
   }
 }
@@ -221,12 +222,12 @@ function failed(
 ): TargetStep {
   if (effect === undefined) {
     const open = state.phase === 'building' || state.phase === 'held';
-    return open ? step(as(state, { phase: 'over' }), abandoned) : stay(state);
+    return open ? step(as(state, { phase: 'over', aborted: true }), abandoned) : stay(state);
   }
   if (effect === 'send') return stay(state);
   if (before.phase === 'held' && state.phase === 'resuming') {
     // It was not let run, whatever of the word has reached the disk.
-    return step(as(state, { phase: 'over' }), [
+    return step(as(state, { phase: 'over', aborted: true }), [
       { do: 'discard' },
       { do: 'erase' },
       { do: 'send', message: 'abort' },

@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import type { Disposable } from '../../common/disposable.ts';
 import { Deferred } from '../../common/deferred.ts';
 import type { Logger } from '../../common/logger.ts';
@@ -205,15 +206,33 @@ export class Cell implements Disposable {
     return this.#heldJob(job);
   }
 
-  /** The pinned job that an earlier daemon left behind, if any. */
+  /**
+   * The pinned job that an earlier daemon left behind, if any. A restore that was told to go on and has not ended yet is
+   * `decided`: told so once more, it says how it ended.
+   */
   async pendingHold(): Promise<
-    { readonly kind: 'dump' | 'restore'; readonly job: HeldJob } | undefined
+    | {
+        readonly kind: 'dump' | 'restore';
+        readonly phase: 'held' | 'decided';
+        readonly job: HeldJob;
+      }
+    | undefined
   > {
     const { jobs } = await this.#client.state();
-    const pending = jobs.find((each) => each.phase === 'held' && each.kind !== 'plain');
-    if (pending === undefined || pending.kind === 'plain') return undefined;
-    const job = await this.#client.claim(pending.id);
-    return { kind: pending.kind, job: this.#heldJob(job) };
+    for (const { id, kind, phase, goOn } of jobs) {
+      if (kind === 'plain') continue;
+      const resuming = kind === 'restore' && phase === 'decided' && goOn;
+      if (phase !== 'held' && !resuming) continue;
+      const job = await this.#client.claim(id);
+      return { kind, phase: resuming ? 'decided' : 'held', job: this.#heldJob(job) };
+    }
+    return undefined;
+  }
+
+  /** Stops everything in the cell, or lets it go on. It stays so without this agent. */
+  async halt(stopped: boolean): Promise<void> {
+    const { SIGSTOP, SIGCONT } = constants.signals;
+    await this.#client.signal(stopped ? SIGSTOP : SIGCONT, 'all');
   }
 
   async signal(signal: number): Promise<void> {

@@ -271,9 +271,10 @@ function targetDies(world: World, power: boolean): World[] {
 }
 
 export function restartSource(rules: Rules, world: World): Move {
-  const { word, original } = world.source;
+  const { word, original, left } = world.source;
   const found = { pinned: 'held', held: 'held', runs: 'runs', dead: 'gone' } as const;
-  const event = { type: 'restart', word: word ?? undefined, original: found[original] } as Event;
+  const survivor = left ? 'left' : found[original];
+  const event = { type: 'restart', word: word ?? undefined, original: survivor } as Event;
   return { name: 'the source’s agent starts', next: feedSource(rules, world, event) };
 }
 

@@ -136,7 +136,7 @@ export const mutants: readonly Mutant[] = [
     rules: changed((step, state, event) =>
       state.phase === 'running' && event.type === 'linkLost'
         ? {
-            state: { ...state, role: 'target', lazy: false, phase: 'over' },
+            state: { ...state, role: 'target', lazy: false, phase: 'over', aborted: false },
             effects: [{ do: 'erase' }],
           }
         : step,

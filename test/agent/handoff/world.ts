@@ -43,6 +43,7 @@ export interface World {
     readonly queue: readonly Pending[];
     /** `held`: stands still until the agent dies; `pinned`: even then. */
     readonly original: 'runs' | 'held' | 'pinned' | 'dead';
+    readonly left: boolean;
     readonly cut: boolean;
   };
   readonly target: {
@@ -92,6 +93,7 @@ export function firstWorld(lazy: boolean, budget: Budget): World {
       word: null,
       queue: [],
       original: 'held',
+      left: false,
       cut: false,
     },
     target: {
@@ -185,6 +187,8 @@ export function performSource(world: World, strict: boolean): Move {
     }
     case 'discard':
       return { name, next: done({ original: 'dead' }) };
+    case 'leave':
+      return { name, next: done({ left: true }) };
     default:
       return { name, next: done({}) };
   }
