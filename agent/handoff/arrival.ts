@@ -332,13 +332,10 @@ export class Arrival implements HandoffOperation<void> {
 
   /** The source has released it; the order of what happens is the machine's (docs/handoff.md). */
   async #commit(frames: FrameStream, building: Building, order: Run): Promise<void> {
-    const { managed } = building;
-    if (managed === undefined) throw new Error('There is nothing to run.');
     building.order = order;
     this.#begin('resume');
     await this.#side.feed({ type: 'message', message: 'run' });
     await this.#side.resumed;
-    this.#side.copy = livingCopy(managed);
     await removeTree(imagesFolder(building));
     await expect(frames, done);
     await this.#side.feed({ type: 'message', message: 'done' });
@@ -375,9 +372,11 @@ export class Arrival implements HandoffOperation<void> {
       const { logger } = this.#context;
       logger.log('error', 'a homecoming was not finished', { error: messageOf(error) });
     }
-    managed?.endHandoff();
+    if (managed === undefined) return;
+    managed.endHandoff();
     const remark = this.#remarks.length > 0 ? this.#remarks.join(' ') : null;
-    await managed?.update({ arriving: null, remark });
+    await managed.update({ arriving: null, remark });
+    this.#side.copy = livingCopy(managed);
   }
 
   async #tell(frames: FrameStream, message: Message): Promise<void> {

@@ -26,10 +26,11 @@ export async function findCopy(
     return { survivor: word === 'accepted' ? 'gone' : 'ended', kept: true };
   const { record } = managed;
   const kept = record.arriving !== handoff;
-  if (record.lost !== null) return { survivor: 'gone', kept };
-  if (record.exit !== null) return { survivor: 'ended', kept };
+  const copy = livingCopy(managed);
+  if (record.lost !== null) return { survivor: 'gone', kept, copy };
+  if (record.exit !== null) return { survivor: 'ended', kept, copy };
   const pending = kept ? undefined : await managed.cell?.pendingHold();
-  if (pending?.kind !== 'restore') return { survivor: 'runs', kept, copy: livingCopy(managed) };
+  if (pending?.kind !== 'restore') return { survivor: 'runs', kept, copy };
   return { survivor: 'held', kept, copy: restoring(managed, pending.job, processes) };
 }
 

@@ -208,12 +208,11 @@ export class Cell implements Disposable {
 
   /**
    * The pinned job that an earlier daemon left behind, if any. A restore that was told to go on and has not ended yet is
-   * `decided`: told so once more, it says how it ended.
+   * one too: its verdict only waits for how it ends.
    */
   async pendingHold(): Promise<
     | {
         readonly kind: 'dump' | 'restore';
-        readonly phase: 'held' | 'decided';
         readonly job: HeldJob;
       }
     | undefined
@@ -224,7 +223,7 @@ export class Cell implements Disposable {
       const resuming = kind === 'restore' && phase === 'decided' && goOn;
       if (phase !== 'held' && !resuming) continue;
       const job = await this.#client.claim(id);
-      return { kind, phase: resuming ? 'decided' : 'held', job: this.#heldJob(job) };
+      return { kind, job: this.#heldJob(job, resuming) };
     }
     return undefined;
   }
@@ -318,11 +317,11 @@ export class Cell implements Disposable {
     this.#client.dispose();
   }
 
-  #heldJob(job: KeeperJob): HeldJob {
+  #heldJob(job: KeeperJob, isDecided = false): HeldJob {
     return {
       pin: () => this.#client.pin(job.id),
       verdict: async (goOn) => {
-        await this.#client.verdict(job.id, goOn);
+        if (!isDecided) await this.#client.verdict(job.id, goOn);
         const status = await job.done;
         const well = status?.kind === 'code' && status.code === 0;
         if (goOn && !well) throw new Error(`CRIU ended with ${JSON.stringify(status)}.`);
