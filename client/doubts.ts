@@ -1,3 +1,4 @@
+import { mayTell } from '../common/handoffVerdict.ts';
 import { messageOf } from '../common/rpc.ts';
 import {
   FlickError,
@@ -16,13 +17,13 @@ type Doubt = ResultOf<typeof listDoubts>['doubts'][number];
 export type Settlement = 'source' | 'target';
 
 /**
- * Brings both sides of an interrupted handoff to one verdict. What the target has durably written decides: from its
- * `running` on the process is its own, and until then the source takes the release back.
+ * Lets both sides of an interrupted handoff meet: each is told what the other durably says, and they come to one
+ * verdict (docs/handoff.md).
  * @param parties who took part, where this client made the move. A side that knows nothing is believed only if it is
  * known to be the one that took part: otherwise two copies could run.
  * @returns undefined when neither side has anything to decide
- * @throws {FlickError} `inDoubt` when the right device is not there; an error of the link when one side cannot be asked.
- * Nothing is decided then.
+ * @throws {FlickError} `inDoubt` when it is not over by that, or the right device is not there; an error of the link when
+ * one side cannot be asked
  */
 export async function settleHandoffBetween(
   handoff: string,
@@ -33,17 +34,42 @@ export async function settleHandoffBetween(
   const [here, there] = await Promise.all([verdictOf(source, handoff), verdictOf(target, handoff)]);
   if (here === 'unknown') {
     if (there === 'unknown') return undefined;
-    if (source.deviceId !== parties?.source) throw wrongDevice(source);
+    if (!mayTell(here, source.deviceId === parties?.source)) throw wrongDevice(source);
     await target.request(settleHandoff, { handoff, peerVerdict: here });
-    return there === 'running' || there === 'done' ? 'target' : 'source';
+    return there === 'running' || there === 'incomplete' ? 'target' : 'source';
   }
-  if (there === 'unknown' && target.deviceId !== parties?.target) throw wrongDevice(target);
-  const { runsHere } = await source.request(settleHandoff, { handoff, peerVerdict: there });
+  if (here === 'held') throw new FlickError('inDoubt', 'The move is still under way.');
+  const tookPart = target.deviceId === parties?.target;
+  if (!mayTell(there, tookPart)) throw wrongDevice(target);
+  const peerVerdict = here === 'claimed' ? await claimFrom(target, handoff, there) : there;
+  if (!mayTell(peerVerdict, tookPart)) throw wrongDevice(target);
+  const { runsHere } = await source.request(settleHandoff, { handoff, peerVerdict });
+  const left = await verdictOf(source, handoff);
   // The target need not keep its word any longer; an entry that stays there does no harm.
-  if (!runsHere) {
-    await target.request(settleHandoff, { handoff, peerVerdict: 'done' }).catch(() => undefined);
+  const told = left === 'unknown' ? 'done' : left;
+  await target.request(settleHandoff, { handoff, peerVerdict: told }).catch(() => undefined);
+  if (left !== 'unknown') {
+    throw new FlickError('inDoubt', `It is not over between ${source.name} and ${target.name}.`);
   }
   return runsHere ? 'source' : 'target';
+}
+
+/** A person let it run on the source: the target has to hear that first. @returns what the target says then */
+async function claimFrom(
+  target: Device,
+  handoff: string,
+  there: HandoffVerdict,
+): Promise<HandoffVerdict> {
+  if (there === 'unknown') return there;
+  // One that has given up keeps no word that it could drop over this.
+  await target
+    .request(settleHandoff, { handoff, peerVerdict: 'claimed' })
+    .catch((error: unknown) => {
+      if (!(error instanceof FlickError) || error.reason !== 'invalidRequest') throw error;
+    });
+  const after = await verdictOf(target, handoff);
+  // It heard the claim itself: that nothing is left there is no guess.
+  return after === 'unknown' ? 'aborted' : after;
 }
 
 function wrongDevice(device: Device): FlickError {

@@ -16,6 +16,7 @@ import {
   listDoubts,
   queryHandoff,
   receiveProcess,
+  resolveDoubt,
   sendProcess,
   settleHandoff,
 } from './handoff.ts';
@@ -64,6 +65,7 @@ export const agentRequests = {
   queryHandoff,
   listDoubts,
   settleHandoff,
+  resolveDoubt,
   listDebuggees,
   attachDebugger,
 } as const;

@@ -129,15 +129,23 @@ export const handoffProgress = notification(
 );
 
 /**
- * What one side durably knows of a handoff: asked by the client to settle one that was interrupted after the release.
- * `unknown` means that this side has no record of it.
+ * What one side durably knows of a handoff, for the client that settles one which was interrupted (docs/handoff.md).
+ * `unknown`: there is no record of it; `held`: not decided, ask again. A source says `released` while its original stands
+ * still, `serving` while the target fetches pages from it, `claimed` when a person let it run there; a target says
+ * `incomplete` or `running` once its copy has run, `aborted` when it never did, `superseded` when it stands still since
+ * the source has claimed it. `lost`: what there was is gone. `done`: the other side is told that nobody asks any more.
  */
 export const handoffVerdicts = [
   'unknown',
   'aborted',
   'released',
   'held',
+  'incomplete',
   'running',
+  'serving',
+  'claimed',
+  'superseded',
+  'lost',
   'done',
 ] as const;
 export type HandoffVerdict = (typeof handoffVerdicts)[number];
@@ -161,9 +169,18 @@ export const listDoubts = request(
     ),
   }),
 );
-/** Tells the source what the target durably knows; it ends its copy or lets it run accordingly. */
+/** Tells one side what the other durably says. @returns whether the process runs here */
 export const settleHandoff = request(
   'handoff/settle',
   v.object({ handoff: handoffId, peerVerdict: v.picklist(handoffVerdicts) }),
+  v.object({ runsHere: v.boolean() }),
+);
+/**
+ * A person decides about a process in doubt, since the other device is gone: it runs here, or what is here is given up.
+ * Durable. Fails with `invalidRequest` when the choice is none of `ProcessInfo.doubt.choices`.
+ */
+export const resolveDoubt = request(
+  'handoff/resolve',
+  v.object({ id: processId, choice: v.picklist(['runHere', 'gone']) }),
   v.object({ runsHere: v.boolean() }),
 );

@@ -13,6 +13,7 @@ type HandoffRequests = Pick<
   | 'queryHandoff'
   | 'listDoubts'
   | 'settleHandoff'
+  | 'resolveDoubt'
 >;
 
 export function handoffHandlers(services: Services): {
@@ -47,5 +48,6 @@ export function handoffHandlers(services: Services): {
     settleHandoff: async ({ handoff, peerVerdict }) => ({
       runsHere: await handoffs.settle(handoff, peerVerdict),
     }),
+    resolveDoubt: async ({ id, choice }) => ({ runsHere: await handoffs.resolve(id, choice) }),
   };
 }

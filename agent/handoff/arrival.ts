@@ -30,7 +30,10 @@ import { receiveEntries, sendNeeded } from './entryList.ts';
 import { Inbox } from './inbox.ts';
 import { receiveImages } from './imageTransfer.ts';
 import { writeManifest } from './manifestFile.ts';
-import { resumeOrTakeBack } from './resumeOrTakeBack.ts';
+import { endCell, letRun } from './letRun.ts';
+import { livingCopy } from './livingCopy.ts';
+import type { Message, TargetEvent } from './machine.ts';
+import type { Copy, TargetSide } from './targetSide.ts';
 import {
   done,
   expect,
@@ -57,6 +60,8 @@ interface Building {
   pages?: readonly PageRun[];
   /** The keeper has brought all of it. */
   served?: Promise<void>;
+  /** The source's word to let it run. */
+  order?: Run;
 }
 
 /** The target's half of a handoff. */
@@ -69,27 +74,29 @@ export class Arrival implements HandoffOperation<void> {
   readonly #result = new Deferred<void>();
   readonly #abort = new AbortController();
   readonly #over = new Deferred<void>();
-  #decided = false;
-  /** While the copy is being let run its word can still be taken back; never rejects. */
-  #resuming: Promise<unknown> | undefined;
   #memory: ArrivalMemory | undefined;
   #announced: readonly Entry[] = [];
+  readonly #side: TargetSide;
   #joined = false;
   #isOver = false;
   #step: HandoffStep = 'check';
   #doneBytes = 0;
   #totalBytes = 0;
+  #remarks: string[] = [];
 
   constructor(options: {
     readonly id: string;
     readonly processId: string;
     readonly peer: string;
     readonly context: HandoffContext;
+    /** Decides; it goes on when the arrival is over. */
+    readonly side: TargetSide;
   }) {
     this.id = options.id;
     this.processId = options.processId;
     this.#peer = options.peer;
     this.#context = options.context;
+    this.#side = options.side;
     this.result = this.#result.promise;
   }
 
@@ -101,7 +108,7 @@ export class Arrival implements HandoffOperation<void> {
     this.#joined = true;
     const frames = new FrameStream(stream);
     stream.once('close', () => {
-      if (!this.#decided) this.#abort.abort();
+      if (this.#side.heeds({ type: 'linkLost' })) this.#abort.abort();
     });
     this.#run(frames)
       .then(
@@ -117,13 +124,14 @@ export class Arrival implements HandoffOperation<void> {
 
   expire(): void {
     if (this.#joined) return;
+    void this.#side.feed({ type: 'linkLost' }).catch(() => undefined);
     this.#isOver = true;
     this.#over.resolve();
     this.#result.reject(new FlickError('linkLost', 'The move did not begin: nobody joined it.'));
   }
 
   cancel(): boolean {
-    if (this.#decided) return false;
+    if (!this.#side.heeds({ type: 'cancel' })) return false;
     this.#abort.abort();
     return true;
   }
@@ -132,23 +140,24 @@ export class Arrival implements HandoffOperation<void> {
    * What this side knows, made durable by asking: while it is undecided it gives up first, so that the answer stays true.
    */
   async verdict(): Promise<HandoffVerdict> {
-    await this.#resuming;
-    if (!this.#decided) {
+    await this.#side.idle();
+    if (this.#side.heeds({ type: 'cancel' })) {
       this.#abort.abort();
-      await this.#over.promise;
+      if (this.#joined) await this.#over.promise;
     }
-    return this.#context.ledger.get(this.id)?.verdict ?? 'aborted';
+    return this.#side.verdict();
   }
 
   async #run(frames: FrameStream): Promise<void> {
-    let building: Building | undefined;
+    this.#side.send = (message) => this.#tell(frames, message);
     try {
       const offered = await this.#guarded(expect(frames, offer));
       await this.#judge(offered);
       const { home } = this.#context;
       this.#memory = await ArrivalMemory.open(home, this.processId, frames, this.#onBytes);
       await frames.sendJson({ type: 'accept', findings: [], memory: this.#memory.offer });
-      building = await this.#build(offered);
+      const building = await this.#build(offered);
+      this.#side.copy = this.#copyOf(building);
       this.#begin('copy');
       await this.#receiveFiles(frames, building, false);
       await frames.sendJson({ type: 'placed', bytes: this.#doneBytes });
@@ -161,15 +170,11 @@ export class Arrival implements HandoffOperation<void> {
       inbox.ended.promise.catch((error: unknown) => this.#memory?.fail(error));
       this.#begin('restore');
       await this.#restore(building, offered, capsule, output);
-      await frames.sendJson({ type: 'held' });
+      await this.#side.feed({ type: 'restored' });
       this.#begin('commit');
-      await this.#commit(frames, inbox, building, await this.#guarded(expect(inbox, run)));
+      await this.#commit(inbox, building, await this.#guarded(expect(inbox, run)));
     } catch (error) {
-      if (building !== undefined && !this.#decided) await this.#takeDown(building);
-      if (!this.#decided && !(error instanceof PeerAborted)) {
-        const data = asFlickError(error).toData();
-        await frames.sendJson({ type: 'abort', ...data }).catch(() => undefined);
-      }
+      await this.#unwind(frames, error);
       throw error;
     } finally {
       await this.#keepMemory();
@@ -200,14 +205,11 @@ export class Arrival implements HandoffOperation<void> {
     return false;
   }
 
-  /** The process runs; until all of its memory is here, the source's original is needed. */
-  async #awaitMemory(frames: FrameStream, building: Building): Promise<void> {
-    const { pages, managed, served } = building;
-    if (pages === undefined || this.#memory === undefined) return;
+  /** It runs, but CRIU cannot save it again before the keeper has brought the last page. */
+  async #awaitServed({ managed, cell, served }: Building): Promise<void> {
+    if (served === undefined) return;
     managed?.setMemoryFrom(this.#peer);
-    await this.#memory.whenComplete(pages);
-    await frames.sendJson({ type: 'complete' });
-    await served;
+    await Promise.race([served, cell?.ended]);
     managed?.setMemoryFrom(undefined);
   }
 
@@ -220,6 +222,22 @@ export class Arrival implements HandoffOperation<void> {
         error: messageOf(error),
       });
     }
+  }
+
+  /** Nothing more comes of the stream. What that means, the machine says. */
+  async #unwind(frames: FrameStream, error: unknown): Promise<void> {
+    const side = this.#side;
+    side.send = async (message) => {
+      if (message !== 'abort') return;
+      const data = asFlickError(error).toData();
+      await frames.sendJson({ type: 'abort', ...data }).catch(() => undefined);
+    };
+    const event: TargetEvent =
+      error instanceof PeerAborted
+        ? { type: 'message', message: 'abort' }
+        : { type: 'failed', before: side.state };
+    await side.feed(event).catch(() => undefined);
+    side.send = undefined;
   }
 
   async #judge(offered: Offer): Promise<void> {
@@ -367,6 +385,7 @@ export class Arrival implements HandoffOperation<void> {
       arriving: this.id,
     });
     building.managed = managed;
+    this.#side.managed = managed;
     managed.beginHandoff({
       id: this.id,
       role: 'target',
@@ -379,55 +398,85 @@ export class Arrival implements HandoffOperation<void> {
     processes.adoptCell(managed, cell, building.held.pid);
   }
 
-  /** The source has released it. Every line's place matters: see docs/architecture.md, "Handoff". */
-  async #commit(frames: FrameStream, inbox: Inbox, building: Building, order: Run): Promise<void> {
-    const { ledger, logger, debug } = this.#context;
-    const { cell, held, managed, files } = building;
-    if (cell === undefined || held === undefined || managed === undefined)
-      throw new Error('There is nothing to run.');
-    await held.pin();
-    await ledger.write({
-      id: this.id,
-      process: this.processId,
-      role: 'target',
-      verdict: 'running',
-      peer: this.#peer,
-    });
-    this.#decided = true;
+  /** The source has released it; the order of what happens is the machine's (docs/handoff.md). */
+  async #commit(inbox: Inbox, building: Building, order: Run): Promise<void> {
+    // Said before `run` on the same stream: a copy that lacks a page never runs.
+    if (building.pages !== undefined) await this.#memory?.whenComplete(building.pages);
+    building.order = order;
     this.#begin('resume');
-    const resumed = resumeOrTakeBack(held, cell, async () => {
-      await ledger.remove(this.id);
-      this.#decided = false;
-      delete building.held;
-    });
-    this.#resuming = resumed.catch(() => undefined);
-    await resumed;
-    await debug.wake(managed, this.id, order.debugged);
+    await this.#side.feed({ type: 'message', message: 'run' });
+    await this.#side.resumed;
+    await this.#awaitServed(building);
+    await removeTree(imagesFolder(building));
+    await expect(inbox, done);
+    await this.#side.feed({ type: 'message', message: 'done' });
+  }
+
+  #copyOf(building: Building): Copy {
+    return {
+      pin: async () => building.held?.pin(),
+      resume: () => this.#resume(building),
+      discard: () => this.#takeDown(building),
+      keep: () => this.#keep(building),
+      stop: () => Promise.resolve(),
+      goOn: () => Promise.resolve(),
+    };
+  }
+
+  async #resume({ held, managed, order }: Building): Promise<void> {
+    if (held === undefined || managed === undefined || order === undefined) {
+      throw new Error('There is nothing to run.');
+    }
+    await letRun(() => held.resume());
+    await this.#context.debug.wake(managed, this.id, order.debugged);
     const input = Buffer.from(order.input, 'base64');
     if (input.length > 0) await managed.type(input).catch(() => undefined);
-    const remarks = [...files.remarks];
+  }
+
+  /** It lives here: its files are its own now, and its record no longer depends on this handoff. */
+  async #keep({ managed, files }: Building): Promise<void> {
+    this.#remarks = [...files.remarks];
     try {
       await files.commit();
     } catch (error) {
-      remarks.push(`Tidying up its files at home was not finished: ${messageOf(error)}`);
+      this.#remarks.push(`Tidying up its files at home was not finished: ${messageOf(error)}`);
+      const { logger } = this.#context;
       logger.log('error', 'a homecoming was not finished', { error: messageOf(error) });
     }
+    if (managed === undefined) return;
     managed.endHandoff();
-    await frames.sendJson({ type: 'running', pid: held.pid, remarks }).catch(() => undefined);
-    await managed.update({ arriving: null, remark: remarks.length > 0 ? remarks.join(' ') : null });
-    await this.#awaitMemory(frames, building);
-    await removeTree(imagesFolder(building));
-    await expect(inbox, done);
-    await ledger.remove(this.id);
+    const remark = this.#remarks.length > 0 ? this.#remarks.join(' ') : null;
+    await managed.update({ arriving: null, remark });
+    this.#side.copy = livingCopy(managed);
   }
 
+  async #tell(frames: FrameStream, message: Message): Promise<void> {
+    switch (message) {
+      case 'running': {
+        const pid = this.#side.managed?.pid ?? 0;
+        const remarks = this.#remarks;
+        await frames.sendJson({ type: 'running', pid, remarks }).catch(() => undefined);
+        return;
+      }
+      case 'abort': {
+        const data = asFlickError(this.#side.failure).toData();
+        await frames.sendJson({ type: 'abort', ...data }).catch(() => undefined);
+        return;
+      }
+      default:
+        await frames.sendJson({ type: message });
+    }
+  }
+
+  /** @throws while it is not certain that nothing of it is left that could run */
   async #takeDown(building: Building): Promise<void> {
     const { processes, logger } = this.#context;
-    const { folders, number } = building;
+    const { folders, number, held, cell } = building;
+    // One that was told to run is not held any more.
+    if (building.order === undefined) await held?.abort().catch(() => undefined);
+    if (cell !== undefined) await endCell(cell, held?.pid);
     try {
       if (building.managed !== undefined) processes.drop(building.managed);
-      await building.held?.abort().catch(() => undefined);
-      await building.cell?.shutdown();
       await building.files.abort();
       await removeTree(folders.record);
       await removeTree(cellFolder(folders, number));

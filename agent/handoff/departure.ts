@@ -24,7 +24,9 @@ import { DepartureMemory } from './departureMemory.ts';
 import { receiveNeeded, sendEntries } from './entryList.ts';
 import { Inbox } from './inbox.ts';
 import { listImages, sendImages } from './imageTransfer.ts';
-import { accept, complete, expect, held, PeerAborted, placed, running } from './messages.ts';
+import { accept, expect, held, PeerAborted, placed, running } from './messages.ts';
+import type { SourceEvent } from './machine.ts';
+import type { SourceSide } from './sourceSide.ts';
 import { StepClock } from './stepClock.ts';
 import { join } from 'node:path';
 
@@ -33,9 +35,6 @@ const maxHeldInput = 256 * 1024;
 
 /** Links that are slower than this get their images packed, in bytes a ms. */
 const slowLink = 20_000;
-
-/** What a departure ended with when the other side could not be asked any more. */
-export type InDoubt = (capture: CriuCapture) => void;
 
 /** The source's half of a handoff. */
 export class Departure implements HandoffOperation<HandoffOutcome> {
@@ -46,10 +45,8 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
   readonly #peer: string;
   readonly #clock = new StepClock();
   readonly #abort = new AbortController();
-  readonly #left: () => Promise<void>;
-  readonly #doubt: InDoubt;
+  readonly #side: SourceSide;
   readonly #result: Deferred<HandoffOutcome>;
-  #released = false;
   #debugged = false;
   #memory: DepartureMemory | undefined;
   #announced: readonly Entry[] = [];
@@ -63,16 +60,14 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     readonly peer: string;
     readonly managed: ManagedProcess;
     readonly context: HandoffContext;
-    /** The process has left: takes it off this device. */
-    readonly left: () => Promise<void>;
-    readonly doubt: InDoubt;
+    /** Decides; it goes on where the departure ends in doubt. */
+    readonly side: SourceSide;
   }) {
     this.id = options.id;
     this.#peer = options.peer;
     this.#managed = options.managed;
     this.#context = options.context;
-    this.#left = options.left;
-    this.#doubt = options.doubt;
+    this.#side = options.side;
     this.#result = new Deferred();
     this.result = this.#result.promise;
   }
@@ -82,7 +77,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     const frames = new FrameStream(stream);
     // A lost link must end the wait for whatever was expected from it.
     stream.once('close', () => {
-      if (!this.#released) this.#abort.abort();
+      if (this.#side.state.phase === 'moving') this.#abort.abort();
     });
     this.#run(frames).then(
       (outcome) => {
@@ -98,18 +93,18 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
 
   expire(): void {
     if (this.#joined) return;
+    void this.#side.feed({ type: 'linkLost' }).catch(() => undefined);
     this.#managed.endHandoff();
     this.#result.reject(new FlickError('linkLost', 'The move did not begin: nobody joined it.'));
   }
 
   cancel(): boolean {
-    if (this.#released) return false;
+    if (!this.#side.heeds({ type: 'cancel' })) return false;
     this.#abort.abort(new FlickError('cancelled', 'The move was cancelled.'));
     return true;
   }
 
   async #run(frames: FrameStream): Promise<HandoffOutcome> {
-    let capture: CriuCapture | undefined;
     try {
       const facts = await this.#offer(frames);
       const files = await DepartureFiles.open(
@@ -124,21 +119,21 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
       this.#debugged = await this.#context.debug.park(this.#managed, this.id);
       const frozenAt = performance.now();
       this.#managed.holdInput();
-      capture = await this.#context.engine.capture(this.#managed, {
+      const capture = await this.#context.engine.capture(this.#managed, {
         handoff: this.id,
         facts,
         folder: this.#imagesFolder(),
         memoryApart: this.#memory !== undefined,
       });
+      this.#side.original = capture;
       const entries = await this.#sendRest(frames, files, capture);
       const inbox = new Inbox(frames, (frame) => Promise.resolve(this.#handleMemory(frame)));
       const memory = this.#sendMemory(capture, inbox);
       this.#begin('restore');
       await this.#guarded(Promise.all([memory, expect(inbox, held)]));
-      const reply = await this.#commit(frames, inbox, files, entries, capture);
+      const reply = await this.#commit(frames, inbox, files, entries);
       const downtimeMs = Math.round((performance.now() - frozenAt) * 10) / 10;
-      if (capture.memory !== undefined) await expect(inbox, complete);
-      await this.#finish(frames, capture);
+      await this.#side.feed({ type: 'message', message: 'running' });
       const outcome: HandoffOutcome = {
         handoff: this.id,
         process: this.#managed.id,
@@ -152,22 +147,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
       await this.#learn(outcome);
       return outcome;
     } catch (error) {
-      if (this.#released && !(error instanceof PeerAborted)) {
-        if (capture !== undefined) this.#doubt(capture);
-        this.#managed.endHandoff();
-        throw new FlickError(
-          'inDoubt',
-          `The connection to ${this.#peer} was lost at the moment of the hand-over; the process stands still here until ${this.#peer} can be asked whether it runs there.`,
-          { remedy: `Connect ${this.#peer}; Flick then settles it by itself.`, cause: error },
-        );
-      }
-      await capture?.abort();
-      await this.#context.debug.wake(this.#managed, this.id, false);
-      await this.#managed.releaseInput().catch(() => undefined);
-      if (this.#released) await this.#context.ledger.remove(this.id);
-      this.#managed.endHandoff();
-      await this.#tell(frames, error);
-      throw error;
+      throw await this.#unwind(frames, error);
     } finally {
       await this.#keepMemory();
     }
@@ -194,6 +174,34 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
         error: messageOf(error),
       });
     }
+  }
+
+  /** Nothing more comes of the stream. What that means, the machine says. @returns what to tell people */
+  async #unwind(frames: FrameStream, error: unknown): Promise<unknown> {
+    const side = this.#side;
+    side.send = async (message) => {
+      if (message === 'abort') await this.#tell(frames, error);
+      else await frames.sendJson({ type: message }).catch(() => undefined);
+    };
+    const event: SourceEvent =
+      error instanceof PeerAborted
+        ? { type: 'message', message: 'abort' }
+        : { type: 'failed', before: side.state };
+    await side.feed(event).catch((failure: unknown) =>
+      this.#context.logger.log('error', 'a move could not be taken back yet', {
+        handoff: this.id,
+        error: messageOf(failure),
+      }),
+    );
+    side.send = undefined;
+    this.#managed.endHandoff();
+    const { state } = side;
+    if (state.phase === 'over') return error;
+    return new FlickError(
+      'inDoubt',
+      `The connection to ${this.#peer} was lost at the moment of the hand-over; the process stands still here until ${this.#peer} can be asked whether it runs there.`,
+      { remedy: `Connect ${this.#peer}; Flick then settles it by itself.`, cause: error },
+    );
   }
 
   async #offer(frames: FrameStream): Promise<CriuFacts> {
@@ -305,13 +313,12 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     await frames.sendData(content);
   }
 
-  /** From here on the target decides. Every line's place matters: see docs/architecture.md, "Handoff". */
+  /** From here on the target decides; the order of what happens is the machine's (docs/handoff.md). */
   async #commit(
     frames: FrameStream,
     inbox: Inbox,
     files: DepartureFiles,
     entries: readonly Entry[],
-    capture: CriuCapture,
   ): Promise<{ readonly pid: number; readonly remarks: readonly string[] }> {
     this.#begin('commit');
     this.#abort.signal.throwIfAborted();
@@ -320,34 +327,20 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
       await writeDurably(this.#managed.folders.away, `${JSON.stringify(away)}\n`);
     }
     this.#abort.signal.throwIfAborted();
-    this.#released = true;
-    await capture.pin();
-    await this.#context.ledger.write({
-      id: this.id,
-      process: this.#managed.id,
-      role: 'source',
-      verdict: 'released',
-      peer: this.#peer,
-    });
-    this.#begin('resume');
-    const input = this.#managed.takeHeldInput().subarray(0, maxHeldInput).toString('base64');
-    await frames.sendJson({ type: 'run', input, debugged: this.#debugged });
+    this.#side.send = async (message) => {
+      if (message === 'run') await this.#sendRun(frames);
+      // That it was heard is confirmed by nobody: a word that stays with the target does no harm. An abort is told by
+      // the end of the stream.
+      if (message === 'done') await frames.sendJson({ type: 'done' }).catch(() => undefined);
+    };
+    await this.#side.feed({ type: 'message', message: 'held' });
     return expect(inbox, running);
   }
 
-  /** The target owns the process. Nothing that fails from here on can be undone, so it is logged and left to a restart. */
-  async #finish(frames: FrameStream, capture: CriuCapture): Promise<void> {
-    try {
-      await capture.release();
-      await this.#left();
-      await this.#context.ledger.remove(this.id);
-      await frames.sendJson({ type: 'done' });
-    } catch (error) {
-      this.#context.logger.log('error', 'tidying up after a departure failed', {
-        handoff: this.id,
-        error: messageOf(error),
-      });
-    }
+  async #sendRun(frames: FrameStream): Promise<void> {
+    this.#begin('resume');
+    const input = this.#managed.takeHeldInput().subarray(0, maxHeldInput).toString('base64');
+    await frames.sendJson({ type: 'run', input, debugged: this.#debugged });
   }
 
   #memoryFigures(memoryBytes: number): Pick<HandoffOutcome, 'memory'> {

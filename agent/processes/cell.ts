@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import type { Disposable } from '../../common/disposable.ts';
 import type { Event } from '../../common/event.ts';
 import { Deferred } from '../../common/deferred.ts';
@@ -214,15 +215,32 @@ export class Cell implements Disposable {
     return this.#heldJob(job);
   }
 
-  /** The pinned job that an earlier daemon left behind, if any. */
+  /**
+   * The pinned job that an earlier daemon left behind, if any. A restore that was told to go on and has not ended yet is
+   * one too: its verdict only waits for how it ends.
+   */
   async pendingHold(): Promise<
-    { readonly kind: 'dump' | 'restore'; readonly job: HeldJob } | undefined
+    | {
+        readonly kind: 'dump' | 'restore';
+        readonly job: HeldJob;
+      }
+    | undefined
   > {
     const { jobs } = await this.#client.state();
-    const pending = jobs.find((each) => each.phase === 'held' && each.kind !== 'plain');
-    if (pending === undefined || pending.kind === 'plain') return undefined;
-    const job = await this.#client.claim(pending.id);
-    return { kind: pending.kind, job: this.#heldJob(job) };
+    for (const { id, kind, phase, goOn } of jobs) {
+      if (kind === 'plain') continue;
+      const resuming = kind === 'restore' && phase === 'decided' && goOn;
+      if (phase !== 'held' && !resuming) continue;
+      const job = await this.#client.claim(id);
+      return { kind, job: this.#heldJob(job, resuming) };
+    }
+    return undefined;
+  }
+
+  /** Stops everything in the cell, or lets it go on. It stays so without this agent. */
+  async halt(stopped: boolean): Promise<void> {
+    const { SIGSTOP, SIGCONT } = constants.signals;
+    await this.#client.signal(stopped ? SIGSTOP : SIGCONT, 'all');
   }
 
   /** Whether the keeper can serve the pages of a restore that begins without them. */
@@ -336,11 +354,11 @@ export class Cell implements Disposable {
     this.#client.dispose();
   }
 
-  #heldJob(job: KeeperJob): HeldJob {
+  #heldJob(job: KeeperJob, isDecided = false): HeldJob {
     return {
       pin: () => this.#client.pin(job.id),
       verdict: async (goOn) => {
-        await this.#client.verdict(job.id, goOn);
+        if (!isDecided) await this.#client.verdict(job.id, goOn);
         const status = await job.done;
         const well = status?.kind === 'code' && status.code === 0;
         if (goOn && !well) throw new Error(`CRIU ended with ${JSON.stringify(status)}.`);

@@ -4,6 +4,7 @@ import {
   FlickError,
   type ExitStatus,
   type HandoffStep,
+  type ProcessDoubt,
   type ProcessInfo,
   type ProcessNode,
   type ListeningPort,
@@ -47,9 +48,10 @@ export class ManagedProcess implements Disposable {
   #pid: number | undefined;
   #sample: Sample | undefined;
   #handoff: ActiveHandoff | undefined;
-  #inDoubt = false;
   /** The device from which pages of its memory are still on their way. */
   #memoryFrom: string | undefined;
+  /** By their handoffs: it can have come by one that is not confirmed, and be leaving by another. */
+  readonly #doubts = new Map<string, ProcessDoubt>();
   #saving: Promise<void> = Promise.resolve();
   /** What was typed since the process stands still; undefined while it runs. */
   #heldInput: Buffer[] | undefined;
@@ -115,9 +117,17 @@ export class ManagedProcess implements Disposable {
     this.#changed.fire();
   }
 
-  setDoubt(inDoubt: boolean): void {
-    this.#inDoubt = inDoubt;
+  /** Says that a handoff leaves it in doubt, or no longer does. */
+  setDoubt(handoff: string, doubt: ProcessDoubt | undefined): void {
+    if (JSON.stringify(doubt) === JSON.stringify(this.#doubts.get(handoff))) return;
+    if (doubt === undefined) this.#doubts.delete(handoff);
+    else this.#doubts.set(handoff, doubt);
     this.#changed.fire();
+  }
+
+  get doubt(): ProcessDoubt | undefined {
+    const [first] = this.#doubts.values();
+    return first;
   }
 
   /** @throws {FlickError} `busy`, `inDoubt`, `processGone` when it cannot be moved now */
@@ -152,9 +162,10 @@ export class ManagedProcess implements Disposable {
         remedy: 'Try again when the move is over.',
       });
     }
-    if (this.#inDoubt) {
+    const { doubt } = this;
+    if (doubt !== undefined) {
       throw new FlickError('inDoubt', `It is not known yet where “${this.#record.name}” runs.`, {
-        remedy: 'Connect the device it was last moved to; Flick then settles the move.',
+        remedy: `Connect ${doubt.peer}; Flick then settles the move. If it is gone for ever: flick resolve ${this.#record.id}`,
       });
     }
     if (!this.isLive) throw this.#gone();
@@ -294,7 +305,7 @@ export class ManagedProcess implements Disposable {
   get state(): ProcessState {
     if (this.#record.lost !== null) return 'lost';
     if (this.#record.exit !== null) return 'exited';
-    if (this.#inDoubt) return 'inDoubt';
+    if (this.doubt !== undefined) return 'inDoubt';
     if (this.#handoff?.role === 'source') return 'moving';
     if (this.#handoff?.role === 'target') return 'arriving';
     return this.#sample?.stopped === true ? 'stopped' : 'running';
@@ -319,6 +330,7 @@ export class ManagedProcess implements Disposable {
       startedAt: record.startedAt,
       moves: record.moves,
       exit: record.exit,
+      ...(this.doubt === undefined ? {} : { doubt: this.doubt }),
       remark: record.lost ?? record.remark,
       movement:
         handoff === undefined
