@@ -45,7 +45,7 @@ describe('keeper: restore before the pages are there', function () {
     buildKeeper();
     shared = new Bench();
     program = await buildProgram(await shared.folder());
-    departed = await Departed.take(shared, program, mebibytes);
+    departed = await Departed.take(shared, [program, String(mebibytes)], mebibytes);
   });
   after(async () => {
     await departed?.dispose();
@@ -139,6 +139,44 @@ describe('keeper: restore before the pages are there', function () {
     await say(arrival, 'quit');
     const ended = new Promise<AppEnd>((resolve) => client.onEnded(resolve));
     assert.deepEqual(await ended, { kind: 'code', code: 37 });
+  });
+
+  it('feeds Node.js with nothing but what it asks for, then with the rest', async () => {
+    const source = `
+      const crypto = require('crypto');
+      const sum = (parts) => parts.reduce((hash, part) => hash.update(part), crypto.createHash('sha256')).digest('hex');
+      const parts = Array.from({ length: 64 }, () => crypto.randomBytes(1 << 18));
+      const objects = Array.from({ length: 50000 }, (_, n) => ({ n, text: 'n' + n }));
+      const before = sum(parts);
+      let n = 0;
+      setInterval(() => { n += 1; }, 5);
+      process.stdin.on('data', () => {
+        const wrong = objects.filter((each, index) => each.n !== index || each.text !== 'n' + index).length;
+        console.log('counted', n > 0, 'same', sum(parts) === before, 'wrong', wrong);
+        globalThis.gc();
+        console.log('collected');
+      });
+      console.log('ready');
+    `;
+    const node = await Departed.take(bench, [process.execPath, '--expose-gc', '-e', source]);
+    const arrival = await node.arrive(bench, (client) => {
+      client.onWanted((pages) => void node.feed(client, pages));
+      return Promise.resolve();
+    });
+    await arrival.goOn();
+    await say(arrival, 'go');
+    await arrival.screen.shows('counted true same true wrong 0', 60_000);
+    await arrival.screen.shows('collected', 60_000);
+    const { arrived, total } = await arrival.client.lazyState();
+    assert.ok(arrived < total, 'some pages were never asked for');
+    await node.feed(
+      arrival.client,
+      Array.from({ length: node.total }, (_, index) => index),
+    );
+    await arrival.done;
+    await say(arrival, 'go');
+    await arrival.screen.shows(/collected[^]*same true wrong 0[^]*collected/);
+    await node.dispose();
   });
 
   it('serves a child that is forked while pages are missing', async () => {

@@ -139,19 +139,21 @@ export class Departed {
     this.#areaPages = areaPages;
   }
 
-  static async take(bench: Bench, program: string, mebibytes: number): Promise<Departed> {
+  /** A program that says `ready`, or lazyProgram with areas of so many MiB. */
+  static async take(bench: Bench, argv: readonly string[], mebibytes = 0): Promise<Departed> {
     const criu = { ...(await criuIn(await bench.folder())), lazy: true };
     const { client, keeperPid } = await bench.cell();
     const screen = await Screen.of(client);
     const pid = await client.launch({
-      argv: [program, String(mebibytes)],
+      argv,
       env: plainEnv,
       cwd: '/',
       columns: 80,
       rows: 24,
     });
-    await screen.shows(/main area/, 60_000);
-    await screen.shows(/twin area/, 60_000);
+    for (const shown of mebibytes > 0 ? ['main area', 'twin area'] : ['ready']) {
+      await screen.shows(shown, 60_000);
+    }
     const area = (name: string): number =>
       Number(new RegExp(`${name} area (0x[0-9a-f]+)`).exec(screen.text)?.[1]);
     const key = (await client.state()).terminalKey;
