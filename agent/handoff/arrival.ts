@@ -5,10 +5,9 @@ import { Deferred } from '../../common/deferred.ts';
 import { FrameStream, type Frame } from '../../common/frames.ts';
 import { messageOf } from '../../common/rpc.ts';
 import { FlickError, type HandoffStep, type HandoffVerdict } from '../../protocol/index.ts';
-import { pagesLeftOut, putPagesIn } from '../engines/criu/pagemap.ts';
+import { putPagesIn, readLeftOut, type LeftOut } from '../engines/criu/pagemap.ts';
 import type { HeldRestore } from '../engines/engine.ts';
 import { receiveFiles } from '../files/transfer.ts';
-import type { PageRun } from '../memory/chunks.ts';
 import { pruneMemory } from '../memory/memoryFolders.ts';
 import { Cell } from '../processes/cell.ts';
 import {
@@ -57,7 +56,7 @@ interface Building {
   held?: HeldRestore;
   managed?: ManagedProcess;
   /** Memory that was not in the images. */
-  pages?: readonly PageRun[];
+  leftOut?: LeftOut;
   /** The keeper has brought all of it. */
   served?: Promise<void>;
   /** The source's word to let it run. */
@@ -194,13 +193,14 @@ export class Arrival implements HandoffOperation<void> {
     const memory = this.#memory;
     if (memory === undefined || !capsule.memoryApart) return false;
     const folder = imagesFolder(building);
-    building.pages = await pagesLeftOut(folder);
+    const leftOut = await readLeftOut(folder);
+    building.leftOut = leftOut;
     if (await cell.canLazy()) {
       building.served = new Promise((resolve) => cell.onLazyDone(resolve));
-      await memory.serve(cell, folder, building.pages);
+      await memory.serve(cell, folder, leftOut);
       return true;
     }
-    await this.#guarded(memory.whenComplete(building.pages));
+    await this.#guarded(memory.whenComplete(leftOut.pages));
     await putPagesIn(folder, memory.image);
     return false;
   }
@@ -401,7 +401,8 @@ export class Arrival implements HandoffOperation<void> {
   /** The source has released it; the order of what happens is the machine's (docs/handoff.md). */
   async #commit(inbox: Inbox, building: Building, order: Run): Promise<void> {
     // Said before `run` on the same stream: a copy that lacks a page never runs.
-    if (building.pages !== undefined) await this.#memory?.whenComplete(building.pages);
+    const { leftOut } = building;
+    if (leftOut !== undefined) await this.#memory?.whenComplete(leftOut.pages);
     building.order = order;
     this.#begin('resume');
     await this.#side.feed({ type: 'message', message: 'run' });

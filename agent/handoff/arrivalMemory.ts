@@ -15,6 +15,7 @@ import {
 import { memoryFolder } from '../memory/memoryFolders.ts';
 import { firstPage, MemoryImage } from '../memory/memoryImage.ts';
 import { writeLazyFiles } from '../engines/criu/lazyFiles.ts';
+import type { LeftOut } from '../engines/criu/pagemap.ts';
 import type { Cell } from '../processes/cell.ts';
 import { MemoryReceiver, type Applied } from '../memory/memoryReceiver.ts';
 import type { AgentHome } from '../state/home.ts';
@@ -111,14 +112,14 @@ export class ArrivalMemory {
 
   /**
    * Lets the keeper of the process's cell bring the memory as it arrives, so that the restore need not wait for it.
-   * @param pages what is not in the images of `folder`
+   * @param leftOut what is not in the images of `folder`
    */
-  async serve(cell: Cell, folder: string, pages: readonly PageRun[]): Promise<void> {
+  async serve(cell: Cell, folder: string, leftOut: LeftOut): Promise<void> {
     // A chunk that is met later would lie behind the end of the page file that the keeper maps.
     const arrived = [...this.#confirmed].flatMap(([number, mask]) =>
       runsOf(mask).map(([first, count]) => [firstPage(number) + first, count] as const),
     );
-    await writeLazyFiles(folder, pages, this.image, arrived);
+    await writeLazyFiles(folder, leftOut, this.image, arrived);
     cell.onWanted((numbers) => this.#want(numbers));
     await cell.lazy(folder);
     this.#cell = cell;

@@ -23,7 +23,7 @@ import { explainFailure, isPassing } from './explain.ts';
 import { gatherFacts } from './facts.ts';
 import { criuFacts, type CriuFacts } from './factsSchema.ts';
 import { readTail } from './logTail.ts';
-import { pagesLeftOut as pagesLeftOutOf } from './pagemap.ts';
+import { readLeftOut } from './pagemap.ts';
 import { limitCredentials, readCredentials, readTaskIds } from './images.ts';
 
 /** End of a log that is read to explain a failure, in bytes. */
@@ -209,7 +209,8 @@ export class CriuEngine {
     let memory: CriuCapture['memory'];
     if (pagesLeftOut) {
       try {
-        memory = { tasks: await this.memoryTasks(managed), pages: await pagesLeftOutOf(folder) };
+        const { pages } = await readLeftOut(folder);
+        memory = { tasks: await this.memoryTasks(managed), pages };
       } catch (error) {
         await end(false);
         throw error;

@@ -1,11 +1,14 @@
 import { link, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { chunkBytes, chunkPages, pageBytes, type PageRun } from '../../memory/chunks.ts';
+import { chunkBytes, chunkPages, pageBytes } from '../../memory/chunks.ts';
 import type { MemoryImage } from '../../memory/memoryImage.ts';
 import type { PageRange } from '../../memory/memoryReceiver.ts';
 import { writeFailure } from '../../state/durable.ts';
+import type { LeftOut } from './pagemap.ts';
 
 const magic = 'FLKLAZY1';
+/** Bit of an address in the index: the page is not a forked child's. */
+const notInherited = 1n;
 
 /** A run of pages and where it begins in the page file, in pages. */
 interface PlacedRun {
@@ -13,6 +16,8 @@ interface PlacedRun {
   readonly address: number;
   readonly pages: number;
   readonly first: number;
+  /** A fork does not inherit it. */
+  readonly wiped: boolean;
 }
 
 /**
@@ -22,11 +27,11 @@ interface PlacedRun {
  */
 export async function writeLazyFiles(
   folder: string,
-  pages: readonly PageRun[],
+  leftOut: LeftOut,
   memory: MemoryImage,
   arrived: readonly PageRange[],
 ): Promise<void> {
-  const runs = place(pages, memory);
+  const runs = place(leftOut, memory);
   const bitmap = Buffer.alloc(Math.ceil((memory.size * chunkPages) / 8));
   for (const [first, count] of arrived) {
     for (let page = first; page < first + count; page += 1) {
@@ -38,7 +43,7 @@ export async function writeLazyFiles(
     await truncate(memory.pagesPath, memory.size * chunkBytes);
     await rm(path, { force: true });
     await link(memory.pagesPath, path);
-    await writeFile(join(folder, 'lazy.index'), indexOf(runs), { mode: 0o600 });
+    await writeFile(join(folder, 'lazy.index'), indexOf(leftOut.tasks, runs), { mode: 0o600 });
     await writeFile(join(folder, 'lazy.arrived'), bitmap, { mode: 0o600 });
   } catch (error) {
     throw writeFailure(folder, error);
@@ -46,41 +51,59 @@ export async function writeLazyFiles(
 }
 
 /** Runs end where the page file has another order than the addresses. */
-function place(pages: readonly PageRun[], memory: MemoryImage): PlacedRun[] {
-  const placed: { task: number; address: number; pages: number; first: number }[] = [];
+function place({ pages, wiped }: LeftOut, memory: MemoryImage): PlacedRun[] {
+  const placed: { task: number; address: number; pages: number; first: number; wiped: boolean }[] =
+    [];
   for (const run of pages) {
+    // A mapping's advice is that of all its pages; runs of a pagemap can span mappings.
     for (let address = run.address, end = address + run.pages * pageBytes; address < end;) {
       const index = Math.floor(address / chunkBytes);
       const within = (address - index * chunkBytes) / pageBytes;
-      const count = Math.min(chunkPages - within, (end - address) / pageBytes);
+      const isWiped = wiped.some(
+        ({ task, start, end: last }) => task === run.task && address >= start && address < last,
+      );
+      const edge = nextEdge(wiped, run.task, address);
+      const count = Math.min(chunkPages - within, (Math.min(end, edge) - address) / pageBytes);
       const first = memory.numberOf(run.task, index) * chunkPages + within;
       const last = placed.at(-1);
       const follows =
         last !== undefined &&
         last.task === run.task &&
         last.address + last.pages * pageBytes === address &&
-        last.first + last.pages === first;
+        last.first + last.pages === first &&
+        last.wiped === isWiped;
       if (follows) last.pages += count;
-      else placed.push({ task: run.task, address, pages: count, first });
+      else placed.push({ task: run.task, address, pages: count, first, wiped: isWiped });
       address += count * pageBytes;
     }
   }
   return placed;
 }
 
-function indexOf(runs: readonly PlacedRun[]): Buffer {
-  const tasks = grouped(runs);
+/** Where the next mapping that a fork does not inherit begins or ends behind an address; Infinity without one. */
+function nextEdge(wiped: LeftOut['wiped'], task: number, address: number): number {
+  let edge = Infinity;
+  for (const each of wiped) {
+    if (each.task !== task) continue;
+    if (each.start > address) edge = Math.min(edge, each.start);
+    if (each.end > address) edge = Math.min(edge, each.end);
+  }
+  return edge;
+}
+
+function indexOf(tasks: readonly number[], runs: readonly PlacedRun[]): Buffer {
+  const byTask = grouped(tasks, runs);
   const header = Buffer.alloc(16);
   header.write(magic, 0, 'latin1');
-  header.writeUInt32LE(tasks.size, 8);
+  header.writeUInt32LE(byTask.size, 8);
   const parts = [header];
-  for (const [task, entries] of tasks) {
+  for (const [task, entries] of byTask) {
     const part = Buffer.alloc(8 + entries.length * 24);
     part.writeUInt32LE(task, 0);
     part.writeUInt32LE(entries.length, 4);
-    for (const [index, { address, pages, first }] of entries.entries()) {
+    for (const [index, { address, pages, first, wiped }] of entries.entries()) {
       const at = 8 + index * 24;
-      part.writeBigUInt64LE(BigInt(address), at);
+      part.writeBigUInt64LE(BigInt(address) | (wiped ? notInherited : 0n), at);
       part.writeBigUInt64LE(BigInt(pages), at + 8);
       part.writeBigUInt64LE(BigInt(first), at + 16);
     }
@@ -89,13 +112,10 @@ function indexOf(runs: readonly PlacedRun[]): Buffer {
   return Buffer.concat(parts);
 }
 
-function grouped(runs: readonly PlacedRun[]): Map<number, PlacedRun[]> {
-  const tasks = new Map<number, PlacedRun[]>();
-  for (const run of runs) {
-    const known = tasks.get(run.task);
-    if (known === undefined) tasks.set(run.task, [run]);
-    else known.push(run);
-  }
-  for (const entries of tasks.values()) entries.sort((a, b) => a.address - b.address);
-  return tasks;
+/** Every task, in the order of its addresses; one without such pages too, since its restore tells the keeper of it. */
+function grouped(tasks: readonly number[], runs: readonly PlacedRun[]): Map<number, PlacedRun[]> {
+  const byTask = new Map<number, PlacedRun[]>(tasks.map((each) => [each, []]));
+  for (const run of runs) byTask.get(run.task)?.push(run);
+  for (const entries of byTask.values()) entries.sort((a, b) => a.address - b.address);
+  return byTask;
 }

@@ -21,6 +21,13 @@ const entryFlags = 4;
 const entryPages = 5;
 const isLazy = 2;
 const isPresent = 4;
+/** Of `images/mm.proto` and `images/vma.proto`. */
+const mmMappings = 14;
+const mappingStart = 1;
+const mappingEnd = 2;
+const mappingAdvice = 9;
+/** CRIU keeps advice as a bit set by number: MADV_WIPEONFORK is 18 (madvise(2), asm-generic/mman-common.h). */
+const wipeOnFork = 1n << 18n;
 /** Largest pagemap that is read, in bytes: millions of runs. */
 const maxPagemap = 256 << 20;
 
@@ -37,15 +44,57 @@ interface Pagemap {
   }[];
 }
 
-/** The pages that a dump left in the process. @throws {FlickError} `restoreFailed` when an image is damaged */
-export async function pagesLeftOut(folder: string): Promise<PageRun[]> {
-  const runs: PageRun[] = [];
-  for (const { task, entries } of await readPagemaps(folder)) {
-    for (const { address, pages, flags } of entries) {
-      if ((flags & (isLazy | isPresent)) === isLazy) runs.push({ task, address, pages });
+/** What a dump left in the process. */
+export interface LeftOut {
+  /** Every task that has memory, with or without such pages. */
+  readonly tasks: readonly number[];
+  readonly pages: readonly PageRun[];
+  /** Ranges of addresses, first and end, that a fork does not inherit (MADV_WIPEONFORK, madvise(2)). */
+  readonly wiped: readonly {
+    readonly task: number;
+    readonly start: number;
+    readonly end: number;
+  }[];
+}
+
+/** @throws {FlickError} `restoreFailed` when an image is damaged */
+export async function readLeftOut(folder: string): Promise<LeftOut> {
+  const pages: PageRun[] = [];
+  const wiped: { task: number; start: number; end: number }[] = [];
+  const pagemaps = await readPagemaps(folder);
+  for (const { task, entries } of pagemaps) {
+    for (const { address, pages: count, flags } of entries) {
+      if ((flags & (isLazy | isPresent)) === isLazy) pages.push({ task, address, pages: count });
+    }
+    for (const range of await readWiped(join(folder, `mm-${task}.img`))) {
+      wiped.push({ task, ...range });
     }
   }
-  return runs;
+  return { tasks: pagemaps.map((each) => each.task), pages, wiped };
+}
+
+/** The mappings of `mm-PID.img` that a fork does not inherit. */
+async function readWiped(path: string): Promise<{ start: number; end: number }[]> {
+  const content = await readFile(path).catch(() => Buffer.alloc(0));
+  if (content.length < headerBytes + 4) throw damagedImage(path);
+  const ranges: { start: number; end: number }[] = [];
+  try {
+    const reader = new BinaryReader(content.subarray(headerBytes + 4));
+    while (reader.pos < reader.len) {
+      const [field, wire] = reader.tag();
+      if (field !== mmMappings) {
+        reader.skip(wire, field);
+        continue;
+      }
+      const mapping = numbersIn(reader.bytes());
+      const advice = BigInt(mapping.get(mappingAdvice) ?? 0);
+      if ((advice & wipeOnFork) === 0n) continue;
+      ranges.push({ start: mapping.get(mappingStart) ?? 0, end: mapping.get(mappingEnd) ?? 0 });
+    }
+  } catch (error) {
+    throw error instanceof FlickError ? error : damagedImage(path, error);
+  }
+  return ranges;
 }
 
 /** Puts the pages that a dump left out into its images, for a restore that takes all of them from there. */
