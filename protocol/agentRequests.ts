@@ -1,3 +1,10 @@
+import {
+  listCapsules,
+  removeCapsule,
+  restoreCapsule,
+  saveCapsule,
+  showCapsule,
+} from './capsule.ts';
 import { attachDebugger, listDebuggees } from './debug.ts';
 import {
   applySetup,
@@ -64,6 +71,11 @@ export const agentRequests = {
   queryHandoff,
   listDoubts,
   settleHandoff,
+  saveCapsule,
+  listCapsules,
+  showCapsule,
+  restoreCapsule,
+  removeCapsule,
   listDebuggees,
   attachDebugger,
 } as const;

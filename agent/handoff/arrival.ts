@@ -24,6 +24,7 @@ import { refuseIfBlocked } from './departure.ts';
 import { receiveEntries, sendNeeded } from './entryList.ts';
 import { receiveImages } from './imageTransfer.ts';
 import { writeManifest } from './manifestFile.ts';
+import { receiveScrollback } from './scrollback.ts';
 import { resumeOrTakeBack } from './resumeOrTakeBack.ts';
 import {
   done,
@@ -33,7 +34,6 @@ import {
   PeerAborted,
   run,
   type Run,
-  scrollback,
   type Images,
   type Offer,
 } from './messages.ts';
@@ -140,7 +140,7 @@ export class Arrival implements HandoffOperation<void> {
       await frames.sendJson({ type: 'placed', bytes: this.#doneBytes });
       this.#begin('send');
       await this.#receiveFiles(frames, building, true);
-      const output = await this.#receiveScrollback(frames);
+      const output = await this.#guarded(receiveScrollback(frames));
       const capsule = await this.#receiveCapsule(frames, building);
       this.#begin('restore');
       await this.#restore(building, offered, capsule, output);
@@ -214,20 +214,6 @@ export class Arrival implements HandoffOperation<void> {
       await receiveFiles(frames, nothingExpected, [], { signal });
     }
     if (last) await writeManifest(folders.manifest, entries);
-  }
-
-  async #receiveScrollback(frames: FrameStream): Promise<{ base: number; bytes: Buffer }> {
-    const { base, length } = await this.#guarded(expect(frames, scrollback));
-    if (length > maxScrollback) {
-      throw new FlickError('transferFailed', 'The scrollback is larger than any that is kept.');
-    }
-    const pieces: Buffer[] = [];
-    for (let received = 0; received < length;) {
-      const piece = await this.#guarded(frames.receiveData());
-      pieces.push(piece);
-      received += piece.length;
-    }
-    return { base, bytes: Buffer.concat(pieces).subarray(0, length) };
   }
 
   async #receiveCapsule(frames: FrameStream, building: Building): Promise<Images> {
@@ -389,9 +375,6 @@ export class Arrival implements HandoffOperation<void> {
     this.#context.logger.log('debug', 'arrival', { handoff: this.id, step: this.#step });
   }
 }
-
-/** Most scrollback that is taken over, in bytes; keepers keep 1 MiB. */
-const maxScrollback = 64 << 20;
 
 const nothingExpected = {
   create: () => Promise.reject(new FlickError('transferFailed', 'No file was asked for.')),
