@@ -62,11 +62,18 @@ async function converse<T>(
       () => undefined,
       (reason: unknown) => reason,
     );
-    // Who gave up first knows why; the other one only heard of it.
-    const ownWord = other === undefined || other instanceof PeerAborted;
-    throw ownWord ? error : other;
+    throw gaveUp(error) || !gaveUp(other) ? error : other;
   } finally {
     signal.removeEventListener('abort', cancel);
     frames.end();
   }
+}
+
+/** Whether this is why somebody gave up, and not what the one at the other end made of it. */
+function gaveUp(error: unknown): boolean {
+  return (
+    error instanceof FlickError &&
+    !(error instanceof PeerAborted) &&
+    !['transferFailed', 'linkLost'].includes(error.reason)
+  );
 }
