@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { Cli, runningBundle, type SetStatus } from './cli.ts';
 import { registerAdopt } from './commands/adopt.ts';
 import { registerAttach } from './commands/attach.ts';
+import { registerCapsule } from './commands/capsule.ts';
 import { registerCheck } from './commands/check.ts';
 import { registerDebugUrl } from './commands/debugUrl.ts';
 import { registerDap } from './commands/dap.ts';
@@ -33,6 +34,7 @@ function buildProgram(cli: Cli, setStatus: SetStatus): Command {
   registerLogs(program, cli);
   registerCheck(program, cli, setStatus);
   registerMove(program, cli);
+  registerCapsule(program, cli);
   registerDebugUrl(program, cli);
   registerKill(program, cli);
   registerWait(program, cli);

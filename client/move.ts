@@ -301,7 +301,7 @@ function followProgress(
 }
 
 const idAlphabet = '0123456789abcdefghijklmnopqrstuvwxyz';
-function makeHandoffId(): string {
+export function makeHandoffId(): string {
   const letters = Array.from({ length: 16 }, () => idAlphabet.charAt(randomInt(36)));
   return `h-${letters.join('')}`;
 }

@@ -1,3 +1,10 @@
+import {
+  listCapsules,
+  removeCapsule,
+  restoreCapsule,
+  saveCapsule,
+  showCapsule,
+} from './capsule.ts';
 import { attachDebugger, listDebuggees } from './debug.ts';
 import {
   applySetup,
@@ -66,6 +73,11 @@ export const agentRequests = {
   listDoubts,
   settleHandoff,
   resolveDoubt,
+  saveCapsule,
+  listCapsules,
+  showCapsule,
+  restoreCapsule,
+  removeCapsule,
   listDebuggees,
   attachDebugger,
 } as const;

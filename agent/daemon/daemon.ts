@@ -14,6 +14,8 @@ import {
   type AgentHello,
   type DeviceDescription,
 } from '../../protocol/index.ts';
+import { Capsules } from '../capsules/capsules.ts';
+import { CapsuleStore, limitFrom } from '../capsules/capsuleStore.ts';
 import { DebugRuntimes } from '../debug/debugRuntimes.ts';
 import { describeDevice } from '../device/describe.ts';
 import { DeviceSetup } from '../device/setup.ts';
@@ -106,6 +108,11 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   });
   await processes.load();
   await handoffs.recover();
+  const capsuleStore = await CapsuleStore.open(
+    home.capsules,
+    limitFrom(process.env['FLICK_CAPSULES_LIMIT']),
+  );
+  const capsules = new Capsules({ home, store: capsuleStore, handoffs, processes, engine, logger });
 
   let removing = false;
   const end = (why: string): void => {
@@ -139,6 +146,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     tickets,
     processes,
     handoffs,
+    capsules,
     engine,
     debug,
     setup,

@@ -1,5 +1,6 @@
 import type { Logger } from '../../common/logger.ts';
 import type { AgentHello, DeviceDescription } from '../../protocol/index.ts';
+import type { Capsules } from '../capsules/capsules.ts';
 import type { DebugRuntimes } from '../debug/debugRuntimes.ts';
 import type { DeviceSetup } from '../device/setup.ts';
 import type { CriuEngine } from '../engines/criu/criuEngine.ts';
@@ -16,6 +17,7 @@ export interface Services {
   readonly tickets: StreamTickets;
   readonly processes: Processes;
   readonly handoffs: Handoffs;
+  readonly capsules: Capsules;
   readonly engine: CriuEngine;
   readonly debug: DebugRuntimes;
   readonly setup: DeviceSetup;

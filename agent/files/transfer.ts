@@ -95,6 +95,32 @@ export async function sendFiles(
   return { changed };
 }
 
+/**
+ * Sends files whose content is at hand, in pieces of any size.
+ * @throws {FlickError} `cancelled`, `transferFailed`; errors of `contentOf`
+ */
+export async function sendStoredFiles(
+  frames: FrameStream,
+  entries: readonly Entry[],
+  contentOf: (entry: FileEntry) => AsyncIterable<Buffer>,
+  options: TransferOptions = {},
+): Promise<void> {
+  for (const entry of entries) {
+    if (entry.kind !== 'file') continue;
+    throwIfCancelled(options.signal);
+    await pass(frames.sendJson({ type: 'file', path: entry.path }), options.signal);
+    for await (const data of contentOf(entry)) {
+      for (let start = 0; start < data.length; start += chunkBytes) {
+        const part = data.subarray(start, start + chunkBytes);
+        await pass(frames.sendData(await contentFrame(part, false)), options.signal);
+      }
+      options.onProgress?.(data.length);
+    }
+    await pass(frames.sendJson({ type: 'end', sha256: entry.sha256 }), options.signal);
+  }
+  await pass(frames.sendJson({ type: 'done' }), options.signal);
+}
+
 /** @returns the hash of what was sent; undefined when it is not what the entry says */
 async function sendContent(
   frames: FrameStream,

@@ -33,6 +33,7 @@ import { endCell, letRun } from './letRun.ts';
 import { livingCopy } from './livingCopy.ts';
 import type { Message, TargetEvent } from './machine.ts';
 import type { Copy, TargetSide } from './targetSide.ts';
+import { receiveScrollback } from './scrollback.ts';
 import {
   done,
   expect,
@@ -41,7 +42,6 @@ import {
   PeerAborted,
   run,
   type Run,
-  scrollback,
   type Images,
   type Offer,
 } from './messages.ts';
@@ -163,7 +163,7 @@ export class Arrival implements HandoffOperation<void> {
       await this.#guarded(this.#memory.receiveRounds());
       this.#begin('send');
       await this.#receiveFiles(frames, building, true);
-      const output = await this.#receiveScrollback(frames);
+      const output = await this.#guarded(receiveScrollback(frames));
       const capsule = await this.#receiveCapsule(frames, building);
       const inbox = new Inbox(frames, (frame) => this.#handleMemory(frame));
       inbox.ended.promise.catch((error: unknown) => this.#memory?.fail(error));
@@ -298,20 +298,6 @@ export class Arrival implements HandoffOperation<void> {
       await receiveFiles(frames, nothingExpected, [], { signal });
     }
     if (last) await writeManifest(folders.manifest, entries);
-  }
-
-  async #receiveScrollback(frames: FrameStream): Promise<{ base: number; bytes: Buffer }> {
-    const { base, length } = await this.#guarded(expect(frames, scrollback));
-    if (length > maxScrollback) {
-      throw new FlickError('transferFailed', 'The scrollback is larger than any that is kept.');
-    }
-    const pieces: Buffer[] = [];
-    for (let received = 0; received < length;) {
-      const piece = await this.#guarded(frames.receiveData());
-      pieces.push(piece);
-      received += piece.length;
-    }
-    return { base, bytes: Buffer.concat(pieces).subarray(0, length) };
   }
 
   async #receiveCapsule(frames: FrameStream, building: Building): Promise<Images> {
@@ -511,9 +497,6 @@ export class Arrival implements HandoffOperation<void> {
     this.#context.logger.log('debug', 'arrival', { handoff: this.id, step: this.#step });
   }
 }
-
-/** Most scrollback that is taken over, in bytes; keepers keep 1 MiB. */
-const maxScrollback = 64 << 20;
 
 const nothingExpected = {
   create: () => Promise.reject(new FlickError('transferFailed', 'No file was asked for.')),

@@ -167,8 +167,14 @@ export class Handoffs {
     return { findings: [...findings], missingBytes };
   }
 
-  /** @throws {FlickError} `noSuchProcess`, `busy`, `processGone`, `inDoubt` */
-  async send(params: ParamsOf<typeof sendProcess>): Promise<Departure> {
+  /**
+   * @param purpose with `capsule`, the other side is this agent's own, and calls the handoff off when it has all of it
+   * @throws {FlickError} `noSuchProcess`, `busy`, `processGone`, `inDoubt`
+   */
+  async send(
+    params: ParamsOf<typeof sendProcess>,
+    purpose: 'move' | 'capsule' = 'move',
+  ): Promise<Departure> {
     const managed = this.#context.processes.get(params.id);
     this.#refuseKnown(params.handoff);
     managed.beginHandoff({
@@ -195,6 +201,7 @@ export class Handoffs {
     this.#departures.set(departure.id, departure);
     this.#follow(departure.result, () => this.#departures.delete(departure.id));
     departure.result.catch((error: unknown) => {
+      if (purpose === 'capsule') return;
       if (error instanceof FlickError && error.reason !== 'cancelled') {
         void managed
           .update({ remark: `The last move failed: ${error.message}` })

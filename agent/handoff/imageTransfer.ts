@@ -34,14 +34,24 @@ const blockBytes = maxFrame - 64;
 const deflate = promisify<Buffer, ZlibOptions, Buffer>(deflateRaw);
 const inflate = promisify<Buffer, ZlibOptions, Buffer>(inflateRaw);
 
-/** @param options.pack for links that are slower than the packing */
+/** Sends the images of a folder. @param options.pack for links that are slower than the packing */
 export async function sendImages(
   frames: FrameStream,
   folder: string,
   files: readonly ImageFile[],
-  options: ImageTransferOptions & { readonly pack: boolean },
+  options: SendOptions,
 ): Promise<void> {
-  const { pack, onProgress, signal } = options;
+  await sendImageBytes(frames, readImages(folder, files), options);
+}
+
+type SendOptions = ImageTransferOptions & { readonly pack: boolean };
+
+/** Sends the bytes of all announced images, one after the other, however they are cut. */
+export async function sendImageBytes(
+  frames: FrameStream,
+  pieces: AsyncIterable<Buffer>,
+  { pack, onProgress, signal }: SendOptions,
+): Promise<void> {
   let block: Buffer[] = [];
   let size = 0;
   const ship = async (): Promise<void> => {
@@ -56,24 +66,34 @@ export async function sendImages(
     );
     onProgress(content.length);
   };
-  for (const each of files) {
-    const file = await open(join(folder, each.name), 'r');
+  for await (const piece of pieces) {
+    for (let start = 0; start < piece.length;) {
+      signal.throwIfAborted();
+      const part = piece.subarray(start, start + blockBytes - size);
+      block.push(part);
+      size += part.length;
+      start += part.length;
+      if (size === blockBytes) await ship();
+    }
+  }
+  await ship();
+}
+
+async function* readImages(folder: string, files: readonly ImageFile[]): AsyncGenerator<Buffer> {
+  for (const { name, size } of files) {
+    const file = await open(join(folder, name), 'r');
     try {
-      for (let position = 0; position < each.size;) {
-        signal.throwIfAborted();
-        const buffer = Buffer.allocUnsafe(Math.min(blockBytes - size, each.size - position));
+      for (let position = 0; position < size;) {
+        const buffer = Buffer.allocUnsafe(Math.min(blockBytes, size - position));
         const { bytesRead } = await file.read(buffer, 0, buffer.length, position);
-        if (bytesRead === 0) throw new Error(`The image ${each.name} ended early.`);
-        block.push(buffer.subarray(0, bytesRead));
-        size += bytesRead;
+        if (bytesRead === 0) throw new Error(`The image ${name} ended early.`);
+        yield buffer.subarray(0, bytesRead);
         position += bytesRead;
-        if (size === blockBytes) await ship();
       }
     } finally {
       await file.close();
     }
   }
-  await ship();
 }
 
 /**
