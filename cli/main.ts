@@ -14,6 +14,7 @@ import { registerKill } from './commands/kill.ts';
 import { registerLogs } from './commands/logs.ts';
 import { registerMove } from './commands/move.ts';
 import { registerPs } from './commands/ps.ts';
+import { registerResolve } from './commands/resolve.ts';
 import { registerRun } from './commands/run.ts';
 import { registerVersion } from './commands/version.ts';
 import { registerWait } from './commands/wait.ts';
@@ -39,6 +40,7 @@ function buildProgram(cli: Cli, setStatus: SetStatus): Command {
   registerKill(program, cli);
   registerWait(program, cli);
   registerForget(program, cli);
+  registerResolve(program, cli);
   registerDap(program, cli);
   registerVersion(program, cli);
   return program;

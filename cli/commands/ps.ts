@@ -13,10 +13,11 @@ export function processDocument({ device, process }: FoundProcess): object {
 
 /** A state with what is worth knowing of it. */
 export function describeState(process: ProcessInfo): string {
-  const { state, exit, movement } = process;
+  const { state, exit, movement, doubt } = process;
   if (state === 'exited' && exit !== null) {
     return exit.signal === null ? `exited (${String(exit.exitCode)})` : `ended by ${exit.signal}`;
   }
+  if (doubt !== undefined) return `${state}, ${doubt.peer}: flick resolve`;
   if (movement === null) return state;
   const step = handoffSteps.find((each) => each === movement.step);
   const label = step === undefined ? movement.step : handoffStepLabels[step];
