@@ -90,11 +90,9 @@ export class CapsuleStore {
     }
   }
 
-  /** An empty folder for what is being saved; the caller removes it. */
-  async staging(operation: string): Promise<string> {
-    const folder = join(this.#incoming, operation);
-    await mkdir(folder, { mode: 0o700 });
-    return folder;
+  /** Where the content of a save may be put aside; whoever makes the folder removes it. */
+  stagingFolder(operation: string): string {
+    return join(this.#incoming, operation);
   }
 
   /** The capsule is durable when this resolves. Its blocks have been put, and are still held by whoever put them. */

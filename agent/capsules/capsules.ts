@@ -1,4 +1,4 @@
-import { readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import * as v from 'valibot';
@@ -8,7 +8,6 @@ import { messageOf } from '../../common/rpc.ts';
 import {
   capsuleId,
   FlickError,
-  type CapsuleInfo,
   type capsuleProgress,
   type listCapsules,
   type ParamsOf,
@@ -22,7 +21,7 @@ import { totalBytes, type FileEntry } from '../files/manifest.ts';
 import type { Handoffs } from '../handoff/handoffs.ts';
 import { processFolders, removeTree } from '../processes/cells.ts';
 import type { Processes } from '../processes/processes.ts';
-import { writeDurably } from '../state/durable.ts';
+import { writeDurably, writeFailure } from '../state/durable.ts';
 import type { AgentHome } from '../state/home.ts';
 import { randomId } from '../state/ids.ts';
 import { currentUser } from '../state/user.ts';
@@ -34,7 +33,8 @@ import { Recorder } from './recorder.ts';
 
 export interface CapsulesOptions {
   readonly home: AgentHome;
-  readonly store: CapsuleStore;
+  /** Opens the store, once. */
+  readonly store: () => Promise<CapsuleStore>;
   readonly handoffs: Handoffs;
   readonly processes: Processes;
   readonly engine: CriuEngine;
@@ -65,14 +65,15 @@ export class Capsules {
     this.#options = options;
   }
 
-  list(): ResultOf<typeof listCapsules> {
-    const { store } = this.#options;
+  async list(): Promise<ResultOf<typeof listCapsules>> {
+    const store = await this.#options.store();
     return { capsules: [...store.list()], damaged: [...store.damaged()] };
   }
 
   /** @throws {FlickError} `noSuchCapsule`, `capsuleDamaged` */
   async show(id: string): Promise<ResultOf<typeof showCapsule>> {
-    const { store, engine } = this.#options;
+    const { engine } = this.#options;
+    const store = await this.#options.store();
     const manifest = await store.manifest(id);
     const info = store.list().find((each) => each.id === id);
     if (info === undefined) throw new Error('A capsule went while it was shown.');
@@ -100,11 +101,12 @@ export class Capsules {
     params: ParamsOf<typeof saveCapsule>,
     signal: AbortSignal,
   ): Promise<ResultOf<typeof saveCapsule>> {
-    const { store, handoffs, processes, logger } = this.#options;
+    const { handoffs, processes, logger } = this.#options;
     const started = performance.now();
+    const store = await this.#options.store();
     const managed = processes.get(params.process);
-    const name = this.#reserve(params.name, managed.record.name);
-    const staging = await store.staging(params.operation);
+    const name = this.#reserve(store, params.name, managed.record.name);
+    const staging = store.stagingFolder(params.operation);
     const recorder = new Recorder({
       folder: staging,
       blocks: store.blocks,
@@ -112,6 +114,9 @@ export class Capsules {
       onProgress: this.#reporter(params.operation),
     });
     try {
+      await mkdir(staging, { mode: 0o700 }).catch((error: unknown) => {
+        throw writeFailure(staging, error);
+      });
       const departure = await handoffs.send(
         {
           handoff: params.operation,
@@ -163,8 +168,9 @@ export class Capsules {
     params: ParamsOf<typeof restoreCapsule>,
     signal: AbortSignal,
   ): Promise<ResultOf<typeof restoreCapsule>> {
-    const { store, handoffs, processes, home } = this.#options;
+    const { handoffs, processes, home } = this.#options;
     const started = performance.now();
+    const store = await this.#options.store();
     const restored = await store.reading(params.capsule, async (manifest) => {
       const id = randomId('p', 10);
       const { name, process: saved } = manifest;
@@ -207,16 +213,13 @@ export class Capsules {
 
   /** @throws {FlickError} `noSuchCapsule`, `busy` */
   async remove(id: string): Promise<void> {
-    await this.#options.store.remove(id);
+    await (await this.#options.store()).remove(id);
     this.#changed.fire();
   }
 
   /** @throws {FlickError} `refused` when another capsule has the name that was asked for */
-  #reserve(asked: string | undefined, fallback: string): string {
-    const taken = new Set([
-      ...this.#options.store.list().map((each: CapsuleInfo) => each.name),
-      ...this.#reserved,
-    ]);
+  #reserve(store: CapsuleStore, asked: string | undefined, fallback: string): string {
+    const taken = new Set([...store.list().map((each) => each.name), ...this.#reserved]);
     if (asked !== undefined && taken.has(asked)) {
       throw new FlickError('refused', `There is a capsule “${asked}” on this device already.`, {
         remedy: 'Choose another name, or remove that capsule first.',

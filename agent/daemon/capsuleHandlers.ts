@@ -12,7 +12,7 @@ export function capsuleHandlers({ capsules }: Services): {
 } {
   return {
     saveCapsule: (params, signal) => capsules.save(params, signal),
-    listCapsules: () => Promise.resolve(capsules.list()),
+    listCapsules: () => capsules.list(),
     showCapsule: ({ capsule }) => capsules.show(capsule),
     restoreCapsule: (params, signal) => capsules.restore(params, signal),
     removeCapsule: async ({ capsule }) => {

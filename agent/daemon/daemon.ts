@@ -108,9 +108,11 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   });
   await processes.load();
   await handoffs.recover();
-  const capsuleStore = await CapsuleStore.open(
-    home.capsules,
-    limitFrom(process.env['FLICK_CAPSULES_LIMIT']),
+  const limit = limitFrom(process.env['FLICK_CAPSULES_LIMIT']);
+  const capsuleStore = once(() => CapsuleStore.open(home.capsules, limit));
+  // What a crash left half-written goes now; a store that cannot be used is no reason not to serve.
+  capsuleStore().catch((error: unknown) =>
+    logger.log('error', 'the capsules could not be opened', { error: messageOf(error) }),
   );
   const capsules = new Capsules({ home, store: capsuleStore, handoffs, processes, engine, logger });
 

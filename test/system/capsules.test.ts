@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Listed } from '../support/flick.ts';
+import { sample } from '../support/seed.ts';
 import { beats, broken, eventually, LabFixture } from './labFixture.ts';
 import { assertSaid } from './steady.ts';
 import { UnderWay } from './underWay.ts';
@@ -18,7 +19,7 @@ interface Saved {
 }
 
 describe('capsules', function () {
-  this.timeout(150_000);
+  this.timeout(180_000);
   let fixture: LabFixture;
 
   before(async function () {
@@ -128,20 +129,31 @@ describe('capsules', function () {
       assert.equal(await write(one.id), 'entries 3 file 1;2;3;');
       assert.equal(await write(other.id), 'entries 2 file 1;2;');
       assert.equal(await fixture.on('alpha', ['cat', path]), '1;2;');
-      for (const each of [id, one.id, other.id]) await goesOn(each);
-      const child = await save(one.id);
-      assert.equal(child.parent, capsule);
-      assert.equal(child.name, 'diary 2');
-      await fixture.end(one.id);
-      const third = await restore(child.id);
-      assert.equal(await write(third.id), 'entries 4 file 1;2;3;4;');
-      // What was made of a capsule moves like anything else.
-      await fixture.move(third.id, user === 'root' ? 'beta' : 'beta-dev');
-      assert.equal(await write(third.id), 'entries 5 file 1;2;3;4;5;');
-      for (const each of [id, other.id, third.id]) await fixture.end(each);
-      await fixture.flick.json(['capsule', 'rm', capsule, child.id]);
+      for (const each of [id, one.id, other.id]) await fixture.end(each);
+      await fixture.flick.json(['capsule', 'rm', capsule]);
     });
   }
+
+  it('of a process that came from a capsule knows its parent, and moves like anything else', async () => {
+    const id = await fixture.start('alpha', 'diary', ['python3', diary, '/var/tmp/diary-line']);
+    assert.equal(await write(id), 'entries 1 file 1;');
+    const parent = await save(id);
+    await fixture.end(id);
+    const one = await restore(parent.id);
+    assert.equal(await write(one.id), 'entries 2 file 1;2;');
+    const child = await save(one.id);
+    assert.equal(child.parent, parent.id);
+    assert.equal(child.name, 'diary 2');
+    await fixture.end(one.id);
+    // The child alone has all that it needs.
+    await fixture.flick.json(['capsule', 'rm', parent.id]);
+    const two = await restore(child.id);
+    assert.equal(await write(two.id), 'entries 3 file 1;2;3;');
+    await fixture.move(two.id, 'beta');
+    assert.equal(await write(two.id), 'entries 4 file 1;2;3;4;');
+    await fixture.end(two.id);
+    await clear();
+  });
 
   it('that is damaged: says so, and leaves nothing behind', async () => {
     const id = await fixture.start('alpha', 'victim', ['python3', diary, '/var/tmp/victim']);
@@ -193,6 +205,7 @@ describe('capsules', function () {
         /Free some space/,
       );
       await goesOn(id);
+      assert.deepEqual(await capsules(), []);
       assert.equal(await filesBelow(store), '');
     } finally {
       await fixture.on('alpha', ['umount', '-l', store]);
@@ -212,13 +225,15 @@ describe('capsules', function () {
     assertSaid(await cancelled.ended, 1, /Saving was cancelled/);
     await goesOn(id);
     assert.equal(await filesBelow(store), '');
-    for (const moment of ['copying files', 'taking its memory', 'storing it']) {
+    const moments = ['copying files', 'taking its memory', 'storing it'];
+    for (const moment of sample('agent killed while saving', moments, 1)) {
       const killed = new UnderWay(fixture.lab.flickHome, ['capsule', 'save', id]);
       await killed.says(moment);
       const agent = await fixture.on('alpha', ['pgrep', '-u', 'root', '-f', 'agent.cjs daemon$']);
       await fixture.on('alpha', ['kill', '-9', agent.trim()]);
       assertSaid(await killed.ended, 1);
       await goesOn(id);
+      assert.deepEqual(await capsules(), []);
       assert.equal(await filesBelow(store), '');
     }
     assert.equal((await save(id)).parent, null);

@@ -97,7 +97,9 @@ describe('capsule store', () => {
       image: noise('i', 9),
     });
     await store.blocks.put(noise('orphan', 5000));
-    await writeFile(join(await store.staging('h-0123456789abcdef'), 'pages'), 'half');
+    const staging = store.stagingFolder('h-0123456789abcdef');
+    await mkdir(staging);
+    await writeFile(join(staging, 'pages'), 'half');
     await writeFile(join(folder, 'manifests', `${ids[1]}.0123.tmp`), 'half');
     await open();
     assert.deepEqual(await blocksOnDisk(folder), neededBlocks([kept]));
