@@ -150,7 +150,14 @@ function report(since) {
   for (let index = first; index < beatCount; index += 1) found.push(beats[index % beats.length]);
   const start = found[0] ?? 0;
   const { rss } = process.memoryUsage();
-  return { pid: process.pid, rss, pages: heapPages(), rate, start, beats: found.map((b) => b - start) };
+  return {
+    pid: process.pid,
+    rss,
+    pages: heapPages(),
+    rate,
+    start,
+    beats: found.map((b) => b - start),
+  };
 }
 
 function answer([command, argument]) {

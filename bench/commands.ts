@@ -1,0 +1,76 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+
+/** A program to spawn, and the environment it gets; this one's where none is given. */
+export interface Command {
+  readonly argv: readonly string[];
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+export interface Started {
+  readonly child: ChildProcess;
+  /** The next line that it prints. @throws {Error} with its errors where it ends before */
+  readonly line: () => Promise<string>;
+  /** @throws {Error} with its errors where it ends with another status than 0 */
+  readonly ended: Promise<void>;
+}
+
+/**
+ * Starts a program whose output is read line by line.
+ * @param extra whether it gets a pipe to write to as descriptor 3; see {@link firstData}
+ */
+export function start({ argv, env }: Command, extra = false): Started {
+  const [command = '', ...args] = argv;
+  const child = spawn(command, args, {
+    env: env ?? process.env,
+    stdio: ['ignore', 'pipe', 'pipe', ...(extra ? ['pipe' as const] : [])],
+  });
+  let errors = '';
+  const { stdout, stderr } = child;
+  if (stdout === null || stderr === null) throw new Error(`${command} has no output to read`);
+  stderr.setEncoding('utf8').on('data', (text: string) => (errors = (errors + text).slice(-2000)));
+  const lines = createInterface({ input: stdout })[Symbol.asyncIterator]();
+  const ended = new Promise<void>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('exit', (code, signal) => {
+      if (code === 0) resolve();
+      else
+        reject(
+          new Error(`${argv.join(' ')} ended with ${signal ?? String(code)}: ${errors.trim()}`),
+        );
+    });
+  });
+  // Whoever waits for a line hears of it as well.
+  ended.catch(() => undefined);
+  const line = async (): Promise<string> => {
+    const next = await lines.next();
+    if (next.done !== true) return next.value;
+    await ended;
+    throw new Error(`${argv.join(' ')} ended without a word: ${errors.trim()}`);
+  };
+  return { child, line, ended };
+}
+
+/** Runs a program to its end. @returns what it printed @throws {Error} where it fails */
+export async function output(command: Command): Promise<string> {
+  const { child, ended } = start(command);
+  let text = '';
+  child.stdout?.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+  const closed = new Promise((resolve) => child.once('close', resolve));
+  await ended;
+  await closed;
+  return text;
+}
+
+/** Waits for the first byte on descriptor 3 of a program. @returns when it came, ms since the epoch */
+export async function firstData({ child, ended }: Started): Promise<number> {
+  const pipe = child.stdio[3] as Readable;
+  const came = new Promise<number>((resolve) => {
+    pipe.once('data', () => resolve(Date.now()));
+  });
+  const early = ended.then(() => {
+    throw new Error('It ended before it was ready');
+  });
+  return Promise.race([came, early]);
+}

@@ -1,0 +1,54 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { root } from '../test/support/provisioned.ts';
+import { runBench } from './bench.ts';
+import type { Row } from './figures.ts';
+import { describeMachine } from './machine.ts';
+import { parseOptions, usage, UsageError } from './options.ts';
+import { Stage } from './stage.ts';
+import { resultTable, targetTable } from './table.ts';
+import { judge } from './targets.ts';
+
+async function main(words: readonly string[]): Promise<void> {
+  const options = parseOptions(words);
+  const file =
+    options.json === undefined ? join(root, 'test-output/bench.json') : resolve(options.json);
+  mkdirSync(dirname(file), { recursive: true });
+  const machine = describeMachine();
+  const startedAt = new Date().toISOString();
+  const write = (rows: readonly Row[]): void => {
+    const { selection, repetitions } = options;
+    const document = {
+      version: 1,
+      startedAt,
+      machine,
+      selection,
+      repetitions,
+      rows,
+      targets: judge(rows),
+    };
+    writeFileSync(file, `${JSON.stringify(document, undefined, 1)}\n`);
+  };
+  const say = (line: string): void => void process.stderr.write(`${line}\n`);
+  const stage = await Stage.up();
+  try {
+    const rows = await runBench(stage, { ...options, say, onRows: write });
+    write(rows);
+    const judged = targetTable(judge(rows));
+    process.stdout.write(
+      `${[...resultTable(rows), '', ...judged, '', `written to ${file}`].join('\n')}\n`,
+    );
+  } finally {
+    await stage.down();
+  }
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  const isUsage = error instanceof UsageError;
+  process.stderr.write(
+    `${error instanceof Error ? error.message : String(error)}\n${isUsage ? usage : ''}`,
+  );
+  process.exitCode = isUsage ? 2 : 1;
+}
