@@ -20,7 +20,8 @@ case $action in
     setsid "$@" </dev/null >/dev/null 2>&1 &
     echo $!
     exec >/dev/null 2>&1
-    wait
+    # Stays when the process is gone: CRIU is still at work in here after a dump.
+    exec sleep infinity
     ;;
   dump)
     pid=$1 images=$2

@@ -100,16 +100,22 @@ export class Stage {
     return { inside: join(onDevice.data, name), outside };
   }
 
-  /** Copies the content of a folder over the link, both folders as this machine sees them. */
-  async copy(from: DeviceName, source: string, target: string): Promise<void> {
+  /**
+   * Makes the other device ready to receive a folder.
+   * @param target where it goes, as this machine sees it
+   * @returns what copies the content of a folder, as this machine sees it, over the link
+   */
+  async prepareCopy(from: DeviceName, target: string): Promise<(source: string) => Promise<void>> {
     const to = other(from);
     const script = join(import.meta.dirname, 'receive.cjs');
     const port = String(ports.copy);
     const receiver = start(this.inNetwork(to, [process.execPath, script, port, target]));
     await receiver.line();
-    const send = 'exec tar -C "$1" -c . >"/dev/tcp/$2/$3"';
-    const sender = ['bash', '-c', send, 'send', source, this.address(to), port];
-    await Promise.all([output(this.inNetwork(from, sender)), receiver.ended]);
+    return async (source) => {
+      const send = 'exec tar -C "$1" -c . >"/dev/tcp/$2/$3"';
+      const sender = ['bash', '-c', send, 'send', source, this.address(to), port];
+      await Promise.all([output(this.inNetwork(from, sender)), receiver.ended]);
+    };
   }
 
   async #prepare(device: DeviceName): Promise<void> {

@@ -1,8 +1,9 @@
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { childrenOf, findProcess, killAndWait } from '../../test/lab/processes.ts';
 import { firstData, output, start, type Command, type Started } from '../commands.ts';
+import { raisePipeLimits } from '../pipeLimits.ts';
 import { onDevice, other, ports, type DeviceName, type Stage } from '../stage.ts';
 import {
   askingScript,
@@ -19,10 +20,12 @@ const lazyOptions = ['--lazy-pages'];
 export class CriuRunner implements Runner {
   readonly name: 'criu' | 'criuLazy';
   readonly #stage: Stage;
+  readonly #lowerPipeLimits: (() => void) | undefined;
 
   constructor(stage: Stage, name: 'criu' | 'criuLazy') {
     this.#stage = stage;
     this.name = name;
+    this.#lowerPipeLimits = name === 'criuLazy' ? raisePipeLimits() : undefined;
   }
 
   async launch({ sizeMb, percentPerSecond }: WorkloadOptions): Promise<Subject> {
@@ -35,6 +38,7 @@ export class CriuRunner implements Runner {
   }
 
   close(): Promise<void> {
+    this.#lowerPipeLimits?.();
     return Promise.resolve();
   }
 }
@@ -66,6 +70,8 @@ class CriuSubject implements Subject {
     try {
       const move = { from, to, source, target };
       return this.#lazy ? await this.#moveLazily(move) : await this.#stopAndCopy(move);
+    } catch (error) {
+      throw new Error(`${String(error)} ${complaints([source.outside, target.outside])}`);
     } finally {
       for (const { outside } of [source, target]) rmSync(outside, { recursive: true, force: true });
     }
@@ -76,17 +82,22 @@ class CriuSubject implements Subject {
   }
 
   async #stopAndCopy({ from, to, source, target }: Move): Promise<Hop> {
+    const old = this.#cell;
+    const copy = await this.#stage.prepareCopy(from, target.outside);
     const startedAt = Date.now();
     const dumpMs = span(await output(this.#inCell('dump', source.inside)));
     const copyFrom = Date.now();
-    await this.#stage.copy(from, source.outside, target.outside);
+    await copy(source.outside);
     const copyMs = Date.now() - copyFrom;
     const restoreMs = await this.#restore(to, target.inside, []);
+    const endedAt = Date.now();
+    await endCell(old);
     const parts = { dumpMs, copyMs, restoreMs };
-    return { startedAt, endedAt: Date.now(), toolMs: dumpMs + restoreMs, parts };
+    return { startedAt, endedAt, toolMs: dumpMs + restoreMs, parts };
   }
 
   async #moveLazily({ from, to, source, target }: Move): Promise<Hop> {
+    const copy = await this.#stage.prepareCopy(from, target.outside);
     const startedAt = Date.now();
     const server = ['--address', this.#stage.address(from), '--port', String(ports.pages)];
     // The descriptor on which it says that all but the pages is written and that it serves those.
@@ -94,7 +105,7 @@ class CriuSubject implements Subject {
     const dump = start(this.#inCell('dump', source.inside, ...options), true);
     const readyMs = (await firstData(dump)) - startedAt;
     const copyFrom = Date.now();
-    await this.#stage.copy(from, source.outside, target.outside);
+    await copy(source.outside);
     const copyMs = Date.now() - copyFrom;
     const daemonFrom = Date.now();
     const daemon = ['criu', 'lazy-pages', '--page-server', ...server, '-D', target.inside];
@@ -158,6 +169,17 @@ async function endCell(cell: Started): Promise<void> {
   const init = findProcess(initOf(cell));
   if (init !== undefined) await killAndWait([init]);
   await cell.ended.catch(() => undefined);
+}
+
+/** What CRIU itself said of a failure, from the logs in some folders. */
+function complaints(folders: readonly string[]): string {
+  return folders
+    .flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)))
+    .filter((path) => path.endsWith('.log'))
+    .flatMap((path) => readFileSync(path, 'utf8').split('\n'))
+    .filter((line) => line.includes('Error'))
+    .slice(-3)
+    .join(' ');
 }
 
 /** The ms between two moments in seconds, as criuCell.sh prints them. */

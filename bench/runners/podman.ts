@@ -34,6 +34,8 @@ export class PodmanRunner implements Runner {
     const places = new Map<DeviceName, Place>();
     try {
       for (const device of deviceNames) places.set(device, await Place.up(stage, device));
+      const [first, ...others] = [...places.values()];
+      await first?.makeImage(others);
       return new PodmanRunner(places);
     } catch (error) {
       for (const place of places.values()) await place.down();
@@ -74,13 +76,17 @@ class PodmanSubject implements Subject {
   async ask(command: string): Promise<string> {
     const place = this.#place(this.device);
     const pid = await place.podman(['inspect', '--format', '{{.State.Pid}}', container]);
-    const asking = [...askingScript(ports.workload), command];
-    return output(place.inside(['nsenter', '-t', pid.trim(), '-n', '--', ...asking]));
+    const inNetwork = (argv: readonly string[]): Promise<string> =>
+      output(place.inside(['nsenter', '-t', pid.trim(), '-n', '--', ...argv]));
+    // A restored container without a network has its loopback interface down.
+    await inNetwork(['ip', 'link', 'set', 'lo', 'up']);
+    return inNetwork([...askingScript(ports.workload), command]);
   }
 
   async move(): Promise<Hop> {
     const source = this.#place(this.device);
     const target = this.#place(other(this.device));
+    const copy = await source.prepareSending(target);
     const startedAt = Date.now();
     await source.podman([
       'container',
@@ -90,7 +96,7 @@ class PodmanSubject implements Subject {
       container,
     ]);
     const copyFrom = Date.now();
-    await source.send(target);
+    await copy();
     const restoreFrom = Date.now();
     await target.podman(['container', 'restore', '--import', '/share/capsule.tar.zst']);
     const endedAt = Date.now();
@@ -129,9 +135,7 @@ class Place {
     const folder = realpathSync(dirname(dirname(dirname(provisioned.podman))));
     const root = start({ argv: ['bash', script, folder, state] });
     await root.line();
-    const place = new Place(stage, device, state, root);
-    await place.#makeImage();
-    return place;
+    return new Place(stage, device, state, root);
   }
 
   /** Ends it and every process in it. */
@@ -155,9 +159,10 @@ class Place {
     return output(this.inside([...podman, ...args]));
   }
 
-  /** Sends what lies in the shared folder over the link. */
-  send(target: Place): Promise<void> {
-    return this.#stage.copy(this.#device, this.#share, target.#share);
+  /** @returns what sends the content of the shared folder over the link */
+  async prepareSending(target: Place): Promise<() => Promise<void>> {
+    const copy = await this.#stage.prepareCopy(this.#device, target.#share);
+    return () => copy(this.#share);
   }
 
   /** Removes the container and what was exported. */
@@ -166,8 +171,11 @@ class Place {
     rmSync(join(this.#share, 'capsule.tar.zst'), { force: true });
   }
 
-  /** An image with this Node.js, its libraries and the workload. */
-  async #makeImage(): Promise<void> {
+  /**
+   * Makes an image with this Node.js, its libraries and the workload, and gives it to other places:
+   * a container is restored from an image with the same id.
+   */
+  async makeImage(others: readonly Place[]): Promise<void> {
     const content = join(this.#share, 'image');
     const node = realpathSync(process.execPath);
     const libraries = execFileSync('ldd', [node], { encoding: 'utf8' }).match(/\/\S+/g) ?? [];
@@ -182,6 +190,12 @@ class Place {
     await output({ argv: ['tar', '-C', content, '-cf', join(this.#share, 'image.tar'), '.'] });
     await this.podman(['import', '--quiet', '/share/image.tar', image]);
     for (const name of ['image', 'image.tar']) rmSync(join(this.#share, name), { recursive: true });
+    await this.podman(['save', '--quiet', '--output', '/share/saved.tar', image]);
+    for (const place of others) {
+      cpSync(join(this.#share, 'saved.tar'), join(place.#share, 'saved.tar'));
+      await place.podman(['load', '--quiet', '--input', '/share/saved.tar']);
+    }
+    for (const place of [this, ...others]) rmSync(join(place.#share, 'saved.tar'));
   }
 
   #init(): number {

@@ -9,7 +9,10 @@ export const podmanRoot = join(cache, 'podman-root');
 
 const suite = 'forky';
 // Podman only recommends what it needs to check out an image, and runc.
-const packages = ['podman', 'runc', 'crun', 'criu', 'iptables', 'golang-github-containers-common'];
+const packages = [
+  ...['podman', 'runc', 'crun', 'criu', 'iptables', 'iproute2'],
+  'golang-github-containers-common',
+];
 
 /**
  * A root file system of a newer Debian, for the comparison with Podman: Debian 12's own Podman
