@@ -1,11 +1,8 @@
 import type { Figures, Row } from './figures.ts';
 import { lackingFor } from './machine.ts';
 import { measureCase } from './measure.ts';
-import { casesOf, type Case, type RunnerName, type Selection } from './plan.ts';
-import { CriuRunner } from './runners/criu.ts';
-import { FlickRunner } from './runners/flick.ts';
-import { PodmanRunner } from './runners/podman.ts';
-import type { Runner } from './runners/runner.ts';
+import { casesOf, type Case, type Selection } from './plan.ts';
+import type { Runners } from './runners/runners.ts';
 import type { Stage } from './stage.ts';
 
 export interface BenchOptions {
@@ -28,7 +25,11 @@ interface Collected {
  * Measures the cases of a selection. The runners take turns, so that a machine that is busy for a
  * while is so for all of them. What fails is said and not tried again.
  */
-export async function runBench(stage: Stage, options: BenchOptions): Promise<Row[]> {
+export async function runBench(
+  stage: Stage,
+  runners: Runners,
+  options: BenchOptions,
+): Promise<Row[]> {
   const cases = casesOf(options.selection);
   const collected = new Map<Case, Collected>(
     cases.map((each) => [
@@ -36,35 +37,30 @@ export async function runBench(stage: Stage, options: BenchOptions): Promise<Row
       { runs: new Map(each.hops.map((hop) => [hop, []])), notMeasured: undefined },
     ]),
   );
-  const runners = new Runners(stage);
-  try {
-    for (const group of groupsOf(cases)) {
-      for (let repetition = 1; repetition <= options.repetitions; repetition += 1) {
-        for (const each of group) {
-          const into = collected.get(each);
-          if (into === undefined || into.notMeasured !== undefined) continue;
-          const { sizeMb, link, runner } = each;
-          options.say(`${runner}, ${String(sizeMb)} MB, ${link}, run ${String(repetition)}`);
-          try {
-            const lacking = lackingFor(sizeMb, stage.folder);
-            if (lacking !== undefined) throw new Error(lacking);
-            const measured = await measureCase(
-              stage,
-              await runners.get(runner),
-              each,
-              options.limitMs,
-            );
-            for (const [hop, figures] of measured) into.runs.get(hop)?.push(figures);
-          } catch (error) {
-            into.notMeasured = inOneLine(error);
-            options.say(`  not measured: ${into.notMeasured}`);
-          }
-          options.onRows(rowsOf(collected));
+  for (const group of groupsOf(cases)) {
+    for (let repetition = 1; repetition <= options.repetitions; repetition += 1) {
+      for (const each of group) {
+        const into = collected.get(each);
+        if (into === undefined || into.notMeasured !== undefined) continue;
+        const { sizeMb, link, runner } = each;
+        options.say(`${runner}, ${String(sizeMb)} MB, ${link}, run ${String(repetition)}`);
+        try {
+          const lacking = lackingFor(sizeMb, stage.folder);
+          if (lacking !== undefined) throw new Error(lacking);
+          const measured = await measureCase(
+            stage,
+            await runners.get(runner),
+            each,
+            options.limitMs,
+          );
+          for (const [hop, figures] of measured) into.runs.get(hop)?.push(figures);
+        } catch (error) {
+          into.notMeasured = inOneLine(error);
+          options.say(`  not measured: ${into.notMeasured}`);
         }
+        options.onRows(rowsOf(collected));
       }
     }
-  } finally {
-    await runners.close();
   }
   return rowsOf(collected);
 }
@@ -98,38 +94,4 @@ function rowsOf(collected: ReadonlyMap<Case, Collected>): Row[] {
 function inOneLine(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   return text.replaceAll(/\s+/g, ' ').trim().slice(0, 300);
-}
-
-/** The runners, each set up when it is first needed. */
-class Runners {
-  readonly #stage: Stage;
-  readonly #made = new Map<RunnerName, Runner>();
-
-  constructor(stage: Stage) {
-    this.#stage = stage;
-  }
-
-  async get(name: RunnerName): Promise<Runner> {
-    const known = this.#made.get(name);
-    if (known !== undefined) return known;
-    const made = await this.#make(name);
-    this.#made.set(name, made);
-    return made;
-  }
-
-  async close(): Promise<void> {
-    for (const runner of this.#made.values()) await runner.close();
-  }
-
-  #make(name: RunnerName): Promise<Runner> {
-    switch (name) {
-      case 'flick':
-        return Promise.resolve(new FlickRunner(this.#stage));
-      case 'criu':
-      case 'criuLazy':
-        return Promise.resolve(new CriuRunner(this.#stage, name));
-      case 'podman':
-        return PodmanRunner.up(this.#stage);
-    }
-  }
 }

@@ -1,10 +1,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { root } from '../test/support/provisioned.ts';
 import { runBench } from './bench.ts';
 import type { Row } from './figures.ts';
 import { describeMachine } from './machine.ts';
 import { parseOptions, usage, UsageError } from './options.ts';
+import { Runners } from './runners/runners.ts';
 import { Stage } from './stage.ts';
 import { resultTable, targetTable } from './table.ts';
 import { judge } from './targets.ts';
@@ -31,15 +33,24 @@ async function main(words: readonly string[]): Promise<void> {
   };
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
   const stage = await Stage.up();
-  try {
-    const rows = await runBench(stage, { ...options, say, onRows: write });
-    write(rows);
-    const judged = targetTable(judge(rows));
-    process.stdout.write(
-      `${[...resultTable(rows), '', ...judged, '', `written to ${file}`].join('\n')}\n`,
-    );
-  } finally {
+  const runners = new Runners(stage);
+  const close = async (): Promise<void> => {
+    await runners.close();
     await stage.down();
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => {
+      say('ending the devices');
+      void close().finally(() => process.exit(128 + constants.signals[signal]));
+    });
+  }
+  try {
+    const rows = await runBench(stage, runners, { ...options, say, onRows: write });
+    const judged = targetTable(judge(rows));
+    const lines = [...resultTable(rows), '', ...judged, '', `written to ${file}`];
+    process.stdout.write(`${lines.join('\n')}\n`);
+  } finally {
+    await close();
   }
 }
 
