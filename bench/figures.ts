@@ -14,6 +14,8 @@ export interface Figures {
   readonly toolMs: number | undefined;
   /** The longest gap in the two seconds before the hop: what the machine does to a process at rest. */
   readonly restMs: number;
+  /** The machine's load average over the last minute when the hop began. */
+  readonly load: number;
   /** Resident memory of the process after the hop, in bytes. */
   readonly residentBytes: number;
   /** Where the time went, in the runner's own words. */

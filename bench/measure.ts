@@ -1,3 +1,4 @@
+import { loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as v from 'valibot';
 import type { Figures } from './figures.ts';
@@ -53,6 +54,7 @@ export async function measureCase(
 async function measureHop(stage: Stage, subject: Subject, limitMs: number): Promise<Figures> {
   await sleep(restMs);
   const target = other(subject.device);
+  const [load = 0] = loadavg();
   const wireBefore = stage.wireBytes(target);
   const { startedAt, endedAt, toolMs, parts } = await subject.move(limitMs);
   const wireBytes = stage.wireBytes(target) - wireBefore;
@@ -71,6 +73,7 @@ async function measureHop(stage: Stage, subject: Subject, limitMs: number): Prom
     wireBytes,
     toolMs,
     restMs: gapsBetween(beats, restedFrom, startedAt).longestMs,
+    load,
     residentBytes: report.rss,
     parts,
   };

@@ -5,7 +5,7 @@ import type { Figures, Row } from '../../bench/figures.ts';
 
 const figures: Figures = {
   ...{ pauseMs: 60, gapsMs: 83, totalMs: 1234, wireBytes: 8_192_000, toolMs: undefined },
-  ...{ restMs: 6, residentBytes: 47_000_000, parts: {} },
+  ...{ restMs: 6, load: 0, residentBytes: 47_000_000, parts: {} },
 };
 const rows: Row[] = [
   {

@@ -5,7 +5,7 @@ import { judge, targets, type Judged } from '../../bench/targets.ts';
 
 const none: Figures = {
   ...{ pauseMs: 0, gapsMs: 0, totalMs: 0, wireBytes: 0, toolMs: undefined },
-  ...{ restMs: 0, residentBytes: 0, parts: {} },
+  ...{ restMs: 0, load: 0, residentBytes: 0, parts: {} },
 };
 
 function row(
