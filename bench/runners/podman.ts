@@ -1,6 +1,15 @@
-import { cpSync, existsSync, mkdirSync, realpathSync, rmSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  rmdirSync,
+} from 'node:fs';
 import { execFileSync } from 'node:child_process';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { childrenOf, findProcess, killAndWait } from '../../test/lab/processes.ts';
 import { provisioned } from '../../test/support/provisioned.ts';
 import { output, start, type Command, type Started } from '../commands.ts';
@@ -23,9 +32,12 @@ podman.push('--events-backend', 'file');
 export class PodmanRunner implements Runner {
   readonly name = 'podman';
   readonly #places: ReadonlyMap<DeviceName, Place>;
+  /** Where the containers' cgroups are, in every hierarchy. */
+  readonly #cgroup: string;
 
-  private constructor(places: ReadonlyMap<DeviceName, Place>) {
+  private constructor(places: ReadonlyMap<DeviceName, Place>, cgroup: string) {
     this.#places = places;
+    this.#cgroup = cgroup;
   }
 
   /** @throws {Error} where there is no Podman on this machine */
@@ -36,7 +48,7 @@ export class PodmanRunner implements Runner {
       for (const device of deviceNames) places.set(device, await Place.up(stage, device));
       const [first, ...others] = [...places.values()];
       await first?.makeImage(others);
-      return new PodmanRunner(places);
+      return new PodmanRunner(places, `flick-${basename(stage.folder)}`);
     } catch (error) {
       for (const place of places.values()) await place.down();
       throw error;
@@ -48,7 +60,7 @@ export class PodmanRunner implements Runner {
     const words = [ports.workload, sizeMb, percentPerSecond].map(String);
     await place.podman([
       ...['run', '--detach', '--name', container, '--network', 'none'],
-      ...['--security-opt', 'seccomp=unconfined', image],
+      ...['--security-opt', 'seccomp=unconfined', '--cgroup-parent', `/${this.#cgroup}`, image],
       ...['node', '/workload.cjs', ...words],
     ]);
     return new PodmanSubject((device) => this.#place(device));
@@ -56,6 +68,7 @@ export class PodmanRunner implements Runner {
 
   async close(): Promise<void> {
     for (const place of this.#places.values()) await place.down();
+    for (const mount of cgroupMounts()) removeCgroup(join(mount, this.#cgroup));
   }
 
   #place(device: DeviceName): Place {
@@ -63,6 +76,21 @@ export class PodmanRunner implements Runner {
     if (place === undefined) throw new Error(`There is no Podman on ${device}`);
     return place;
   }
+}
+
+/** Where cgroup hierarchies are mounted, of both versions. */
+function cgroupMounts(): string[] {
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
+  return mounts.flatMap((line) => (/ - cgroup2? /.test(line) ? (line.split(' ')[4] ?? []) : []));
+}
+
+/** Removes a cgroup without processes, and those below it; the kernel lists only those as folders. */
+function removeCgroup(cgroup: string): void {
+  if (!existsSync(cgroup)) return;
+  for (const entry of readdirSync(cgroup, { withFileTypes: true })) {
+    if (entry.isDirectory()) removeCgroup(join(cgroup, entry.name));
+  }
+  rmdirSync(cgroup);
 }
 
 class PodmanSubject implements Subject {
