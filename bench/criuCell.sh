@@ -1,6 +1,6 @@
 #!/bin/bash
-# Plain CRIU as people use it. Each prints the begin and the end of what CRIU did, in seconds since
-# the epoch. A cell is a PID and a mount namespace, so that the process finds its PID free anywhere.
+# Plain CRIU as people use it. Dump and restore print when CRIU begins and when it has ended, in
+# seconds since the epoch, a line each. A cell is a PID and a mount namespace, so that the process finds its PID free anywhere.
 #
 #   criuCell.sh launch COMMAND…              starts a program in a cell; prints its PID in there
 #   criuCell.sh dump PID IMAGES [OPTION…]    inside the cell
@@ -26,16 +26,16 @@ case $action in
   dump)
     pid=$1 images=$2
     shift 2
-    begin=$EPOCHREALTIME
+    echo "$EPOCHREALTIME"
     criu dump -t "$pid" -D "$images" -o dump.log --manage-cgroups=ignore "$@" </dev/null
-    echo "$begin $EPOCHREALTIME"
+    echo "$EPOCHREALTIME"
     ;;
   inside-restore)
     images=$1
     shift
-    begin=$EPOCHREALTIME
+    echo "$EPOCHREALTIME"
     criu restore -d -D "$images" -o restore.log --manage-cgroups=ignore "$@" </dev/null
-    echo "$begin $EPOCHREALTIME"
+    echo "$EPOCHREALTIME"
     exec sleep infinity >/dev/null 2>&1
     ;;
 esac

@@ -85,7 +85,9 @@ class CriuSubject implements Subject {
     const old = this.#cell;
     const copy = await this.#stage.prepareCopy(from, target.outside);
     const startedAt = Date.now();
-    const dumpMs = span(await output(this.#inCell('dump', source.inside)));
+    const dump = start(this.#inCell('dump', source.inside));
+    const dumpMs = await durationOf(dump);
+    await dump.ended;
     const copyFrom = Date.now();
     await copy(source.outside);
     const copyMs = Date.now() - copyFrom;
@@ -103,7 +105,8 @@ class CriuSubject implements Subject {
     // The descriptor on which it says that all but the pages is written and that it serves those.
     const options = [...lazyOptions, ...server, '--status-fd', '3'];
     const dump = start(this.#inCell('dump', source.inside, ...options), true);
-    const readyMs = (await firstData(dump)) - startedAt;
+    const began = moment(await dump.line());
+    const readyMs = (await firstData(dump)) - began;
     const copyFrom = Date.now();
     await copy(source.outside);
     const copyMs = Date.now() - copyFrom;
@@ -128,7 +131,7 @@ class CriuSubject implements Subject {
   async #restore(to: DeviceName, images: string, options: readonly string[]): Promise<number> {
     const argv = ['bash', cellScript, 'restore', images, ...options];
     const cell = start(this.#stage.on(to, argv));
-    const restoreMs = span(await cell.line());
+    const restoreMs = await durationOf(cell);
     this.#cell = cell;
     this.device = to;
     return restoreMs;
@@ -182,8 +185,13 @@ function complaints(folders: readonly string[]): string {
     .join(' ');
 }
 
-/** The ms between two moments in seconds, as criuCell.sh prints them. */
-function span(text: string): number {
-  const [begin = NaN, end = NaN] = text.trim().split(' ').map(Number);
-  return (end - begin) * 1000;
+/** The ms between the two moments that criuCell.sh prints. */
+async function durationOf(tool: Started): Promise<number> {
+  const began = moment(await tool.line());
+  return moment(await tool.line()) - began;
+}
+
+/** A moment in seconds as bash's EPOCHREALTIME has it, in ms since the epoch. */
+function moment(line: string): number {
+  return Number(line) * 1000;
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Listed, Moved } from '../../test/support/flick.ts';
+import type { Listed, Moved, Ran } from '../../test/support/flick.ts';
 import { output } from '../commands.ts';
-import { onDevice, other, ports, type DeviceName, type Stage } from '../stage.ts';
+import { deviceNames, onDevice, other, ports, type DeviceName, type Stage } from '../stage.ts';
 import {
   askingScript,
   type Hop,
@@ -15,15 +15,30 @@ export class FlickRunner implements Runner {
   readonly name = 'flick';
   readonly #stage: Stage;
 
-  constructor(stage: Stage) {
+  private constructor(stage: Stage) {
     this.#stage = stage;
+  }
+
+  /** Has a process on both devices once, so that they get the agent now and not within a move. */
+  static async up(stage: Stage): Promise<FlickRunner> {
+    for (const device of deviceNames) {
+      const { id } = await stage.flick.json<Listed>([
+        'run',
+        '--detach',
+        '--on',
+        device,
+        '--',
+        'true',
+      ]);
+      await stage.flick.run(['wait', id]);
+      await stage.flick.run(['forget', id]);
+    }
+    return new FlickRunner(stage);
   }
 
   async launch({ sizeMb, percentPerSecond }: WorkloadOptions): Promise<Subject> {
     const program = `${onDevice.programs}/workload.cjs`;
     const words = [ports.workload, sizeMb, percentPerSecond].map(String);
-    // Both devices get the agent now and not within the first move.
-    await this.#stage.flick.json(['device', 'ls']);
     const { id } = await this.#stage.flick.json<Listed>([
       ...['run', '--detach', '--on', 'alpha', '--name', 'workload'],
       ...['--', 'node', program, ...words],
@@ -58,7 +73,7 @@ class FlickSubject implements Subject {
     const returnedAt = Date.now();
     if (ran.code === 137)
       throw new Error(`it had not arrived after ${String(limitMs / 60_000)} min`);
-    if (ran.code !== 0) throw new Error(`flick move ended with ${String(ran.code)}: ${ran.stderr}`);
+    if (ran.code !== 0) throw new Error(`flick move ended with ${String(ran.code)}: ${told(ran)}`);
     this.device = target;
     const moved = JSON.parse(ran.stdout) as Moved;
     const lastPageAt = await this.#lastPage(limitMs);
@@ -99,4 +114,9 @@ class FlickSubject implements Subject {
     }
     return seenAt;
   }
+}
+
+/** What a command said at its end; before that it tells how far it got. */
+function told({ stdout, stderr }: Ran): string {
+  return `${stderr}${stdout}`.trim().slice(-250);
 }

@@ -32,7 +32,7 @@ export class Runners {
   #make(name: RunnerName): Promise<Runner> {
     switch (name) {
       case 'flick':
-        return Promise.resolve(new FlickRunner(this.#stage));
+        return FlickRunner.up(this.#stage);
       case 'criu':
       case 'criuLazy':
         return Promise.resolve(new CriuRunner(this.#stage, name));
