@@ -47,13 +47,13 @@ export async function runBench(
         try {
           const lacking = lackingFor(sizeMb, stage.folder);
           if (lacking !== undefined) throw new Error(lacking);
-          const measured = await measureCase(
+          await measureCase(
             stage,
             await runners.get(runner),
             each,
             options.limitMs,
+            (hop, figures) => into.runs.get(hop)?.push(figures),
           );
-          for (const [hop, figures] of measured) into.runs.get(hop)?.push(figures);
         } catch (error) {
           into.notMeasured = inOneLine(error);
           options.say(`  not measured: ${into.notMeasured}`);

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { childrenOf, findProcess, killAndWait } from '../test/lab/processes.ts';
 
 /** A program to spawn, and the environment it gets; this one's where none is given. */
 export interface Command {
@@ -61,6 +62,16 @@ export async function output(command: Command): Promise<string> {
   await ended;
   await closed;
   return text;
+}
+
+/** Ends a program and all that it has started, in whatever namespaces. */
+export async function endTree({ child }: Started): Promise<void> {
+  const { pid } = child;
+  if (pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const all = [pid];
+  // Those found are looked through as well.
+  for (const each of all) all.push(...childrenOf(each));
+  await killAndWait(all.flatMap((each) => findProcess(each) ?? []));
 }
 
 /** Waits for the first byte on descriptor 3 of a program. @returns when it came, ms since the epoch */

@@ -46,8 +46,10 @@ async function main(words: readonly string[]): Promise<void> {
   }
   try {
     const rows = await runBench(stage, runners, { ...options, say, onRows: write });
-    const judged = targetTable(judge(rows));
-    const lines = [...resultTable(rows), '', ...judged, '', `written to ${file}`];
+    const judged = judge(rows);
+    const lines = [...resultTable(rows), ''];
+    if (judged.length > 0) lines.push(...targetTable(judged), '');
+    lines.push(`written to ${file}`);
     process.stdout.write(`${lines.join('\n')}\n`);
   } finally {
     await close();

@@ -4,7 +4,7 @@ import * as v from 'valibot';
 import type { Figures } from './figures.ts';
 import { gapsBetween } from './gaps.ts';
 import { changeBetweenHops, percentPerSecond, type Case } from './plan.ts';
-import type { Runner, Subject } from './runners/runner.ts';
+import type { Hop, Runner, Subject } from './runners/runner.ts';
 import { other, type Stage } from './stage.ts';
 
 const reportSchema = v.object({
@@ -20,7 +20,7 @@ const settleMs = 300;
 
 /**
  * Starts a process, moves it as often as the case says and measures those hops that it names.
- * @returns the figures by hop
+ * @param onFigures is told of each hop that was measured, once the process was found to be whole
  * @throws {Error} where a hop fails, or the process is not what it was afterwards
  */
 export async function measureCase(
@@ -28,10 +28,10 @@ export async function measureCase(
   runner: Runner,
   { sizeMb, link, hops }: Case,
   limitMs: number,
-): Promise<Map<1 | 2, Figures>> {
-  const figures = new Map<1 | 2, Figures>();
+  onFigures: (hop: 1 | 2, figures: Figures) => void,
+): Promise<void> {
   await stage.setLink('full');
-  const subject = await runner.launch({ sizeMb, percentPerSecond: percentPerSecond(link) });
+  const subject = await runner.launch({ sizeMb, percentPerSecond: percentPerSecond(sizeMb, link) });
   try {
     await answering(subject);
     for (const hop of [1, 2] as const) {
@@ -39,12 +39,10 @@ export async function measureCase(
       if (hop === 2) await subject.ask(`change ${String(changeBetweenHops)}`);
       await stage.setLink(hops.includes(hop) ? link : 'full');
       const measured = await measureHop(stage, subject, limitMs);
-      if (hops.includes(hop)) figures.set(hop, measured);
       await stage.setLink('full');
+      await verify(subject);
+      if (hops.includes(hop)) onFigures(hop, measured);
     }
-    const { pages, broken } = v.parse(verifiedSchema, JSON.parse(await subject.ask('verify')));
-    if (broken > 0) throw new Error(`${String(broken)} of ${String(pages)} pages arrived wrong`);
-    return figures;
   } finally {
     await stage.setLink('full');
     await subject.end();
@@ -56,7 +54,7 @@ async function measureHop(stage: Stage, subject: Subject, limitMs: number): Prom
   const target = other(subject.device);
   const [load = 0] = loadavg();
   const wireBefore = stage.wireBytes(target);
-  const { startedAt, endedAt, toolMs, parts } = await subject.move(limitMs);
+  const { startedAt, endedAt, toolMs, parts } = await moveWithin(subject, limitMs);
   const wireBytes = stage.wireBytes(target) - wireBefore;
   await sleep(settleMs);
   const restedFrom = startedAt - restMs / 2;
@@ -77,6 +75,23 @@ async function measureHop(stage: Stage, subject: Subject, limitMs: number): Prom
     residentBytes: report.rss,
     parts,
   };
+}
+
+async function moveWithin(subject: Subject, limitMs: number): Promise<Hop> {
+  const move = subject.move(limitMs);
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<never>((_, reject) => {
+    const told = `it had not arrived after ${String(limitMs / 60_000)} min`;
+    timer = setTimeout(() => reject(new Error(told)), limitMs);
+  });
+  // Ending the process ends a move that was given up; how it fails then is of no interest.
+  move.catch(() => undefined);
+  return Promise.race([move, limit]).finally(() => clearTimeout(timer));
+}
+
+async function verify(subject: Subject): Promise<void> {
+  const { pages, broken } = v.parse(verifiedSchema, JSON.parse(await subject.ask('verify')));
+  if (broken > 0) throw new Error(`${String(broken)} of ${String(pages)} pages arrived wrong`);
 }
 
 /** Waits until a process has filled its heap. */

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { childrenOf, findProcess, killAndWait } from '../../test/lab/processes.ts';
-import { firstData, output, start, type Command, type Started } from '../commands.ts';
+import { childrenOf } from '../../test/lab/processes.ts';
+import { endTree, firstData, output, start, type Command, type Started } from '../commands.ts';
 import { raisePipeLimits } from '../pipeLimits.ts';
 import { onDevice, other, ports, type DeviceName, type Stage } from '../stage.ts';
 import {
@@ -50,10 +50,13 @@ class CriuSubject implements Subject {
   /** Its PID in its cell. */
   readonly #pid: number;
   #cell: Started;
+  /** What may still run. */
+  readonly #started = new Set<Started>();
 
   constructor(stage: Stage, cell: Started, pid: number, lazy: boolean) {
     this.#stage = stage;
     this.#cell = cell;
+    this.#started.add(cell);
     this.#pid = pid;
     this.#lazy = lazy;
   }
@@ -78,14 +81,14 @@ class CriuSubject implements Subject {
   }
 
   async end(): Promise<void> {
-    await endCell(this.#cell);
+    for (const each of this.#started) await endTree(each);
   }
 
   async #stopAndCopy({ from, to, source, target }: Move): Promise<Hop> {
     const old = this.#cell;
     const copy = await this.#stage.prepareCopy(from, target.outside);
     const startedAt = Date.now();
-    const dump = start(this.#inCell('dump', source.inside));
+    const dump = this.#start(this.#inCell('dump', source.inside));
     const dumpMs = await durationOf(dump);
     await dump.ended;
     const copyFrom = Date.now();
@@ -93,7 +96,7 @@ class CriuSubject implements Subject {
     const copyMs = Date.now() - copyFrom;
     const restoreMs = await this.#restore(to, target.inside, []);
     const endedAt = Date.now();
-    await endCell(old);
+    await endTree(old);
     const parts = { dumpMs, copyMs, restoreMs };
     return { startedAt, endedAt, toolMs: dumpMs + restoreMs, parts };
   }
@@ -104,7 +107,7 @@ class CriuSubject implements Subject {
     const server = ['--address', this.#stage.address(from), '--port', String(ports.pages)];
     // The descriptor on which it says that all but the pages is written and that it serves those.
     const options = [...lazyOptions, ...server, '--status-fd', '3'];
-    const dump = start(this.#inCell('dump', source.inside, ...options), true);
+    const dump = this.#start(this.#inCell('dump', source.inside, ...options), true);
     const began = moment(await dump.line());
     const readyMs = (await firstData(dump)) - began;
     const copyFrom = Date.now();
@@ -112,7 +115,7 @@ class CriuSubject implements Subject {
     const copyMs = Date.now() - copyFrom;
     const daemonFrom = Date.now();
     const daemon = ['criu', 'lazy-pages', '--page-server', ...server, '-D', target.inside];
-    const pages = start(this.#stage.on(to, [...daemon, '-o', 'lazy.log']));
+    const pages = this.#start(this.#stage.on(to, [...daemon, '-o', 'lazy.log']));
     const socket = join(target.outside, 'lazy-pages.socket');
     while (!existsSync(socket)) {
       await Promise.race([sleep(2), pages.ended]);
@@ -122,7 +125,7 @@ class CriuSubject implements Subject {
     const restoreMs = await this.#restore(to, target.inside, lazyOptions);
     await Promise.all([pages.ended, dump.ended]);
     const endedAt = Date.now();
-    await endCell(old);
+    await endTree(old);
     const parts = { readyMs, copyMs, daemonMs, restoreMs };
     return { startedAt, endedAt, toolMs: readyMs + restoreMs, parts };
   }
@@ -130,11 +133,19 @@ class CriuSubject implements Subject {
   /** @returns how long CRIU took, in ms */
   async #restore(to: DeviceName, images: string, options: readonly string[]): Promise<number> {
     const argv = ['bash', cellScript, 'restore', images, ...options];
-    const cell = start(this.#stage.on(to, argv));
+    const cell = this.#start(this.#stage.on(to, argv));
     const restoreMs = await durationOf(cell);
     this.#cell = cell;
     this.device = to;
     return restoreMs;
+  }
+
+  #start(command: Command, extra = false): Started {
+    const started = start(command, extra);
+    this.#started.add(started);
+    const forget = (): void => void this.#started.delete(started);
+    started.ended.then(forget, forget);
+    return started;
   }
 
   /** A command of criuCell.sh in the process's cell. */
@@ -165,13 +176,6 @@ function initOf({ child }: Started): number {
   const init = childrenOf(unshare)[0];
   if (init === undefined) throw new Error('The process has ended');
   return init;
-}
-
-async function endCell(cell: Started): Promise<void> {
-  if (cell.child.exitCode !== null || cell.child.signalCode !== null) return;
-  const init = findProcess(initOf(cell));
-  if (init !== undefined) await killAndWait([init]);
-  await cell.ended.catch(() => undefined);
 }
 
 /** What CRIU itself said of a failure, from the logs in some folders. */

@@ -23,9 +23,9 @@ export interface Subject {
   readonly device: 'alpha' | 'beta';
   /** Asks it over its port, without touching the link. @returns the line that it answers */
   readonly ask: (command: string) => Promise<string>;
-  /** Moves it to the other device. @throws {Error} where it does not arrive */
+  /** Moves it to the other device; nobody waits any longer than the limit. @throws {Error} where it fails */
   readonly move: (limitMs: number) => Promise<Hop>;
-  /** Ends it, wherever it is, and removes what it left on disk. */
+  /** Ends it, wherever it is and a move of it, and removes what it left on disk. */
   readonly end: () => Promise<void>;
 }
 
