@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { childrenOf, findProcess, killAndWait } from '../test/lab/processes.ts';
 
 /** A program to spawn, and the environment it gets; this one's where none is given. */
@@ -17,11 +18,12 @@ export interface Started {
   readonly ended: Promise<void>;
 }
 
-/**
- * Starts a program whose output is read line by line.
- * @param extra whether it gets a pipe to write to as descriptor 3; see {@link firstData}
- */
-export function start({ argv, env }: Command, extra = false): Started {
+/** A program that runs, its output not yet read. */
+interface Running extends Omit<Started, 'line'> {
+  readonly stdout: Readable;
+}
+
+function run({ argv, env }: Command, extra: boolean): Running {
   const [command = '', ...args] = argv;
   const child = spawn(command, args, {
     env: env ?? process.env,
@@ -30,38 +32,43 @@ export function start({ argv, env }: Command, extra = false): Started {
   let errors = '';
   const { stdout, stderr } = child;
   if (stdout === null || stderr === null) throw new Error(`${command} has no output to read`);
-  stderr.setEncoding('utf8').on('data', (text: string) => (errors = (errors + text).slice(-2000)));
-  const lines = createInterface({ input: stdout })[Symbol.asyncIterator]();
+  stderr
+    .setEncoding('utf8')
+    .on('data', (chunk: string) => (errors = (errors + chunk).slice(-2000)));
   const ended = new Promise<void>((resolve, reject) => {
     child.on('error', reject);
     child.on('exit', (code, signal) => {
+      const how = signal ?? String(code);
       if (code === 0) resolve();
-      else
-        reject(
-          new Error(`${argv.join(' ')} ended with ${signal ?? String(code)}: ${errors.trim()}`),
-        );
+      else reject(new Error(`${argv.join(' ')} ended with ${how}: ${errors.trim()}`));
     });
   });
-  // Whoever waits for a line hears of it as well.
+  // Whoever waits for its output hears of it as well.
   ended.catch(() => undefined);
+  return { child, stdout, ended };
+}
+
+/**
+ * Starts a program whose output is read line by line.
+ * @param extra whether it gets a pipe to write to as descriptor 3; see {@link firstData}
+ */
+export function start(command: Command, extra = false): Started {
+  const { child, stdout, ended } = run(command, extra);
+  const lines = createInterface({ input: stdout })[Symbol.asyncIterator]();
   const line = async (): Promise<string> => {
     const next = await lines.next();
     if (next.done !== true) return next.value;
     await ended;
-    throw new Error(`${argv.join(' ')} ended without a word: ${errors.trim()}`);
+    throw new Error(`${command.argv.join(' ')} ended without a word`);
   };
   return { child, line, ended };
 }
 
 /** Runs a program to its end. @returns what it printed @throws {Error} where it fails */
 export async function output(command: Command): Promise<string> {
-  const { child, ended } = start(command);
-  let text = '';
-  child.stdout?.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
-  const closed = new Promise((resolve) => child.once('close', resolve));
-  await ended;
-  await closed;
-  return text;
+  const { stdout, ended } = run(command, false);
+  const [printed] = await Promise.all([text(stdout), ended]);
+  return printed;
 }
 
 /** Ends a program and all that it has started, in whatever namespaces. */
