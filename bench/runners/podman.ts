@@ -68,7 +68,11 @@ export class PodmanRunner implements Runner {
 
   async close(): Promise<void> {
     for (const place of this.#places.values()) await place.down();
-    for (const mount of cgroupMounts()) removeCgroup(join(mount, this.#cgroup));
+    for (const mount of cgroupMounts()) {
+      removeCgroup(join(mount, this.#cgroup));
+      // Of the containers' monitors; in use where somebody else runs containers on this machine.
+      removeCgroup(join(mount, 'libpod_parent'));
+    }
   }
 
   #place(device: DeviceName): Place {
@@ -84,13 +88,17 @@ function cgroupMounts(): string[] {
   return mounts.flatMap((line) => (/ - cgroup2? /.test(line) ? (line.split(' ')[4] ?? []) : []));
 }
 
-/** Removes a cgroup without processes, and those below it; the kernel lists only those as folders. */
+/** Removes a cgroup and those below it, as far as there are no processes in them. */
 function removeCgroup(cgroup: string): void {
   if (!existsSync(cgroup)) return;
   for (const entry of readdirSync(cgroup, { withFileTypes: true })) {
     if (entry.isDirectory()) removeCgroup(join(cgroup, entry.name));
   }
-  rmdirSync(cgroup);
+  try {
+    rmdirSync(cgroup);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EBUSY')) throw error;
+  }
 }
 
 class PodmanSubject implements Subject {
