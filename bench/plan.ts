@@ -32,8 +32,8 @@ export const changeBetweenHops = 1;
 export function percentPerSecond(sizeMb: SizeMb, link: Link): number {
   // At 1 % a second 512 MB change a hundred times faster than such a link can tell.
   if (link === '384kbit') return 0.01;
-  // As many pages as of 512 MB. Four times as many, and plain CRIU's lazy restore comes to no end:
-  // the process waits for one page after the other, and none comes that it does not wait for.
+  // As many pages as of 512 MB. At four times as many a lazy restore of plain CRIU was seen to give
+  // the process little but the pages that it waited for, for as long as one cared to watch.
   return sizeMb === 2048 ? 0.25 : 1;
 }
 
