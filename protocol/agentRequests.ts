@@ -9,13 +9,16 @@ import {
   uploadBundle,
 } from './device.ts';
 import {
+  abandonLink,
   awaitHandoff,
   cancelHandoff,
   checkArrival,
   checkDeparture,
   listDoubts,
+  meetPeer,
   queryHandoff,
   receiveProcess,
+  relayHandoff,
   sendProcess,
   settleHandoff,
 } from './handoff.ts';
@@ -59,6 +62,9 @@ export const agentRequests = {
   checkArrival,
   sendProcess,
   receiveProcess,
+  meetPeer,
+  relayHandoff,
+  abandonLink,
   awaitHandoff,
   cancelHandoff,
   queryHandoff,

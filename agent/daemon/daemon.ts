@@ -21,6 +21,8 @@ import { CriuEngine } from '../engines/criu/criuEngine.ts';
 import { Hasher } from '../files/hashing.ts';
 import { Handoffs } from '../handoff/handoffs.ts';
 import { HandoffLedger } from '../handoff/ledger.ts';
+import { HandoffLinks } from '../handoff/link/links.ts';
+import { linkPatience } from '../handoff/link/patience.ts';
 import { installKeeper } from '../keeper/install.ts';
 import { removeTree } from '../processes/cells.ts';
 import { Processes } from '../processes/processes.ts';
@@ -102,6 +104,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     keeper,
     device: () => describe(false),
   });
+  const links = new HandoffLinks({ patience: linkPatience(), bootId: hello.bootId, logger });
+  handoffs.onDidProgress(({ handoff, step }) => links.reached(handoff, step));
   await processes.load();
   await handoffs.recover();
 
@@ -137,6 +141,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     tickets,
     processes,
     handoffs,
+    links,
     engine,
     debug,
     setup,

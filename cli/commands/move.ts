@@ -6,6 +6,8 @@ import { RefusedError } from '../errors.ts';
 import { formatFindings } from '../findings.ts';
 import { escapeControl, formatBytes, formatDuration } from '../text.ts';
 
+const ways = { direct: 'straight from device to device', relayed: 'through this machine' } as const;
+
 function describeProgress({ doneBytes, totalBytes }: MoveProgress): string {
   if (totalBytes === 0) return '';
   return `  ${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`;
@@ -13,15 +15,17 @@ function describeProgress({ doneBytes, totalBytes }: MoveProgress): string {
 
 function moveDocument(outcome: MoveOutcome): object {
   const { process: id, name, pid, from, to, engine } = outcome;
-  const { downtimeMs, totalMs, bytesSent, steps, remarks } = outcome;
+  const { downtimeMs, totalMs, bytesSent, relayedBytes, way, steps, remarks } = outcome;
   return {
     process: { id, name, device: to.name, pid },
     from: from.name,
     to: to.name,
     engine,
+    way,
     downtimeMs,
     totalMs,
     bytesSent,
+    relayedBytes,
     steps,
     remarks,
   };
@@ -61,11 +65,11 @@ export function registerMove(program: Command, cli: Cli): void {
           output.status(`${title}${handoffStepLabels[progress.step]}`, describeProgress(progress)),
       });
       release();
-      const { downtimeMs, totalMs, bytesSent, remarks } = outcome;
+      const { downtimeMs, totalMs, bytesSent, remarks, way } = outcome;
       const figures =
         totalMs === 0
           ? ''
-          : ` in ${formatDuration(totalMs)}; it paused for ${formatDuration(downtimeMs)} (${formatBytes(bytesSent)} sent)`;
+          : ` in ${formatDuration(totalMs)}; it paused for ${formatDuration(downtimeMs)} (${formatBytes(bytesSent)} sent ${ways[way]})`;
       output.result(
         moveDocument(outcome),
         [
