@@ -19,7 +19,7 @@ import {
 import type { Device } from './device.ts';
 import { settleHandoffBetween } from './doubts.ts';
 import type { MoveKeeping } from './moveNotes.ts';
-import { relay } from './relay.ts';
+import { bringTogether, joinOnce, type Passage, type Way } from './passage.ts';
 
 /** What both devices say of a move before anything is frozen. */
 export interface MoveCheck {
@@ -52,6 +52,8 @@ export interface MoveOutcome extends HandoffOutcome {
   readonly from: Device;
   readonly to: Device;
   readonly engine: 'criu';
+  /** Whether the agents reached each other, or spoke through this client. */
+  readonly way: Way;
   /** Bytes that went through this client; 0 when the agents reached each other without it. */
   readonly relayedBytes: number;
 }
@@ -104,26 +106,26 @@ export async function moveProcess(
   await notes.write(handoff, { source: from.deviceId, target: to.deviceId });
   let inDoubt = false;
   const progress = followProgress(handoff, [from, to], options.onProgress);
-  let joined: ReturnType<typeof relay> | undefined;
+  let passage: Passage | undefined;
   try {
     const name = from.processes.find((each) => each.id === id)?.name ?? id;
-    const { ticket: arriving } = await to.request(receiveProcess, parties);
     let outcome: HandoffOutcome;
     try {
-      // Each stream is opened at once: a ticket is good for half a minute only, and the source's check may take longer.
-      const targetStream = await to.openStream(arriving);
-      const leaving = await from
-        .request(
-          sendProcess,
-          { ...parties, acceptWarnings: options.acceptWarnings ?? false },
-          signal,
-        )
-        .then(({ ticket }) => from.openStream(ticket))
-        .catch((error: unknown) => {
-          targetStream.destroy();
-          throw error;
-        });
-      joined = relay(leaving, targetStream);
+      const arriving = await to.request(receiveProcess, { ...parties, link: true });
+      const leaving = await from.request(
+        sendProcess,
+        { ...parties, acceptWarnings: options.acceptWarnings ?? false, link: true },
+        signal,
+      );
+      passage =
+        arriving.link === undefined || leaving.link === undefined
+          ? await joinOnce(from, leaving.ticket, to, arriving.ticket)
+          : await bringTogether({
+              handoff,
+              source: { device: from, offer: leaving.link },
+              target: { device: to, offer: arriving.link },
+              logger,
+            });
     } catch (error) {
       await Promise.all([abandon(to, handoff), abandon(from, handoff)]);
       refuseCancelled(signal);
@@ -152,17 +154,16 @@ export async function moveProcess(
     } finally {
       signal?.removeEventListener('abort', cancel);
     }
-    return { ...outcome, name, from, to, engine: 'criu', relayedBytes: joined.forwardBytes };
+    const { way, relayedBytes } = passage;
+    return { ...outcome, name, from, to, engine: 'criu', way, relayedBytes };
+  } catch (error) {
+    // The source has the process; the target may not have heard of it and wait.
+    if (!inDoubt) await abandon(to, handoff);
+    throw error;
   } finally {
     progress.dispose();
+    passage?.dispose();
     if (!inDoubt) await notes.remove(handoff);
-    // What is left of the streams ends by itself within a moment; a stream that does not must not keep us.
-    const left = joined;
-    if (left !== undefined) {
-      const timer = setTimeout(() => left.dispose(), 2_000);
-      timer.unref();
-      void left.done.then(() => clearTimeout(timer));
-    }
   }
 }
 

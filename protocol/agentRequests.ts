@@ -16,14 +16,17 @@ import {
   uploadBundle,
 } from './device.ts';
 import {
+  abandonLink,
   awaitHandoff,
   cancelHandoff,
   checkArrival,
   checkDeparture,
   listDoubts,
+  meetPeer,
   queryHandoff,
   receiveProcess,
   resolveDoubt,
+  relayHandoff,
   sendProcess,
   settleHandoff,
 } from './handoff.ts';
@@ -67,6 +70,9 @@ export const agentRequests = {
   checkArrival,
   sendProcess,
   receiveProcess,
+  meetPeer,
+  relayHandoff,
+  abandonLink,
   awaitHandoff,
   cancelHandoff,
   queryHandoff,

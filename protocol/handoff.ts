@@ -1,7 +1,17 @@
 import * as v from 'valibot';
 import { notification, request } from './contract.ts';
 import { finding } from './finding.ts';
-import { bytes, handoffId, milliseconds, pid, processId, text, ticket } from './limits.ts';
+import {
+  bytes,
+  handoffId,
+  milliseconds,
+  pid,
+  port,
+  processId,
+  sha256,
+  text,
+  ticket,
+} from './limits.ts';
 
 /**
  * What the target must know of a process to say whether it can take it, gathered by the source while the process
@@ -84,8 +94,22 @@ export const handoffOutcome = v.object({
 export type HandoffOutcome = v.InferOutput<typeof handoffOutcome>;
 
 /**
- * Starts the source's half of a handoff; the client joins the stream behind `ticket` with the one that
- * `handoff/receive` of the target gave, and the agents speak to each other from there.
+ * How the other agent finds this one for the time of one handoff, and knows it: a TLS 1.3 listener, the SHA-256 of the
+ * only certificate that it will show, and with which boot it runs (agents of one machine meet on its loopback).
+ */
+export const linkOffer = v.object({
+  addresses: v.pipe(v.array(v.pipe(v.string(), v.ip())), v.maxLength(16)),
+  port,
+  fingerprint: sha256,
+  bootId: v.pipe(v.string(), v.maxLength(64)),
+});
+export type LinkOffer = v.InferOutput<typeof linkOffer>;
+
+/**
+ * Starts the source's half of a handoff. Where both halves answer with a `link`, the client hands each the other's
+ * (`handoff/meet`) and the agents find each other, or go through streams of the client (`handoff/relay`). Otherwise the
+ * client joins the stream behind `ticket` with the one that `handoff/receive` of the target gave; if that stream breaks,
+ * so does the handoff. An agent that knows no links answers without one.
  */
 export const sendProcess = request(
   'handoff/send',
@@ -97,13 +121,42 @@ export const sendProcess = request(
     target: text,
     /** Go on in spite of findings that only warn. Findings that block are never overridden. */
     acceptWarnings: v.optional(v.boolean()),
+    link: v.optional(v.boolean()),
   }),
-  v.object({ ticket }),
+  v.object({ ticket, link: v.optional(linkOffer) }),
 );
 export const receiveProcess = request(
   'handoff/receive',
-  v.object({ handoff: handoffId, id: processId, source: text, target: text }),
+  v.object({
+    handoff: handoffId,
+    id: processId,
+    source: text,
+    target: text,
+    link: v.optional(v.boolean()),
+  }),
+  v.object({ ticket, link: v.optional(linkOffer) }),
+);
+/**
+ * Tells one agent how to find and know the other. With `dial` it tries to reach it, and from then on sees to it that
+ * they are connected again whenever the link breaks; without, it waits to be reached.
+ * @returns whether they are connected
+ */
+export const meetPeer = request(
+  'handoff/meet',
+  v.object({ handoff: handoffId, peer: linkOffer, dial: v.boolean() }),
+  v.object({ connected: v.boolean() }),
+);
+/** A stream through the client as the link of a handoff: the first one, or the next one after a link was lost. */
+export const relayHandoff = request(
+  'handoff/relay',
+  v.object({ handoff: handoffId }),
   v.object({ ticket }),
+);
+/** The other agent knows nothing of the handoff any more: nobody needs to wait for a link. */
+export const abandonLink = request(
+  'handoff/abandonLink',
+  v.object({ handoff: handoffId }),
+  v.object({}),
 );
 /** Answers when the handoff is over; fails with the error that ended it, the process then runs on the source. */
 export const awaitHandoff = request(

@@ -24,6 +24,8 @@ import { Hasher } from '../files/hashing.ts';
 import { Handoffs } from '../handoff/handoffs.ts';
 import { Forecasts } from '../handoff/forecasts.ts';
 import { HandoffLedger } from '../handoff/ledger.ts';
+import { HandoffLinks } from '../handoff/link/links.ts';
+import { linkPatience } from '../handoff/link/patience.ts';
 import { installKeeper } from '../keeper/install.ts';
 import { removeTree } from '../processes/cells.ts';
 import { Processes } from '../processes/processes.ts';
@@ -106,6 +108,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     keeper,
     device: () => describe(false),
   });
+  const links = new HandoffLinks({ patience: linkPatience(), bootId: hello.bootId, logger });
+  handoffs.onDidProgress(({ handoff, step }) => links.reached(handoff, step));
   await processes.load();
   await handoffs.recover();
   const limit = limitFrom(process.env['FLICK_CAPSULES_LIMIT']);
@@ -149,6 +153,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     processes,
     handoffs,
     capsules,
+    links,
     engine,
     debug,
     setup,

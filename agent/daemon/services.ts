@@ -5,6 +5,7 @@ import type { DebugRuntimes } from '../debug/debugRuntimes.ts';
 import type { DeviceSetup } from '../device/setup.ts';
 import type { CriuEngine } from '../engines/criu/criuEngine.ts';
 import type { Handoffs } from '../handoff/handoffs.ts';
+import type { HandoffLinks } from '../handoff/link/links.ts';
 import type { Processes } from '../processes/processes.ts';
 import type { AgentHome } from '../state/home.ts';
 import type { StreamTickets } from './tickets.ts';
@@ -18,6 +19,7 @@ export interface Services {
   readonly processes: Processes;
   readonly handoffs: Handoffs;
   readonly capsules: Capsules;
+  readonly links: HandoffLinks;
   readonly engine: CriuEngine;
   readonly debug: DebugRuntimes;
   readonly setup: DeviceSetup;

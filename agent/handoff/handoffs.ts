@@ -211,13 +211,19 @@ export class Handoffs {
     return Promise.resolve(departure);
   }
 
+  /** The handoff by which a process is on its way to this device. */
+  arrivalOf(processId: string): string | undefined {
+    return [...this.#arrivals.values()].find((each) => each.processId === processId && !each.isOver)
+      ?.id;
+  }
+
   /** @throws {FlickError} `busy` when it runs here already */
   async receive(params: ParamsOf<typeof receiveProcess>): Promise<Arrival> {
     this.#refuseKnown(params.handoff);
-    const arriving = [...this.#arrivals.values()].some(
-      (each) => each.processId === params.id && !each.isOver,
-    );
-    if (arriving || this.#context.processes.find(params.id)?.isLive === true) {
+    if (
+      this.arrivalOf(params.id) !== undefined ||
+      this.#context.processes.find(params.id)?.isLive === true
+    ) {
       throw new FlickError('busy', 'The process already runs on this device, or is on its way.');
     }
     const arrival = new Arrival({

@@ -7,6 +7,8 @@ import { RefusedError } from '../errors.ts';
 import { formatFindings } from '../findings.ts';
 import { escapeControl, formatBytes, formatDuration } from '../text.ts';
 
+const ways = { direct: 'straight from device to device', relayed: 'through this machine' } as const;
+
 function describeProgress({ doneBytes, totalBytes }: MoveProgress, left: TimeLeft): string {
   if (totalBytes === 0) return '';
   const ms = left.update(doneBytes, totalBytes, performance.now());
@@ -17,15 +19,17 @@ function describeProgress({ doneBytes, totalBytes }: MoveProgress, left: TimeLef
 
 function moveDocument(outcome: MoveOutcome): object {
   const { process: id, name, pid, from, to, engine } = outcome;
-  const { downtimeMs, totalMs, bytesSent, memory, steps, remarks } = outcome;
+  const { downtimeMs, totalMs, bytesSent, relayedBytes, way, memory, steps, remarks } = outcome;
   return {
     process: { id, name, device: to.name, pid },
     from: from.name,
     to: to.name,
     engine,
+    way,
     downtimeMs,
     totalMs,
     bytesSent,
+    relayedBytes,
     memory: memory ?? null,
     steps,
     remarks,
@@ -70,11 +74,12 @@ export function registerMove(program: Command, cli: Cli): void {
           ),
       });
       release();
-      const { downtimeMs, totalMs, bytesSent, memory, remarks } = outcome;
+      const { downtimeMs, totalMs, bytesSent, memory, remarks, way } = outcome;
+      const how = memory === undefined ? '' : `, ${memory.way}`;
       const figures =
         totalMs === 0
           ? ''
-          : ` in ${formatDuration(totalMs)}; it paused for ${formatDuration(downtimeMs)} (${formatBytes(bytesSent)} sent${memory === undefined ? '' : `, ${memory.way}`})`;
+          : ` in ${formatDuration(totalMs)}; it paused for ${formatDuration(downtimeMs)} (${formatBytes(bytesSent)} sent ${ways[way]}${how})`;
       output.result(
         moveDocument(outcome),
         [

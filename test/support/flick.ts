@@ -82,5 +82,7 @@ export interface Moved {
   readonly downtimeMs: number;
   readonly totalMs: number;
   readonly bytesSent: number;
+  readonly way: 'direct' | 'relayed';
+  readonly relayedBytes: number;
   readonly steps: readonly { readonly name: string; readonly ms: number }[];
 }
