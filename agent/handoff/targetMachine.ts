@@ -199,6 +199,9 @@ function restarted(
           return step(as(state, { phase: 'lost' }), [{ do: 'write', word: 'lost' }]);
         case 'ended':
           return ran(state, 'running');
+        case 'held':
+          // Written by an agent that said so before it let the copy run.
+          return step(as(state, { phase: 'resuming' }), [{ do: 'resume' }]);
         default:
           return step(
             as(state, { phase: 'running', complete: word === 'running', stranded: false }),

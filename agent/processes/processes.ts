@@ -244,6 +244,8 @@ export class Processes implements Disposable {
     if (managed.handoff !== undefined) {
       throw new FlickError('busy', `“${managed.record.name}” is being moved just now.`);
     }
+    // Whatever stands still here may be the only copy there is.
+    if (managed.isLive && managed.doubt !== undefined) managed.requireHere();
     if (managed.isLive && managed.record.adopted === null) {
       throw new FlickError('refused', `“${managed.record.name}” still runs.`, {
         remedy: 'Stop it first (flick kill).',

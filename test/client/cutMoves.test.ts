@@ -18,6 +18,7 @@ import {
   signalProcess,
   type ProcessInfo,
 } from '../../protocol/index.ts';
+import { FlickCommand } from '../support/flick.ts';
 import { requireProvisioned, requireRoot } from '../support/provisioned.ts';
 import { eventually } from '../system/labFixture.ts';
 import { makeLocalFleet, type LocalFleet } from './localFleet.ts';
@@ -40,6 +41,7 @@ describe('a move that is cut at its hand-over, between real agents', function ()
   before(async function () {
     requireRoot(this);
     requireProvisioned(this, 'criu');
+    FlickCommand.requireBuilt(this);
     lab = await makeLocalFleet(['alpha', 'beta']);
   });
   after(async () => lab?.dispose());
@@ -282,6 +284,39 @@ describe('a move that is cut at its hand-over, between real agents', function ()
     assert.equal(await beatsOn('beta'), false);
     await decideDoubt(lab.fleet, beta, id, 'gone');
     assert.equal(await stateOn('beta'), 'lost');
+    assert.ok(await beatsOn('alpha'));
+  });
+
+  it('is decided with flick resolve, which says what each choice risks', async () => {
+    const handoff = await moveCut({ message: 'run', arrives: false });
+    await becomes('alpha', 'inDoubt');
+    lab.device('beta').disconnect();
+    // This machine as alpha sees it: no other device is known there.
+    const flick = new FlickCommand(join(lab.folder, 'alpha'));
+    const listed = await flick.run(['ps']);
+    assert.match(listed.stdout, /inDoubt, beta: flick resolve/);
+    const asked = await flick.run(['resolve', 'beating']);
+    assert.equal(asked.code, 0, asked.stderr);
+    assert.match(asked.stdout, /passed to beta/);
+    assert.match(
+      asked.stdout,
+      /flick resolve beating --run-here\n +If beta comes back.*two copies/,
+    );
+    assert.match(asked.stdout, /flick resolve beating --gone\n.*it is lost/);
+    assert.equal(await stateOn('alpha'), 'inDoubt');
+    const both = await flick.run(['resolve', id, '--run-here', '--gone', '--yes']);
+    assert.equal(both.code, 2);
+    const decided = await flick.run(['resolve', id, '--run-here', '--yes']);
+    assert.equal(decided.code, 0, decided.stderr);
+    assert.match(decided.stdout, /^beating runs on /);
+    assert.match(decided.stderr, /two copies/);
+    assert.equal(word('alpha', handoff), 'claimed');
+    assert.ok(await beatsOn('alpha'));
+    const again = await flick.run(['resolve', id, '--run-here', '--yes']);
+    assert.equal(again.code, 1);
+    assert.match(again.stderr, /not in doubt: it is running/);
+    await meet();
+    assert.equal(word('alpha', handoff), undefined);
     assert.ok(await beatsOn('alpha'));
   });
 
