@@ -146,7 +146,10 @@ async function interruptible<T>(
   }
 }
 
-function document(device: string, { device: origin, ...rest }: CapsuleInfo | CapsuleDetails): object {
+function document(
+  device: string,
+  { device: origin, ...rest }: CapsuleInfo | CapsuleDetails,
+): object {
   return { ...rest, device, savedOn: origin };
 }
 
