@@ -20,6 +20,7 @@ import type { CriuEngine } from '../engines/criu/criuEngine.ts';
 import { totalBytes, type FileEntry } from '../files/manifest.ts';
 import type { Handoffs } from '../handoff/handoffs.ts';
 import { processFolders, removeTree } from '../processes/cells.ts';
+import type { ManagedProcess } from '../processes/managedProcess.ts';
 import type { Processes } from '../processes/processes.ts';
 import { writeDurably, writeFailure } from '../state/durable.ts';
 import type { AgentHome } from '../state/home.ts';
@@ -145,7 +146,7 @@ export class Capsules {
       return { capsule, pauseMs, totalMs: Math.round(performance.now() - started) };
     } catch (error) {
       if (signal.aborted) throw new FlickError('cancelled', 'Saving was cancelled.');
-      throw error;
+      throw asFailedSave(error, managed);
     } finally {
       this.#reserved.delete(name);
       const tidy = [removeTree(staging), store.blocks.release(recorder.held)];
@@ -257,4 +258,19 @@ export class Capsules {
       this.#progress.fire({ operation, step, doneBytes, totalBytes: Math.max(total, doneBytes) });
     };
   }
+}
+
+/** There is no link that could be lost: what a source takes for that is what it met while it looked at the process. */
+function asFailedSave(error: unknown, { record, isLive }: ManagedProcess): unknown {
+  if (!(error instanceof FlickError) || error.reason !== 'linkLost') return error;
+  if (!isLive) {
+    return new FlickError('processGone', `“${record.name}” ended while it was being saved.`, {
+      cause: error,
+    });
+  }
+  const cause = messageOf(error.cause ?? error);
+  return new FlickError('dumpFailed', `“${record.name}” could not be saved: ${cause}`, {
+    remedy: 'Try again. It runs on.',
+    cause: error,
+  });
 }

@@ -241,6 +241,21 @@ describe('capsules', function () {
     await clear();
   });
 
+  it('of a process that ends meanwhile: says so, or has it as it was', async () => {
+    const id = await fixture.start('alpha', 'brief', ['python3', '/opt/beat.py', 'memory', '8']);
+    const saving = new UnderWay(fixture.lab.flickHome, ['capsule', 'save', id]);
+    await saving.says('copying files');
+    await fixture.flick.json(['kill', id, '--signal', 'KILL']);
+    const ran = await saving.ended;
+    if (ran.code !== 0) {
+      assertSaid(ran, 1, /“brief” (ended while it was being|does not run any more)/);
+      assert.deepEqual(await capsules(), []);
+      assert.equal(await filesBelow(store), '');
+    }
+    await clear();
+    await fixture.flick.run(['forget', id]);
+  });
+
   it('that cannot be: the reason is said, and what to do', async () => {
     const id = await fixture.start('alpha', 'twice', ['python3', '/opt/beat.py']);
     await save(id, '--name', 'taken');
