@@ -17,7 +17,7 @@ interface Ended {
 }
 
 describe('what survives a crash', function () {
-  this.timeout(60_000);
+  this.timeout(100_000);
   let fixture: LabFixture;
 
   before(async function () {
@@ -148,7 +148,8 @@ describe('what survives a crash', function () {
         return live.length === 1 && only?.state === 'running' ? only.device : undefined;
       },
       'the process runs in one place',
-      30_000,
+      // The source waits for a target that went silent: five seconds to notice, twenty for it to come back.
+      45_000,
     );
     const copies = await Promise.all(
       ['alpha', 'beta'].map((each) => fixture.pidsOf(each, `^python3 ${beat} memory ${mark}$`)),
@@ -197,7 +198,7 @@ describe('what survives a crash', function () {
       });
     }
 
-    it('when the link is cut before the release', async () => {
+    it('when this machine loses the target, which the source still reaches', async () => {
       mark += 1;
       const id = await fixture.start('alpha', 'cut', ['python3', beat, 'memory', String(mark)]);
       await fixture.flick.run(['ps', '--on', 'beta']);
@@ -207,8 +208,8 @@ describe('what survives a crash', function () {
       const sessions = await fixture.pidsOf('beta', '^sshd: root');
       await fixture.on('beta', ['kill', '-9', ...sessions.map(String)]);
       await fixture.lab.rate('beta', 'off');
-      assertSaid(await move.ended, 1, /connection/i);
-      assert.equal(await settled(id, String(mark)), 'alpha');
+      assertSaid(await move.ended, 0);
+      assert.equal(await settled(id, String(mark)), 'beta');
       await fixture.end(id);
     });
 

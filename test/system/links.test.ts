@@ -9,7 +9,7 @@ const beat = '/opt/beat.py';
 const memory = '24';
 
 describe('links between devices', function () {
-  this.timeout(60_000);
+  this.timeout(90_000);
   let fixture: LabFixture;
   let started: string | undefined;
 

@@ -66,7 +66,8 @@ export class HandoffLink implements Disposable {
   async meet(peer: LinkOffer, dials: boolean): Promise<boolean> {
     this.#peer = peer;
     this.#listener.expect(peer.fingerprint);
-    if (dials && !this.stream.isLinked) this.#redials = await this.#dial();
+    // Once it has led there, it is tried again whenever the link breaks.
+    if (dials && !this.stream.isLinked && (await this.#dial())) this.#redials = true;
     return this.stream.isLinked;
   }
 

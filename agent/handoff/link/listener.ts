@@ -1,5 +1,9 @@
-import type { AddressInfo, Socket } from 'node:net';
-import { createServer, type Server, type TLSSocket } from 'node:tls';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import {
+  createServer as createTlsServer,
+  type Server as TlsServer,
+  type TLSSocket,
+} from 'node:tls';
 import type { Disposable } from '../../../common/disposable.ts';
 import { Emitter } from '../../../common/event.ts';
 import type { Logger } from '../../../common/logger.ts';
@@ -41,6 +45,7 @@ export function isPeer(socket: TLSSocket, fingerprint: string): boolean {
 /** Takes connections of one other agent for one handoff, and of nobody else. */
 export class LinkListener implements Disposable {
   readonly #server: Server;
+  readonly #tls: TlsServer;
   readonly #logger: Logger;
   readonly #links = new Emitter<TLSSocket>();
   /** Connections that have not said who they are, by the address they come from. */
@@ -53,14 +58,14 @@ export class LinkListener implements Disposable {
 
   constructor(identity: LinkIdentity, logger: Logger) {
     this.#logger = logger;
-    this.#server = createServer({
+    this.#server = createServer((socket) => this.#meet(socket));
+    this.#tls = createTlsServer({
       ...linkTlsOptions(identity),
       requestCert: true,
       handshakeTimeout,
     });
-    this.#server.on('connection', (socket) => this.#meet(socket));
-    this.#server.on('secureConnection', (socket) => this.#judge(socket));
-    this.#server.on('tlsClientError', (error, socket) => {
+    this.#tls.on('secureConnection', (socket) => this.#judge(socket));
+    this.#tls.on('tlsClientError', (error, socket) => {
       socket.destroy();
       this.#refuse(error.message);
     });
@@ -98,6 +103,7 @@ export class LinkListener implements Disposable {
   }
 
   #meet(socket: Socket): void {
+    socket.on('error', () => undefined);
     if (this.#peer === undefined || this.#strangers.size >= maxStrangers) {
       socket.destroy();
       this.#refuse(this.#peer === undefined ? 'nobody is expected yet' : 'too many at once');
@@ -111,6 +117,7 @@ export class LinkListener implements Disposable {
     };
     const timer = setTimeout(forget, handshakeTimeout);
     socket.once('close', forget);
+    this.#tls.emit('connection', socket);
   }
 
   #judge(socket: TLSSocket): void {
