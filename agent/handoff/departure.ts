@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Deferred } from '../../common/deferred.ts';
 import { FrameStream, type Frame } from '../../common/frames.ts';
 import { messageOf } from '../../common/rpc.ts';
@@ -32,6 +33,10 @@ import { join } from 'node:path';
 
 /** Most input that is taken along, in bytes. */
 const maxHeldInput = 256 * 1024;
+
+/** How long it may take until the end of a process is known, and how often is looked, in ms. */
+const endPatience = 300;
+const endInterval = 20;
 
 /** Links that are slower than this get their images packed, in bytes a ms. */
 const slowLink = 20_000;
@@ -196,7 +201,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     side.send = undefined;
     this.#managed.endHandoff();
     const { state } = side;
-    if (state.phase === 'over') return error;
+    if (state.phase === 'over') return (await this.#endedMeanwhile(error)) ?? error;
     return new FlickError(
       'inDoubt',
       `The connection to ${this.#peer} was lost at the moment of the hand-over; the process stands still here until ${this.#peer} can be asked whether it runs there.`,
@@ -417,6 +422,21 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     if (error instanceof PeerAborted) return;
     const data = this.#asFlickError(error).toData();
     await frames.sendJson({ type: 'abort', ...data }).catch(() => undefined);
+  }
+
+  /** Whatever failed first when the process ended during the move, that it ended is the reason. */
+  async #endedMeanwhile(error: unknown): Promise<FlickError | undefined> {
+    const { reason } = this.#asFlickError(error);
+    if (error instanceof PeerAborted || !['linkLost', 'dumpFailed'].includes(reason))
+      return undefined;
+    for (const deadline = performance.now() + endPatience; this.#managed.isLive;) {
+      if (performance.now() > deadline) return undefined;
+      await delay(endInterval);
+    }
+    const { name } = this.#managed.record;
+    return new FlickError('processGone', `“${name}” ended while it was being moved.`, {
+      cause: error,
+    });
   }
 
   #asFlickError(error: unknown): FlickError {
