@@ -6,6 +6,7 @@ import { receiveNeeded, sendEntries } from '../handoff/entryList.ts';
 import {
   accept,
   expect,
+  handoffWire,
   held,
   placed,
   roundsEnd,
@@ -45,7 +46,8 @@ export class Player {
   async send(frames: FrameStream): Promise<readonly string[]> {
     const { manifest, handoff, process, blocks } = this.#options;
     const { facts, senderUid, userNamespace, scrollback, images } = manifest;
-    await frames.sendJson({ type: 'offer', handoff, process, facts, senderUid, userNamespace });
+    const who = { handoff, process, facts, senderUid, userNamespace };
+    await frames.sendJson({ type: 'offer', wire: handoffWire, ...who });
     const { memory } = await expect(frames, accept);
     await this.#sendFiles(frames, []);
     await expect(frames, placed);

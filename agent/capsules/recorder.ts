@@ -7,7 +7,14 @@ import { writeFully } from '../files/layerWriter.ts';
 import { receiveFiles, type FileSink, type IncomingFile } from '../files/transfer.ts';
 import { receiveEntries, sendNeeded } from '../handoff/entryList.ts';
 import { receiveImages } from '../handoff/imageTransfer.ts';
-import { expect, images, offer, type Images, type Offer } from '../handoff/messages.ts';
+import {
+  expect,
+  handoffWire,
+  images,
+  offer,
+  type Images,
+  type Offer,
+} from '../handoff/messages.ts';
 import { receiveScrollback } from '../handoff/scrollback.ts';
 import { makePrivateFolder } from '../processes/cells.ts';
 import { writeFailure } from '../state/durable.ts';
@@ -72,7 +79,7 @@ export class Recorder {
   async receive(frames: FrameStream): Promise<void> {
     const { signal } = this.#options;
     const offered = await expect(frames, offer);
-    await frames.sendJson({ type: 'accept', findings: [] });
+    await frames.sendJson({ type: 'accept', wire: handoffWire, findings: [] });
     this.#begin('copy', 0);
     await this.#receiveFiles(frames, offered, false);
     this.frozenAt = performance.now();

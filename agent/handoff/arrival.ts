@@ -37,9 +37,11 @@ import { receiveScrollback } from './scrollback.ts';
 import {
   done,
   expect,
+  handoffWire,
   images,
   offer,
   PeerAborted,
+  refuseOtherWire,
   run,
   type Run,
   type Images,
@@ -154,7 +156,8 @@ export class Arrival implements HandoffOperation<void> {
       await this.#judge(offered);
       const { home } = this.#context;
       this.#memory = await ArrivalMemory.open(home, this.processId, frames, this.#onBytes);
-      await frames.sendJson({ type: 'accept', findings: [], memory: this.#memory.offer });
+      const { offer: memory } = this.#memory;
+      await frames.sendJson({ type: 'accept', wire: handoffWire, findings: [], memory });
       const building = await this.#build(offered);
       this.#side.copy = this.#copyOf(building);
       this.#begin('copy');
@@ -242,6 +245,7 @@ export class Arrival implements HandoffOperation<void> {
 
   async #judge(offered: Offer): Promise<void> {
     const { engine, processes, device } = this.#context;
+    refuseOtherWire(offered.wire);
     if (offered.handoff !== this.id || offered.process.id !== this.processId) {
       throw new FlickError('transferFailed', 'The other device offered another process.');
     }

@@ -25,7 +25,16 @@ import { DepartureMemory } from './departureMemory.ts';
 import { receiveNeeded, sendEntries } from './entryList.ts';
 import { Inbox } from './inbox.ts';
 import { listImages, sendImages } from './imageTransfer.ts';
-import { accept, expect, held, PeerAborted, placed, running } from './messages.ts';
+import {
+  accept,
+  expect,
+  handoffWire,
+  held,
+  PeerAborted,
+  placed,
+  refuseOtherWire,
+  running,
+} from './messages.ts';
 import type { SourceEvent } from './machine.ts';
 import type { SourceSide } from './sourceSide.ts';
 import { StepClock } from './stepClock.ts';
@@ -218,6 +227,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     const { record, cell } = this.#managed;
     await frames.sendJson({
       type: 'offer',
+      wire: handoffWire,
       handoff: this.id,
       process: {
         id: record.id,
@@ -239,6 +249,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
       userNamespace: cell?.userNamespace !== undefined,
     });
     const answer = await this.#guarded(expect(frames, accept));
+    refuseOtherWire(answer.wire);
     refuseIfBlocked(answer.findings);
     if (answer.memory !== undefined) {
       this.#memory = await DepartureMemory.open({
@@ -246,6 +257,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
         process: this.#managed.id,
         handoff: this.id,
         offer: answer.memory,
+        memoryBytes: facts.memoryBytes,
         frames,
         signal: this.#abort.signal,
         onProgress: this.#onBytes,

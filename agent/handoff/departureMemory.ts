@@ -14,6 +14,8 @@ import { expect, got, roundsEnd, want, type MemoryOffer } from './messages.ts';
 const maxRounds = 8;
 /** A round that the link moves in this time was the last: what changed meanwhile goes as fast once the process stands still. In ms. */
 const shortRound = 100;
+/** A page file of this size is kept whatever the process has, in bytes. */
+const smallImage = 64 << 20;
 /** Another round must be expected to have less than this share of the one before to send. */
 const worthwhile = 0.7;
 
@@ -44,11 +46,14 @@ export class DepartureMemory {
   }
 
   static async open(options: DepartureMemoryOptions): Promise<DepartureMemory> {
-    const { home, process, offer } = options;
+    const { home, process, offer, memoryBytes } = options;
     const folder = memoryFolder(home, process);
     const image = await MemoryImage.open(folder);
-    const keep =
+    // A page file that holds far more than the process has begins anew.
+    const isWorthIt = (await image.diskBytes()) <= 4 * memoryBytes + smallImage;
+    const agreed =
       image.label !== null && image.label === offer.label && offer.applied >= image.applied;
+    const keep = isWorthIt && agreed;
     return new DepartureMemory(options, image, keep);
   }
 
@@ -154,6 +159,7 @@ export interface DepartureMemoryOptions {
   readonly process: string;
   readonly handoff: string;
   readonly offer: MemoryOffer;
+  readonly memoryBytes: number;
   readonly frames: FrameStream;
   readonly signal: AbortSignal;
   readonly onProgress: (bytes: number) => void;

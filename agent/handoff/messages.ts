@@ -42,8 +42,22 @@ export const travellingProcess = v.pick(processRecord, [
 ]);
 export type TravellingProcess = v.InferOutput<typeof travellingProcess>;
 
+/** What the two agents speak on a handoff stream; counted up when it changes. */
+export const handoffWire = 2;
+const wire = v.optional(v.pipe(v.number(), v.integer(), v.minValue(1)), 1);
+
+/** @throws {FlickError} `notSupported` when the other agent is of a build that speaks otherwise */
+export function refuseOtherWire(theirs: number): void {
+  if (theirs === handoffWire) return;
+  throw new FlickError('notSupported', 'The agents of the two devices are of different builds.', {
+    remedy:
+      'Connect to both with the newest flick that you have; it brings their agents up to date.',
+  });
+}
+
 export const offer = v.object({
   type: v.literal('offer'),
+  wire,
   handoff: handoffId,
   process: travellingProcess,
   facts: processFacts,
@@ -63,6 +77,7 @@ export type MemoryOffer = v.InferOutput<typeof memoryOffer>;
 
 export const accept = v.object({
   type: v.literal('accept'),
+  wire,
   findings: v.array(finding),
   /** Without it the memory travels inside the images. */
   memory: v.optional(memoryOffer),

@@ -78,6 +78,11 @@ export class MemoryImage {
     return pagesPath(this.folder);
   }
 
+  /** What it takes up on the disk, in bytes: the page file has holes. */
+  async diskBytes(): Promise<number> {
+    return (await this.#file.stat()).blocks * 512;
+  }
+
   /** Chunks that have a place in the page file. */
   get size(): number {
     return this.#order.length;
