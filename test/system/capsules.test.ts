@@ -4,6 +4,7 @@ import { sample } from '../support/seed.ts';
 import { beats, broken, eventually, LabFixture } from './labFixture.ts';
 import { assertSaid } from './steady.ts';
 import { UnderWay } from './underWay.ts';
+import { SampledTests } from '../support/sampledTests.ts';
 
 const diary = '/opt/diary.py';
 const counter = '/opt/counter.cjs';
@@ -19,6 +20,7 @@ interface Saved {
 }
 
 describe('capsules', function () {
+  const tests = new SampledTests('capsules');
   this.timeout(180_000);
   let fixture: LabFixture;
 
@@ -77,41 +79,44 @@ describe('capsules', function () {
     return (await fixture.on('alpha', ['find', folder, '-type', 'f'])).trim();
   }
 
-  it('of a Node.js server: it goes on, and its state is back after it was killed', async () => {
-    const id = await fixture.start('alpha', 'server', ['node', counter, '8131']);
-    await beatsPast(id, 3);
-    assert.equal(await ask(8131), 1);
-    assert.equal(await ask(8131), 2);
-    const saved = await save(id, '--name', 'second answer');
-    assert.equal(saved.name, 'second answer');
-    assert.equal(saved.device, 'alpha');
-    assert.ok(saved.pauseMs > 0 && saved.sizeBytes > 1e6);
-    const beat = await goesOn(id);
-    assert.equal(await ask(8131), 3);
-    assertSaid(
-      await fixture.flick.run(['capsule', 'restore', 'second answer']),
-      3,
-      /listens on TCP port 8131, which is taken on this device by node/,
-    );
-    assert.deepEqual(
-      (await fixture.list()).map((each) => each.id),
-      [id],
-    );
-    await fixture.end(id);
-    const again = await restore('second answer', '--device', 'alpha');
-    assert.notEqual(again.id, id);
-    assert.equal(again.name, 'server');
-    assert.equal(await ask(8131), 3);
-    await beatsPast(again.id, beat);
-    const shown = await fixture.flick.run(['capsule', 'show', 'second answer']);
-    assertSaid(shown, 0);
-    assert.match(shown.stdout, /Ports +tcp 0\.0\.0\.0:8131/);
-    await fixture.end(again.id);
-    await clear();
-  });
+  tests.add(
+    'of a Node.js server: it goes on, and its state is back after it was killed',
+    async () => {
+      const id = await fixture.start('alpha', 'server', ['node', counter, '8131']);
+      await beatsPast(id, 3);
+      assert.equal(await ask(8131), 1);
+      assert.equal(await ask(8131), 2);
+      const saved = await save(id, '--name', 'second answer');
+      assert.equal(saved.name, 'second answer');
+      assert.equal(saved.device, 'alpha');
+      assert.ok(saved.pauseMs > 0 && saved.sizeBytes > 1e6);
+      const beat = await goesOn(id);
+      assert.equal(await ask(8131), 3);
+      assertSaid(
+        await fixture.flick.run(['capsule', 'restore', 'second answer']),
+        3,
+        /listens on TCP port 8131, which is taken on this device by node/,
+      );
+      assert.deepEqual(
+        (await fixture.list()).map((each) => each.id),
+        [id],
+      );
+      await fixture.end(id);
+      const again = await restore('second answer', '--device', 'alpha');
+      assert.notEqual(again.id, id);
+      assert.equal(again.name, 'server');
+      assert.equal(await ask(8131), 3);
+      await beatsPast(again.id, beat);
+      const shown = await fixture.flick.run(['capsule', 'show', 'second answer']);
+      assertSaid(shown, 0);
+      assert.match(shown.stdout, /Ports +tcp 0\.0\.0\.0:8131/);
+      await fixture.end(again.id);
+      await clear();
+    },
+  );
 
   for (const user of ['root', 'dev'] as const) {
-    it(`of ${user} gives as many independent processes as one likes`, async () => {
+    tests.add(`of ${user} gives as many independent processes as one likes`, async () => {
       const device = user === 'root' ? 'alpha' : 'alpha-dev';
       const path = `/var/tmp/diary-${user}`;
       const id = await fixture.start(device, 'diary', ['python3', diary, path]);
@@ -134,28 +139,31 @@ describe('capsules', function () {
     });
   }
 
-  it('of a process that came from a capsule knows its parent, and moves like anything else', async () => {
-    const id = await fixture.start('alpha', 'diary', ['python3', diary, '/var/tmp/diary-line']);
-    assert.equal(await write(id), 'entries 1 file 1;');
-    const parent = await save(id);
-    await fixture.end(id);
-    const one = await restore(parent.id);
-    assert.equal(await write(one.id), 'entries 2 file 1;2;');
-    const child = await save(one.id);
-    assert.equal(child.parent, parent.id);
-    assert.equal(child.name, 'diary 2');
-    await fixture.end(one.id);
-    // The child alone has all that it needs.
-    await fixture.flick.json(['capsule', 'rm', parent.id]);
-    const two = await restore(child.id);
-    assert.equal(await write(two.id), 'entries 3 file 1;2;3;');
-    await fixture.move(two.id, 'beta');
-    assert.equal(await write(two.id), 'entries 4 file 1;2;3;4;');
-    await fixture.end(two.id);
-    await clear();
-  });
+  tests.add(
+    'of a process that came from a capsule knows its parent, and moves like anything else',
+    async () => {
+      const id = await fixture.start('alpha', 'diary', ['python3', diary, '/var/tmp/diary-line']);
+      assert.equal(await write(id), 'entries 1 file 1;');
+      const parent = await save(id);
+      await fixture.end(id);
+      const one = await restore(parent.id);
+      assert.equal(await write(one.id), 'entries 2 file 1;2;');
+      const child = await save(one.id);
+      assert.equal(child.parent, parent.id);
+      assert.equal(child.name, 'diary 2');
+      await fixture.end(one.id);
+      // The child alone has all that it needs.
+      await fixture.flick.json(['capsule', 'rm', parent.id]);
+      const two = await restore(child.id);
+      assert.equal(await write(two.id), 'entries 3 file 1;2;3;');
+      await fixture.move(two.id, 'beta');
+      assert.equal(await write(two.id), 'entries 4 file 1;2;3;4;');
+      await fixture.end(two.id);
+      await clear();
+    },
+  );
 
-  it('that is damaged: says so, and leaves nothing behind', async () => {
+  tests.add('that is damaged: says so, and leaves nothing behind', async () => {
     const id = await fixture.start('alpha', 'victim', ['python3', diary, '/var/tmp/victim']);
     await beatsPast(id, 2);
     const saved = await save(id);
@@ -186,62 +194,68 @@ describe('capsules', function () {
     await fixture.end(id);
   });
 
-  it('for which the disk has no room: the process goes on, nothing of it stays', async () => {
-    const id = await fixture.start('alpha', 'large', ['python3', '/opt/beat.py', 'memory', '32']);
-    await beatsPast(id, 2);
-    await fixture.on('alpha', ['mount', '-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', store]);
-    try {
-      await fixture.on('alpha', [
-        'mkdir',
-        '-p',
-        `${store}/incoming`,
-        `${store}/manifests`,
-        `${store}/blocks`,
-      ]);
-      assertSaid(
-        await fixture.flick.run(['capsule', 'save', id]),
-        1,
-        /disk is full/,
-        /Free some space/,
-      );
-      await goesOn(id);
+  tests.add(
+    'for which the disk has no room: the process goes on, nothing of it stays',
+    async () => {
+      const id = await fixture.start('alpha', 'large', ['python3', '/opt/beat.py', 'memory', '32']);
+      await beatsPast(id, 2);
+      await fixture.on('alpha', ['mount', '-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', store]);
+      try {
+        await fixture.on('alpha', [
+          'mkdir',
+          '-p',
+          `${store}/incoming`,
+          `${store}/manifests`,
+          `${store}/blocks`,
+        ]);
+        assertSaid(
+          await fixture.flick.run(['capsule', 'save', id]),
+          1,
+          /disk is full/,
+          /Free some space/,
+        );
+        await goesOn(id);
+        assert.deepEqual(await capsules(), []);
+        assert.equal(await filesBelow(store), '');
+      } finally {
+        await fixture.on('alpha', ['umount', '-l', store]);
+      }
       assert.deepEqual(await capsules(), []);
-      assert.equal(await filesBelow(store), '');
-    } finally {
-      await fixture.on('alpha', ['umount', '-l', store]);
-    }
-    assert.deepEqual(await capsules(), []);
-    assertSaid(await fixture.flick.run(['capsule', 'save', id]), 0, /paused for/);
-    await fixture.end(id);
-    await clear();
-  });
+      assertSaid(await fixture.flick.run(['capsule', 'save', id]), 0, /paused for/);
+      await fixture.end(id);
+      await clear();
+    },
+  );
 
-  it('whose saving is cancelled, or loses its agent: the process goes on, nothing of it stays', async () => {
-    const id = await fixture.start('alpha', 'large', ['python3', '/opt/beat.py', 'memory', '64']);
-    await beatsPast(id, 2);
-    const cancelled = new UnderWay(fixture.lab.flickHome, ['capsule', 'save', id]);
-    await cancelled.says('storing it');
-    cancelled.signal('SIGINT');
-    assertSaid(await cancelled.ended, 1, /Saving was cancelled/);
-    await goesOn(id);
-    assert.equal(await filesBelow(store), '');
-    const moments = ['copying files', 'taking its memory', 'storing it'];
-    for (const moment of sample('agent killed while saving', moments, 1)) {
-      const killed = new UnderWay(fixture.lab.flickHome, ['capsule', 'save', id]);
-      await killed.says(moment);
-      const agent = await fixture.on('alpha', ['pgrep', '-u', 'root', '-f', 'agent.cjs daemon$']);
-      await fixture.on('alpha', ['kill', '-9', agent.trim()]);
-      assertSaid(await killed.ended, 1);
+  tests.add(
+    'whose saving is cancelled, or loses its agent: the process goes on, nothing of it stays',
+    async () => {
+      const id = await fixture.start('alpha', 'large', ['python3', '/opt/beat.py', 'memory', '64']);
+      await beatsPast(id, 2);
+      const cancelled = new UnderWay(fixture.lab.flickHome, ['capsule', 'save', id]);
+      await cancelled.says('storing it');
+      cancelled.signal('SIGINT');
+      assertSaid(await cancelled.ended, 1, /Saving was cancelled/);
       await goesOn(id);
-      assert.deepEqual(await capsules(), []);
       assert.equal(await filesBelow(store), '');
-    }
-    assert.equal((await save(id)).parent, null);
-    await fixture.end(id);
-    await clear();
-  });
+      const moments = ['copying files', 'taking its memory', 'storing it'];
+      for (const moment of sample('agent killed while saving', moments, 1)) {
+        const killed = new UnderWay(fixture.lab.flickHome, ['capsule', 'save', id]);
+        await killed.says(moment);
+        const agent = await fixture.on('alpha', ['pgrep', '-u', 'root', '-f', 'agent.cjs daemon$']);
+        await fixture.on('alpha', ['kill', '-9', agent.trim()]);
+        assertSaid(await killed.ended, 1);
+        await goesOn(id);
+        assert.deepEqual(await capsules(), []);
+        assert.equal(await filesBelow(store), '');
+      }
+      assert.equal((await save(id)).parent, null);
+      await fixture.end(id);
+      await clear();
+    },
+  );
 
-  it('of a process that ends meanwhile: says so, or has it as it was', async () => {
+  tests.add('of a process that ends meanwhile: says so, or has it as it was', async () => {
     const id = await fixture.start('alpha', 'brief', ['python3', '/opt/beat.py', 'memory', '8']);
     const saving = new UnderWay(fixture.lab.flickHome, ['capsule', 'save', id]);
     await saving.says('copying files');
@@ -256,7 +270,7 @@ describe('capsules', function () {
     await fixture.flick.run(['forget', id]);
   });
 
-  it('that cannot be: the reason is said, and what to do', async () => {
+  tests.add('that cannot be: the reason is said, and what to do', async () => {
     const id = await fixture.start('alpha', 'twice', ['python3', '/opt/beat.py']);
     await save(id, '--name', 'taken');
     assertSaid(
@@ -274,4 +288,6 @@ describe('capsules', function () {
     await clear();
     assert.equal(await filesBelow(store), '');
   });
+
+  tests.register(4);
 });

@@ -4,11 +4,13 @@ import type { Moved } from '../support/flick.ts';
 import { beats, broken, eventually, LabFixture } from './labFixture.ts';
 import { assertRunsOn, assertSaid } from './steady.ts';
 import { UnderWay } from './underWay.ts';
+import { SampledTests } from '../support/sampledTests.ts';
 
 const beat = '/opt/beat.py';
 const memory = '24';
 
 describe('links between devices', function () {
+  const tests = new SampledTests('links');
   this.timeout(90_000);
   let fixture: LabFixture;
   let started: string | undefined;
@@ -68,7 +70,7 @@ describe('links between devices', function () {
     return JSON.parse(ran.stdout) as Moved;
   }
 
-  it('lead from one to the other where they can', async () => {
+  tests.add('lead from one to the other where they can', async () => {
     const id = await start('direct');
     const { way, relayedBytes, bytesSent } = await fixture.move(id, 'beta');
     assert.deepEqual([way, relayedBytes], ['direct', 0]);
@@ -76,7 +78,7 @@ describe('links between devices', function () {
     await assertWhole(id, 'beta');
   });
 
-  it('lead through this machine where they cannot reach each other', async () => {
+  tests.add('lead through this machine where they cannot reach each other', async () => {
     await cut();
     const id = await start('relayed');
     const { way, relayedBytes, bytesSent } = await fixture.move(id, 'beta');
@@ -85,7 +87,7 @@ describe('links between devices', function () {
     await assertWhole(id, 'beta');
   });
 
-  it('continue after a cut between the devices', async () => {
+  tests.add('continue after a cut between the devices', async () => {
     const id = await start('cut');
     const move = await slowMove(id);
     await move.reaches('send');
@@ -100,18 +102,21 @@ describe('links between devices', function () {
   });
 
   for (const lost of ['alpha', 'beta']) {
-    it(`continue after the connection of this machine to the ${lost === 'alpha' ? 'source' : 'target'} broke`, async () => {
-      await cut();
-      const id = await start(`rejoined-${lost}`);
-      const move = await slowMove(id);
-      await move.reaches('send');
-      await loseSessions(lost);
-      assert.equal((await outcomeOf(move)).way, 'relayed');
-      await assertWhole(id, 'beta');
-    });
+    tests.add(
+      `continue after the connection of this machine to the ${lost === 'alpha' ? 'source' : 'target'} broke`,
+      async () => {
+        await cut();
+        const id = await start(`rejoined-${lost}`);
+        const move = await slowMove(id);
+        await move.reaches('send');
+        await loseSessions(lost);
+        assert.equal((await outcomeOf(move)).way, 'relayed');
+        await assertWhole(id, 'beta');
+      },
+    );
   }
 
-  it('need nobody else: a move goes on when its client is killed', async () => {
+  tests.add('need nobody else: a move goes on when its client is killed', async () => {
     const id = await start('alone');
     const move = await slowMove(id);
     await move.reaches('copy');
@@ -130,7 +135,7 @@ describe('links between devices', function () {
     await assertWhole(id, 'beta');
   });
 
-  it('can be missing when a move is cancelled', async () => {
+  tests.add('can be missing when a move is cancelled', async () => {
     const id = await start('cancelled');
     const move = await slowMove(id);
     await move.reaches('send');
@@ -140,7 +145,7 @@ describe('links between devices', function () {
     await assertWhole(id, 'alpha');
   });
 
-  it('that never come back leave the process where it was, with a sentence', async () => {
+  tests.add('that never come back leave the process where it was, with a sentence', async () => {
     await fixture.on('alpha', ['sh', '-c', impatient]);
     const id = await start('lost');
     const move = await slowMove(id);
@@ -153,6 +158,8 @@ describe('links between devices', function () {
     assert.equal((await fixture.move(id, 'beta')).way, 'direct');
     await assertWhole(id, 'beta');
   });
+
+  tests.register(4);
 });
 
 /** Starts the device's agent again with little patience. */
