@@ -254,7 +254,8 @@ describe('attaching to a process that nobody prepared', function () {
 
   it('gives up on a process that is blocked in a child, and closes what opens later', async () => {
     const info = await program(
-      `console.log('ready'); require('node:child_process').execSync('sleep 5'); console.log('again'); setInterval(() => {}, 1000);`,
+      // Its child says so: before that the program is not blocked yet.
+      `require('node:child_process').execSync('echo ready; sleep 5', { stdio: 'inherit' }); console.log('again'); setInterval(() => {}, 1000);`,
     );
     const error = await refusal(info.id);
     assert.match(error.message, /did not open its debugger/);
