@@ -11,7 +11,7 @@ import { readStatus } from '../procfs/status.ts';
 import type { ManagedProcess } from '../processes/managedProcess.ts';
 import type { Processes } from '../processes/processes.ts';
 import { findDebuggees } from './debuggees.ts';
-import { injectRuntime } from './injection.ts';
+import { injectRuntime, requireAlive } from './injection.ts';
 import { debugFolder, wakeAny } from './place.ts';
 
 /** How long a runtime that was just loaded may take to listen, in ms, and how often is looked. */
@@ -201,9 +201,7 @@ export class DebugRuntimes {
     while (performance.now() < deadline) {
       const socket = await connectTo(path);
       if (socket !== undefined) return socket;
-      if ((await readStatus(pid)) === undefined) {
-        throw new FlickError('processGone', 'The process ended meanwhile.');
-      }
+      await requireAlive(pid);
       await delay(listenInterval);
     }
     return undefined;

@@ -123,7 +123,7 @@ async function settledUsr1Handler(pid: number): Promise<Usr1Handler> {
 }
 
 /** @throws {FlickError} `processGone` */
-async function requireAlive(pid: number): Promise<void> {
+export async function requireAlive(pid: number): Promise<void> {
   const state = (await readStatus(pid))?.state;
   if (state !== undefined && !['Z', 'X'].includes(state)) return;
   throw new FlickError('processGone', 'The process ended meanwhile.');

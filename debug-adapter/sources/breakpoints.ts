@@ -191,25 +191,16 @@ export class Breakpoints {
   }
 
   /** Scripts that may have code of a file: those of its name, and those made from other files. */
-  #scriptsOf({ path, sourceReference = 0 }: DebugProtocol.Source): Script[] {
-    const name = path === undefined ? undefined : baseName(path);
+  #scriptsOf(source: DebugProtocol.Source): Script[] {
     return this.#sources.scripts
       .all()
-      .filter(
-        (script) =>
-          this.#threads.has(script.thread) &&
-          (sourceReference > 0 || script.name === name || mayBeMadeFromOthers(script)),
-      );
+      .filter((script) => this.#threads.has(script.thread) && mayHaveCodeOf(source, script));
   }
 
   async #bindScript(script: Script): Promise<void> {
     if (!this.#threads.has(script.thread)) return;
     for (const entry of [...this.#entries.values()].flat()) {
-      const { path, sourceReference = 0 } = entry.source;
-      const isNamed = path !== undefined && baseName(path) === script.name;
-      if (sourceReference > 0 || isNamed || mayBeMadeFromOthers(script)) {
-        await this.#bind(entry, script);
-      }
+      if (mayHaveCodeOf(entry.source, script)) await this.#bind(entry, script);
     }
   }
 
@@ -356,6 +347,15 @@ export class Breakpoints {
     const wanted = { names: [...new Set(names)], sourceMapped };
     await thread.send('Flick.holdScripts', wanted).catch(() => undefined);
   }
+}
+
+/** Whether it is worth a closer look: a script of the file's name, or one that was made from other files. */
+function mayHaveCodeOf(
+  { path, sourceReference = 0 }: DebugProtocol.Source,
+  script: Script,
+): boolean {
+  const isNamed = path !== undefined && baseName(path) === script.name;
+  return sourceReference > 0 || isNamed || mayBeMadeFromOthers(script);
 }
 
 /** A file that was generated from several, or one of another name. */

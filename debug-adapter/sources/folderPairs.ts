@@ -12,43 +12,30 @@ export class FolderPairs {
   /** Whether somebody has said which folder is which. */
   isGiven = false;
 
-  /** Learns from a file of the device that is the one here. @returns whether there was something to learn */
-  learn(remotePath: string, localPath: string): boolean {
+  /** Learns from a file of the device that is the one here. */
+  learn(remotePath: string, localPath: string): void {
     const shared = commonSuffix(remotePath, localPath);
-    if (shared === 0) return false;
-    return this.add(cutSegments(remotePath, shared), cutSegments(localPath, shared));
+    if (shared === 0) return;
+    this.#add(cutSegments(remotePath, shared), cutSegments(localPath, shared));
   }
 
-  add(remote: string, local: string): boolean {
-    if (this.#pairs.some((each) => each.remote === remote && each.local === local)) return false;
+  #add(remote: string, local: string): void {
+    if (this.#pairs.some((each) => each.remote === remote && each.local === local)) return;
     this.#pairs.push({ remote, local });
     // The deepest folder knows best.
     this.#pairs.sort((one, other) => other.local.length - one.local.length);
-    return true;
   }
 
   /** Takes a pair that somebody has given on purpose. */
   give(remote: string, local: string): void {
     this.isGiven = true;
-    this.add(remote, local);
+    this.#add(remote, local);
   }
 
   toLocal(remotePath: string): string[] {
-    return this.#translate(
-      remotePath,
-      ({ remote }) => remote,
-      (pair, rest) => join(pair.local || '/', ...rest),
-    );
-  }
-
-  #translate(
-    path: string,
-    from: (pair: Pair) => string,
-    to: (pair: Pair, rest: readonly string[]) => string,
-  ): string[] {
-    const found = this.#pairs.flatMap((pair) => {
-      const rest = within(path, from(pair));
-      return rest === undefined ? [] : [to(pair, rest)];
+    const found = this.#pairs.flatMap(({ remote, local }) => {
+      const rest = within(remotePath, remote);
+      return rest === undefined ? [] : [join(local || '/', ...rest)];
     });
     return [...new Set(found)];
   }

@@ -37,7 +37,7 @@ export class LocalFiles {
       if (known?.stamp === stamp) return known.file;
       if (size > maxFileBytes) return undefined;
       const text = (await readFile(path, 'utf8')).replace(/^\uFEFF/, '');
-      const file = { path, text, hashes: new Set([hash(text), hash(withPlainLineEnds(text))]) };
+      const file = { path, text, hashes: hashesOf(text) };
       this.#cache.set(path, { stamp, file });
       return file;
     } catch {
@@ -85,10 +85,11 @@ export class LocalFiles {
   }
 }
 
-function hash(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+/** SHA-256 (hex) of a text as it is, and with plain line ends. */
+export function hashesOf(text: string): ReadonlySet<string> {
+  return new Set([text, text.replaceAll('\r\n', '\n')].map(hash));
 }
 
-export function withPlainLineEnds(text: string): string {
-  return text.replaceAll('\r\n', '\n');
+function hash(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
 }

@@ -1,10 +1,9 @@
 import type { FolderPairs } from './folderPairs.ts';
 import type { LocalFile, LocalFiles } from './localFiles.ts';
-import { withPlainLineEnds } from './localFiles.ts';
+import { hashesOf } from './localFiles.ts';
 import { baseName, commonSuffix, pathOfUrl } from './paths.ts';
 import type { Script } from './scripts.ts';
 import type { MapSource } from './sourceMap.ts';
-import { createHash } from 'node:crypto';
 
 /** Finds the files here that the files of a device are, by what is in them. */
 export class Matcher {
@@ -40,7 +39,7 @@ export class Matcher {
       const [exact] = candidates.certain;
       return exact ?? closest(remote, candidates.likely);
     }
-    const wanted = new Set([hash(original.content), hash(withPlainLineEnds(original.content))]);
+    const wanted = hashesOf(original.content);
     const same = await this.#first(remote, [...candidates.certain, ...candidates.likely], (file) =>
       [...file.hashes].some((each) => wanted.has(each)),
     );
@@ -99,8 +98,4 @@ function closest(remote: string, paths: readonly string[]): string | undefined {
   if (best === undefined || next === undefined) return best;
   const length = commonSuffix(best, remote);
   return length > commonSuffix(next, remote) ? best : undefined;
-}
-
-function hash(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }

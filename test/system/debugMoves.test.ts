@@ -1,26 +1,24 @@
 import assert from 'node:assert/strict';
 import type { Fleet } from '../../client/fleet.ts';
-import { Debugger, debugFolders, fleetOf, footprint, lineOf } from './debugging.ts';
+import {
+  debugCases,
+  Debugger,
+  debugFolders,
+  fleetOf,
+  footprint,
+  lineOf,
+  node24,
+  startCase,
+  type DebugCase,
+} from './debugging.ts';
 import { beats, broken, eventually, LabFixture } from './labFixture.ts';
 import { deviceName, type Station } from './stations.ts';
-import type { Listed } from '../support/flick.ts';
 import { sample } from '../support/seed.ts';
 
-const node24 = '/opt/flick-lab/clone/.cache/node/24/bin/node';
 const program = 'steps.cjs';
 
-interface Case {
-  readonly title: string;
-  readonly user: 'root' | 'dev';
-  readonly node: string;
-  readonly adopted: boolean;
-}
-
-const cases: readonly Case[] = [
-  { title: 'root, Node.js 20', user: 'root', node: 'node', adopted: false },
-  { title: 'root, Node.js 24', user: 'root', node: node24, adopted: false },
-  { title: 'root, Node.js 20, adopted', user: 'root', node: 'node', adopted: true },
-  { title: 'an ordinary user, Node.js 20', user: 'dev', node: 'node', adopted: false },
+const cases: readonly DebugCase[] = [
+  ...debugCases,
   { title: 'an ordinary user, Node.js 24', user: 'dev', node: node24, adopted: false },
 ];
 
@@ -51,24 +49,14 @@ describe('a debug session goes along when its process moves', function () {
     return user === 'root' ? '/root/debugged' : '/home/dev/debugged';
   }
 
-  async function begin(name: string, { user, node, adopted }: Case): Promise<string> {
-    const file = `${folderOf(user)}/${name}`;
-    const device = deviceName('alpha', user);
-    if (!adopted) {
-      id = await fixture.start(device, name, [node, file]);
+  async function begin(name: string, each: DebugCase): Promise<string> {
+    const file = `${folderOf(each.user)}/${name}`;
+    id = await startCase(fixture, each, name, file);
+    if (!each.adopted) {
       await eventually(
         async () => ((await fixture.logs(id)) === '' ? undefined : true),
         'it says something',
       );
-    } else {
-      const script = 'cd / && setsid --fork "$@" < /dev/null > /dev/null 2>&1';
-      await fixture.on('alpha', ['sh', '-c', script, 'sh', node, file]);
-      const pid = await eventually(
-        async () => (await fixture.pidsOf('alpha', `^${node} ${file}$`))[0],
-        `${file} runs`,
-      );
-      const words = ['adopt', '--on', device, String(pid), '--name', name];
-      id = (await fixture.flick.json<Listed>(words)).id;
     }
     return file;
   }

@@ -7,27 +7,11 @@ import type { Fleet } from '../../client/fleet.ts';
 import { Conversation } from '../debug-adapter/session/conversation.ts';
 import { sample } from '../support/seed.ts';
 import { temporaryFolder } from '../support/temporary.ts';
-import type { Listed } from '../support/flick.ts';
-import { fleetOf, lineOf } from './debugging.ts';
+import { debugCases, fleetOf, lineOf, startCase, type DebugCase } from './debugging.ts';
 import { eventually, LabFixture } from './labFixture.ts';
 import { deviceName, type Station } from './stations.ts';
 
-const node24 = '/opt/flick-lab/clone/.cache/node/24/bin/node';
 const program = 'orders.ts';
-
-interface Case {
-  readonly title: string;
-  readonly user: 'root' | 'dev';
-  readonly node: string;
-  readonly adopted: boolean;
-}
-
-const cases: readonly Case[] = [
-  { title: 'root, Node.js 20', user: 'root', node: 'node', adopted: false },
-  { title: 'root, Node.js 24', user: 'root', node: node24, adopted: false },
-  { title: 'root, Node.js 20, adopted', user: 'root', node: 'node', adopted: true },
-  { title: 'an ordinary user, Node.js 20', user: 'dev', node: 'node', adopted: false },
-];
 
 interface Variable {
   readonly name: string;
@@ -74,23 +58,9 @@ describe('the scene: a TypeScript program, debugged while it moves', function ()
     return user === 'root' ? '/root/scene' : '/home/dev/scene';
   }
 
-  async function begin({ user, node, adopted }: Case): Promise<string> {
-    const file = `${folderOf(user)}/orders.js`;
-    const device = deviceName('alpha', user);
-    if (!adopted) return fixture.start(device, 'orders', [node, file]);
-    const script = 'cd / && setsid --fork "$@" < /dev/null > /dev/null 2>&1';
-    await fixture.on('alpha', ['sh', '-c', script, 'sh', node, file]);
-    const pid = await eventually(
-      async () => (await fixture.pidsOf('alpha', `^${node} ${file}$`))[0],
-      `${file} runs`,
-    );
-    const words = ['adopt', '--on', device, String(pid), '--name', 'orders'];
-    return (await fixture.flick.json<Listed>(words)).id;
-  }
-
   /** @param travels whether the process really moves where the scene says so @returns the transcript */
-  async function play(each: Case, travels: boolean): Promise<string> {
-    const id = await begin(each);
+  async function play(each: DebugCase, travels: boolean): Promise<string> {
+    const id = await startCase(fixture, each, 'orders', `${folderOf(each.user)}/orders.js`);
     const talk = new Conversation(new FleetDebugHost(fleet));
     talk.hide(workspace.path, '<workspace>');
     const move = async (to: Station): Promise<void> => {
@@ -247,7 +217,7 @@ describe('the scene: a TypeScript program, debugged while it moves', function ()
     }
   }
 
-  for (const each of sample('debug scene', cases, 2)) {
+  for (const each of sample('debug scene', debugCases, 2)) {
     it(`is as if it had never moved: ${each.title}`, async () => {
       assert.equal(await play(each, true), await play(each, false));
     });

@@ -8,7 +8,9 @@ import { RuntimeConnection } from '../../debug-adapter/runtimeConnection.ts';
 import type { CdpThread, Protocol } from '../../debug-adapter/cdp.ts';
 import type { BreakpointAction, RuntimeWelcome } from '../../protocol/index.ts';
 import { root } from '../support/provisioned.ts';
-import type { LabFixture } from './labFixture.ts';
+import type { Listed } from '../support/flick.ts';
+import { eventually, type LabFixture } from './labFixture.ts';
+import { deviceName } from './stations.ts';
 
 /** Longest wait for anything in a debug session, in ms: what comes later does not come. */
 const patience = 20_000;
@@ -23,6 +25,42 @@ export function fleetOf(fixture: LabFixture): Fleet {
       confirmHostKey: () => Promise.resolve(false),
     },
   });
+}
+
+export const node24 = '/opt/flick-lab/clone/.cache/node/24/bin/node';
+
+/** Whose process, of which Node.js, and whether it was there before Flick. */
+export interface DebugCase {
+  readonly title: string;
+  readonly user: 'root' | 'dev';
+  readonly node: string;
+  readonly adopted: boolean;
+}
+
+export const debugCases: readonly DebugCase[] = [
+  { title: 'root, Node.js 20', user: 'root', node: 'node', adopted: false },
+  { title: 'root, Node.js 24', user: 'root', node: node24, adopted: false },
+  { title: 'root, Node.js 20, adopted', user: 'root', node: 'node', adopted: true },
+  { title: 'an ordinary user, Node.js 20', user: 'dev', node: 'node', adopted: false },
+];
+
+/** Runs a program on alpha through Flick, or beside it and adopts it. @returns the id of the process */
+export async function startCase(
+  fixture: LabFixture,
+  { user, node, adopted }: DebugCase,
+  name: string,
+  file: string,
+): Promise<string> {
+  const device = deviceName('alpha', user);
+  if (!adopted) return fixture.start(device, name, [node, file]);
+  const script = 'cd / && setsid --fork "$@" < /dev/null > /dev/null 2>&1';
+  await fixture.on('alpha', ['sh', '-c', script, 'sh', node, file]);
+  const pid = await eventually(
+    async () => (await fixture.pidsOf('alpha', `^${node} ${file}$`))[0],
+    `${file} runs`,
+  );
+  const words = ['adopt', '--on', device, String(pid), '--name', name];
+  return (await fixture.flick.json<Listed>(words)).id;
 }
 
 export interface Stop {
