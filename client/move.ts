@@ -14,10 +14,10 @@ import {
   type Finding,
   type HandoffOutcome,
   type HandoffStep,
-  type MoveForecast,
 } from '../protocol/index.ts';
 import type { Device } from './device.ts';
 import { settleHandoffBetween } from './doubts.ts';
+import { forecastMove, type MoveForecast } from './forecast.ts';
 import type { MoveKeeping } from './moveNotes.ts';
 import { bringTogether, joinOnce, type Passage, type Way } from './passage.ts';
 
@@ -28,8 +28,7 @@ export interface MoveCheck {
   /** All files that belong to the process, and those of them that the target lacks. */
   readonly fileBytes: number;
   readonly missingBytes: number;
-  /** Absent until something has moved between the two. */
-  readonly forecast?: MoveForecast | undefined;
+  readonly forecast: MoveForecast;
 }
 
 export interface MoveProgress {
@@ -76,12 +75,19 @@ export async function checkMove(
     options.signal,
   );
   const arrival = await to.request(checkArrival, { id, facts: departure.facts }, options.signal);
+  const { memoryBytes, fileBytes, experience } = departure;
+  const { missingBytes } = arrival;
   return {
     findings: [...departure.findings, ...arrival.findings],
-    memoryBytes: departure.memoryBytes,
-    fileBytes: departure.fileBytes,
-    missingBytes: arrival.missingBytes,
-    forecast: departure.forecast,
+    memoryBytes,
+    fileBytes,
+    missingBytes,
+    forecast: await forecastMove(from, to, {
+      experience,
+      memoryBytes,
+      missingBytes,
+      signal: options.signal,
+    }),
   };
 }
 

@@ -9,6 +9,7 @@ import { attachDebugger, listDebuggees } from './debug.ts';
 import {
   applySetup,
   describeDevice,
+  measureLink,
   planSetup,
   readLog,
   removeAgent,
@@ -48,6 +49,7 @@ import {
 /** Every request an agent answers; its handler table is checked against this for completeness. */
 export const agentRequests = {
   describeDevice,
+  measureLink,
   planSetup,
   applySetup,
   uploadBundle,

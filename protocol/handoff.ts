@@ -20,9 +20,16 @@ import {
 export const processFacts = v.object({ engine: v.picklist(['criu']), document: v.unknown() });
 export type ProcessFacts = v.InferOutput<typeof processFacts>;
 
-/** What a move is expected to cost, from earlier ones. */
-export const moveForecast = v.object({ pauseMs: milliseconds, totalMs: milliseconds });
-export type MoveForecast = v.InferOutput<typeof moveForecast>;
+/** What earlier moves between two devices were like, and how much memory the next one is likely to send. */
+export const moveExperience = v.object({
+  /** Of the link, in bytes a ms. */
+  rate: v.pipe(v.number(), v.finite(), v.gtValue(0)),
+  pauseMs: milliseconds,
+  /** What a move took beside the sending. */
+  overheadMs: milliseconds,
+  memoryBytes: bytes,
+});
+export type MoveExperience = v.InferOutput<typeof moveExperience>;
 
 /** How a move dealt with memory: all of it after the freeze, most of it before, or some after the process ran there. */
 export const memoryWays = ['stop-and-copy', 'pre-copy', 'post-copy'] as const;
@@ -43,7 +50,7 @@ export const checkDeparture = request(
     memoryBytes: bytes,
     fileBytes: bytes,
     /** Absent until something has moved from this device to the target. */
-    forecast: v.optional(moveForecast),
+    experience: v.optional(moveExperience),
   }),
 );
 /** The target's half: compares files, CPU, ports, CRIU and space with the facts. */

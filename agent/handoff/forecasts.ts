@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import * as v from 'valibot';
-import { bytes, milliseconds, type MoveForecast } from '../../protocol/index.ts';
+import { bytes, milliseconds, type MoveExperience } from '../../protocol/index.ts';
 import { readValidated, writeDurably } from '../state/durable.ts';
 import type { AgentHome } from '../state/home.ts';
 
@@ -49,14 +49,11 @@ export class Forecasts {
   }
 
   /** @returns undefined when nothing has moved to that device yet */
-  expect(peer: string, process: string, memoryBytes: number): MoveForecast | undefined {
+  expect(peer: string, process: string, memoryBytes: number): MoveExperience | undefined {
     const known = this.#known.peers[peer];
     if (known === undefined || known.rate === 0) return undefined;
-    const sent = memoryBytes * Math.min(1, this.#known.shares[process] ?? 1);
-    return {
-      pauseMs: Math.round(known.pauseMs),
-      totalMs: Math.round(known.overheadMs + sent / known.rate),
-    };
+    const share = Math.min(1, this.#known.shares[process] ?? 1);
+    return { ...known, memoryBytes: Math.round(memoryBytes * share) };
   }
 
   async learn(peer: string, process: string, figures: MoveFigures): Promise<void> {

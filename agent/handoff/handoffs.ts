@@ -144,14 +144,14 @@ export class Handoffs {
     const roots = facts.packageRoots
       .filter((each) => files.carriedRoots.includes(each.path))
       .map((each) => each.bytes);
-    const forecast =
+    const experience =
       target === undefined ? undefined : forecasts.expect(target, id, facts.memoryBytes);
     return {
       facts: { engine: 'criu', document: facts },
       findings: [...findings],
       memoryBytes: facts.memoryBytes,
       fileBytes: [...sizes, ...roots].reduce((sum, each) => sum + each, 0),
-      ...(forecast === undefined ? {} : { forecast }),
+      ...(experience === undefined ? {} : { experience }),
     };
   }
 

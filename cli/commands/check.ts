@@ -12,11 +12,9 @@ export function describeAmount({ memoryBytes, missingBytes }: MoveCheck): string
   return missingBytes === 0 ? memory : `${memory} and ${formatBytes(missingBytes)} of files`;
 }
 
-/** What earlier moves between the two say; empty before the first. */
-function describeForecast({ forecast }: MoveCheck): string {
-  if (forecast === undefined) return '';
-  const { pauseMs, totalMs } = forecast;
-  return ` Going by earlier moves it pauses for about ${formatDuration(pauseMs)}; the move takes about ${formatDuration(totalMs)} in all.`;
+function describeForecast({ forecast: { pauseMs, totalMs, basis } }: MoveCheck): string {
+  const source = basis === 'moves' ? 'earlier moves' : 'the speed of the link';
+  return ` Going by ${source} it pauses for about ${formatDuration(pauseMs)}; the move takes about ${formatDuration(totalMs)} in all.`;
 }
 
 export function registerCheck(program: Command, cli: Cli, setStatus: SetStatus): void {

@@ -45,15 +45,18 @@ function detailOf({ processName, from, check }: CheckedMove, named: boolean): st
       : l10n.t('{0} of memory goes along.', memory),
   );
   const { forecast } = check;
-  if (forecast !== undefined) {
-    lines.push(
-      l10n.t(
-        'Going by earlier moves it is paused for about {0}; the move takes about {1} in all.',
-        roughly(forecast.pauseMs),
-        roughly(forecast.totalMs),
-      ),
-    );
-  }
+  const expected = [roughly(forecast.pauseMs), roughly(forecast.totalMs)] as const;
+  lines.push(
+    forecast.basis === 'moves'
+      ? l10n.t(
+          'Going by earlier moves it is paused for about {0}; the move takes about {1} in all.',
+          ...expected,
+        )
+      : l10n.t(
+          'Going by the speed of the link it is paused for about {0}; the move takes about {1} in all.',
+          ...expected,
+        ),
+  );
   const shown = findingLines(check.findings);
   lines.push(...(shown.length === 0 ? [l10n.t('The check found nothing in the way.')] : shown));
   return lines.join('\n');

@@ -28,7 +28,7 @@ const move = (findings: readonly Finding[]) => ({
     memoryBytes: 48 << 20,
     fileBytes: 0,
     missingBytes: 0,
-    forecast: { pauseMs: 420, totalMs: 1_800 },
+    forecast: { pauseMs: 420, totalMs: 1_800, basis: 'moves' as const },
   },
 });
 

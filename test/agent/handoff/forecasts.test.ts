@@ -15,8 +15,13 @@ describe('what is expected of a move', () => {
     assert.equal(forecasts.expect('beta', 'p-1', 1_000), undefined);
     const figures = { memoryBytes: 10_000_000, sentBytes: 10_000_000, rate: 10_000 };
     await forecasts.learn('beta', 'p-1', { ...figures, pauseMs: 300, totalMs: 1_500 });
-    // Another process has all of its memory before it: 20 MB at 10 MB/s, and half a second for the rest.
-    assert.deepEqual(forecasts.expect('beta', 'p-2', 20_000_000), { pauseMs: 300, totalMs: 2_500 });
+    // Another process has all of its memory before it. A second of the first move was sending.
+    assert.deepEqual(forecasts.expect('beta', 'p-2', 20_000_000), {
+      rate: 10_000,
+      pauseMs: 300,
+      overheadMs: 500,
+      memoryBytes: 20_000_000,
+    });
     await forecasts.learn('beta', 'p-1', {
       ...figures,
       sentBytes: 100_000,
@@ -24,8 +29,10 @@ describe('what is expected of a move', () => {
       totalMs: 510,
     });
     assert.deepEqual((await Forecasts.open(home)).expect('beta', 'p-1', 10_000_000), {
+      rate: 10_000,
       pauseMs: 200,
-      totalMs: 510,
+      overheadMs: 500,
+      memoryBytes: 100_000,
     });
     assert.equal(forecasts.expect('gamma', 'p-1', 1_000), undefined);
   });
