@@ -21,6 +21,7 @@ import {
   cancelHandoff,
   checkArrival,
   checkDeparture,
+  fetchMissing,
   listDoubts,
   meetPeer,
   queryHandoff,
@@ -28,6 +29,7 @@ import {
   resolveDoubt,
   relayHandoff,
   sendProcess,
+  serveMemory,
   settleHandoff,
 } from './handoff.ts';
 import {
@@ -70,6 +72,8 @@ export const agentRequests = {
   checkArrival,
   sendProcess,
   receiveProcess,
+  serveMemory,
+  fetchMissing,
   meetPeer,
   relayHandoff,
   abandonLink,
