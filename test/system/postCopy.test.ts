@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Moved } from '../support/flick.ts';
 import { SampledTests } from '../support/sampledTests.ts';
 import { beats, broken, eventually, LabFixture } from './labFixture.ts';
+import { assertSaid } from './steady.ts';
 
 const holder = '/opt/holder.py';
-const mebibytes = 320;
 
 describe('a process that runs before its memory is there', function () {
   const tests = new SampledTests('post-copy');
@@ -21,13 +22,14 @@ describe('a process that runs before its memory is there', function () {
   });
   after(() => fixture?.down());
   afterEach(async () => {
+    await join();
     await fixture.lab.rate('beta', 'off');
     if (started !== undefined) await fixture.end(started);
     started = undefined;
   });
 
-  async function start(name: string, size = mebibytes): Promise<string> {
-    started = await fixture.start('alpha', name, ['python3', holder, String(size)]);
+  async function start(name: string, mebibytes: number): Promise<string> {
+    started = await fixture.start('alpha', name, ['python3', holder, String(mebibytes)]);
     const id = started;
     await eventually(
       async () => (beats(await fixture.logs(id)).length > 0 ? true : undefined),
@@ -37,48 +39,129 @@ describe('a process that runs before its memory is there', function () {
     return id;
   }
 
-  /** Moves it over a link of 80 Mbit/s without copying anything while it runs on the source. */
-  async function moveEarly(id: string): Promise<Moved> {
-    await fixture.lab.rate('beta', '80mbit');
-    return fixture.flick.json<Moved>(['move', id, 'beta', '--memory', 'post-copy']);
+  const postCopy = (id: string): readonly string[] => ['move', id, 'beta', '--memory', 'post-copy'];
+
+  /** Moves it over a slow link without copying anything while it runs on the source. */
+  async function moveEarly(id: string, rate = '40mbit'): Promise<Moved> {
+    await fixture.lab.rate('beta', rate);
+    const moved = await fixture.flick.json<Moved>(postCopy(id));
+    assert.equal(moved.memory?.way, 'post-copy');
+    assert.ok(moved.memory.missingBytes > 0, JSON.stringify(moved.memory));
+    assert.deepEqual(await copies(), [1, 1]);
+    return moved;
   }
 
-  async function assertWhole(id: string, times = 1): Promise<void> {
-    await fixture.flick.run(['kill', id, '--signal', 'USR1']);
-    const said = await eventually(
-      async () => /(?:whole|broken) .*\n/.exec(await fixture.logs(id))?.[0],
-      'it has looked at its memory',
-      60_000,
-    );
-    assert.match(said, new RegExp(`whole ${times}`));
-    assert.equal(broken(beats(await fixture.logs(id))), undefined);
+  /** How many there are on the two devices, one that stands still counted too. */
+  async function copies(): Promise<number[]> {
+    const mark = `^python3 ${holder}`;
+    const found = await Promise.all(['alpha', 'beta'].map((each) => fixture.pidsOf(each, mark)));
+    return found.map((each) => each.length);
   }
 
-  async function copies(device: string): Promise<number> {
-    return (await fixture.pidsOf(device, `^python3 ${holder}`)).length;
-  }
-
-  async function parted(id: string, timeoutMs = 60_000): Promise<void> {
+  /** Waits until the source has let go of it, and asserts that all of it is on the target. */
+  async function assertWhole(id: string): Promise<void> {
     await eventually(
       async () => {
         const places = (await fixture.list()).filter((each) => each.id === id);
-        return places.length === 1 && places[0]?.memory === undefined ? true : undefined;
+        const [only] = places;
+        const isThere = only?.device === 'beta' && only.memory === undefined;
+        return places.length === 1 && isThere ? true : undefined;
       },
       'all of its memory has arrived',
-      timeoutMs,
+      60_000,
     );
-    assert.deepEqual([await copies('alpha'), await copies('beta')], [0, 1]);
+    assert.deepEqual(await copies(), [0, 1]);
+    const asked = await fixture.flick.run(['kill', id, '--signal', 'USR1']);
+    assert.equal(asked.code, 0, asked.stderr);
+    const [said] = await eventually(
+      async () => /(?:whole|broken) \d+/.exec(await fixture.logs(id)) ?? undefined,
+      'it has looked at its memory',
+      60_000,
+    );
+    assert.equal(said, 'whole 1');
+    assert.equal(broken(beats(await fixture.logs(id))), undefined);
+  }
+
+  /** Kills the agent of root on a device; the next client starts it again. */
+  async function killAgent(device: string): Promise<void> {
+    const found = await fixture.on(device, ['pgrep', '-u', 'root', '-f', 'agent.cjs daemon$']);
+    await fixture.on(device, ['kill', '-9', found.trim()]);
+  }
+
+  const routeToBeta = (): string => `${fixture.lab.device('beta').address}/32`;
+
+  async function cut(): Promise<void> {
+    await fixture.on('alpha', ['ip', 'route', 'add', 'blackhole', routeToBeta()]);
+  }
+
+  async function join(): Promise<void> {
+    await fixture.lab.exec('alpha', ['ip', 'route', 'del', 'blackhole', routeToBeta()]);
+  }
+
+  async function stateOn(device: string, id: string): Promise<string | undefined> {
+    return (await fixture.list()).find((each) => each.id === id && each.device === device)?.state;
   }
 
   tests.add('goes on at once, and all of its memory comes', async () => {
-    const id = await start('early');
-    const moved = await moveEarly(id);
-    assert.equal(moved.memory?.way, 'post-copy');
-    assert.ok(moved.memory.missingBytes > 100 << 20, JSON.stringify(moved.memory));
-    assert.deepEqual([await copies('alpha'), await copies('beta')], [1, 1]);
-    await parted(id);
+    const id = await start('early', 320);
+    const moved = await moveEarly(id, '80mbit');
+    assert.ok((moved.memory?.missingBytes ?? 0) > 100 << 20, JSON.stringify(moved.memory));
+    // With all of its memory it would have stood still for half a minute.
+    assert.ok(moved.downtimeMs < 5_000, `it stood still for ${moved.downtimeMs} ms`);
+    assertSaid(await fixture.refuse(id, 'alpha'), 1, /memory of “early” is still arriving/);
+    assert.deepEqual(
+      [await stateOn('alpha', id), await stateOn('beta', id)],
+      ['moving', 'running'],
+    );
+    await assertWhole(id);
+    await fixture.lab.rate('beta', 'off');
+    assert.equal((await fixture.move(id, 'alpha')).process.device, 'alpha');
+  });
+
+  tests.add('waits for it while the link is cut, and goes on', async () => {
+    const id = await start('cut', 96);
+    await moveEarly(id);
+    await cut();
+    // Long enough for both ends to find the connection dead.
+    await delay(7_000);
+    assert.deepEqual(await copies(), [1, 1]);
+    await join();
     await assertWhole(id);
   });
 
-  tests.register(1);
+  tests.add('waits for it where the link goes through this machine', async () => {
+    await cut();
+    const id = await start('relayed', 24);
+    await fixture.lab.rate('beta', '40mbit');
+    const moved = await fixture.flick.json<Moved>(postCopy(id));
+    assert.deepEqual([moved.way, moved.memory?.way], ['relayed', 'stop-and-copy']);
+    await assertWhole(id);
+  });
+
+  for (const [device, what] of [
+    ['alpha', 'source'],
+    ['beta', 'target'],
+  ] as const) {
+    tests.add(`gets the rest after the agent of the ${what} was killed`, async () => {
+      const id = await start(`orphan-${what}`, 96);
+      await moveEarly(id);
+      await killAgent(device);
+      assert.deepEqual(await copies(), [1, 1]);
+      await assertWhole(id);
+    });
+  }
+
+  tests.add('needs none of it any more when it ends', async () => {
+    const id = await start('ended', 96);
+    await moveEarly(id);
+    await fixture.flick.run(['kill', id, '--signal', 'KILL']);
+    await eventually(
+      async () => ((await copies()).join() === '0,0' ? true : undefined),
+      'the original is let go',
+    );
+    assert.equal(await stateOn('beta', id), 'exited');
+    assert.equal(await stateOn('alpha', id), undefined);
+  });
+
+  tests.register(2);
 });
