@@ -172,7 +172,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
         memoryApart: this.#memory !== undefined,
       });
       this.#side.original = capture;
-      const entries = await this.#sendRest(frames, files, capture);
+      const entries = await this.#sendRest(frames, files, capture, facts.memoryBytes);
       const inbox = new Inbox(frames, (frame) => Promise.resolve(this.#handleMemory(frame)));
       const sending = this.#sendMemory(capture, inbox);
       this.#begin('restore');
@@ -365,9 +365,10 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     frames: FrameStream,
     files: DepartureFiles,
     capture: CriuCapture,
+    memoryBytes: number,
   ): Promise<readonly Entry[]> {
     this.#begin('send');
-    const facts = await this.#context.engine.inspect(this.#managed);
+    const facts = await this.#context.engine.inspectFiles(this.#managed);
     const entries = await files.collect(facts, this.#abort.signal);
     await sendEntries(frames, entries, this.#announced);
     const needed = await this.#guarded(receiveNeeded(frames, entries));
@@ -377,7 +378,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
       this.#doneBytes +
       totalBytes(needed) +
       imageBytes +
-      (capture.memory === undefined ? 0 : facts.memoryBytes);
+      (capture.memory === undefined ? 0 : memoryBytes);
     const { changed } = await sendFiles(frames, files.view, needed, this.#transfer());
     if (changed.length > 0) {
       throw new FlickError(

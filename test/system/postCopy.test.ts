@@ -151,6 +151,41 @@ describe('a process that runs before its memory is there', function () {
     });
   }
 
+  tests.add('gets the rest when the devices meet again after their link was given up', async () => {
+    for (const device of ['alpha', 'beta']) await fixture.makeImpatient(device);
+    const id = await start('parted', 64);
+    await moveEarly(id);
+    await cut();
+    await eventually(
+      async () => ((await stateOn('alpha', id)) === 'inDoubt' ? true : undefined),
+      'the source has given the link up',
+      30_000,
+    );
+    assert.deepEqual(await copies(), [1, 1]);
+    await join();
+    await assertWhole(id);
+    for (const device of ['alpha', 'beta']) await killAgent(device);
+  });
+
+  tests.add('waits for ever, and says so, when the original was lost', async () => {
+    const id = await start('stranded', 96);
+    await moveEarly(id);
+    const [original] = await fixture.pidsOf('alpha', `^python3 ${holder}`);
+    const keeper = await fixture.on('alpha', ['sh', '-c', `cut -d' ' -f4 /proc/${original}/stat`]);
+    await fixture.on('alpha', ['kill', '-9', keeper.trim()]);
+    await eventually(
+      async () => ((await stateOn('beta', id)) === 'inDoubt' ? true : undefined),
+      'people see that memory is missing for good',
+      30_000,
+    );
+    await fixture.flick.run(['resolve', id, '--gone']);
+    await eventually(
+      async () => ((await copies()).join() === '0,0' ? true : undefined),
+      'what cannot go on is ended',
+    );
+    assert.doesNotMatch(await fixture.logs(id), /whole|broken/);
+  });
+
   tests.add('needs none of it any more when it ends', async () => {
     const id = await start('ended', 96);
     await moveEarly(id);
