@@ -10,6 +10,7 @@ import {
 } from '../protocol/index.ts';
 import type { Device } from './device.ts';
 import type { MoveKeeping, MoveParties } from './moveNotes.ts';
+import { bringPagesAgain } from './pagesAgain.ts';
 
 type Doubt = ResultOf<typeof listDoubts>['doubts'][number];
 
@@ -90,8 +91,9 @@ async function verdictOf(device: Device, handoff: string): Promise<HandoffVerdic
 export async function settleDoubtsOf(
   device: Device,
   others: readonly Device[],
-  { logger, notes }: MoveKeeping,
+  keeping: MoveKeeping,
 ): Promise<readonly string[]> {
+  const { logger, notes } = keeping;
   const { doubts } = await device.request(listDoubts, {});
   const settled: string[] = [];
   for (const doubt of doubts) {
@@ -100,6 +102,8 @@ export async function settleDoubtsOf(
       const parties = await notes.read(handoff);
       const peer = await peerOf(doubt, others, parties);
       if (peer === undefined) continue;
+      const [source, target] = doubt.role === 'source' ? [device, peer] : [peer, device];
+      if (await goesOn(handoff, source, target, keeping)) continue;
       if (doubt.role === 'target') {
         await tidyTarget(handoff, peer, device, parties);
         continue;
@@ -113,6 +117,25 @@ export async function settleDoubtsOf(
     }
   }
   return settled;
+}
+
+/**
+ * Where a process runs that lacks memory which the other side has, the two are brought together again: nothing else is to
+ * be settled between them.
+ */
+async function goesOn(
+  handoff: string,
+  source: Device,
+  target: Device,
+  { logger, passages }: MoveKeeping,
+): Promise<boolean> {
+  const [here, there] = await Promise.all([verdictOf(source, handoff), verdictOf(target, handoff)]);
+  if (here !== 'serving' || there !== 'incomplete') return false;
+  const passage = await bringPagesAgain(handoff, source, target, logger);
+  // Agents that reach each other need nobody from now on.
+  if (passage?.way === 'direct') passage.dispose();
+  else if (passage !== undefined) passages.keep(handoff, passage);
+  return true;
 }
 
 /**

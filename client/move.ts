@@ -14,6 +14,7 @@ import {
   type Finding,
   type HandoffOutcome,
   type HandoffStep,
+  type MemoryWay,
 } from '../protocol/index.ts';
 import type { Device } from './device.ts';
 import { settleHandoffBetween } from './doubts.ts';
@@ -44,6 +45,8 @@ export interface MoveOptions {
   /** Go on in spite of findings that only warn; findings that block are never overridden. */
   readonly acceptWarnings?: boolean;
   readonly engine?: 'auto' | 'criu';
+  /** How the memory is to go, where the devices can do it so. */
+  readonly memory?: MemoryWay | 'auto';
 }
 
 export interface MoveOutcome extends HandoffOutcome {
@@ -111,6 +114,7 @@ export async function moveProcess(
   const parties = { handoff, id, source: from.name, target: to.name };
   await notes.write(handoff, { source: from.deviceId, target: to.deviceId });
   let inDoubt = false;
+  let isOpen = false;
   const progress = followProgress(handoff, [from, to], options.onProgress);
   let passage: Passage | undefined;
   try {
@@ -120,7 +124,12 @@ export async function moveProcess(
       const arriving = await to.request(receiveProcess, { ...parties, link: true });
       const leaving = await from.request(
         sendProcess,
-        { ...parties, acceptWarnings: options.acceptWarnings ?? false, link: true },
+        {
+          ...parties,
+          acceptWarnings: options.acceptWarnings ?? false,
+          link: true,
+          memory: options.memory ?? 'auto',
+        },
         signal,
       );
       passage =
@@ -161,6 +170,8 @@ export async function moveProcess(
       signal?.removeEventListener('abort', cancel);
     }
     const { way, relayedBytes } = passage;
+    // Who took part is asked for until all memory is there.
+    isOpen = (outcome.memory?.missingBytes ?? 0) > 0;
     return { ...outcome, name, from, to, engine: 'criu', way, relayedBytes };
   } catch (error) {
     // The source has the process; the target may not have heard of it and wait.
@@ -169,7 +180,7 @@ export async function moveProcess(
   } finally {
     progress.dispose();
     passage?.dispose();
-    if (!inDoubt) await notes.remove(handoff);
+    if (!inDoubt && !isOpen) await notes.remove(handoff);
   }
 }
 

@@ -22,6 +22,7 @@ import {
   cancelHandoff,
   checkArrival,
   checkDeparture,
+  fetchMissing,
   listDoubts,
   meetPeer,
   queryHandoff,
@@ -29,6 +30,7 @@ import {
   resolveDoubt,
   relayHandoff,
   sendProcess,
+  serveMemory,
   settleHandoff,
 } from './handoff.ts';
 import {
@@ -72,6 +74,8 @@ export const agentRequests = {
   checkArrival,
   sendProcess,
   receiveProcess,
+  serveMemory,
+  fetchMissing,
   meetPeer,
   relayHandoff,
   abandonLink,

@@ -60,7 +60,10 @@ export const checkArrival = request(
   v.object({ findings: v.array(finding), missingBytes: bytes }),
 );
 
-/** The steps of a handoff in their order; what people read for each is in `handoffStepLabels`. */
+/**
+ * The steps of a handoff in their order; what people read for each is in `handoffStepLabels`. Only after `post-copy` there
+ * is `serve`: the process runs, and needs memory from where it was.
+ */
 export const handoffSteps = [
   'check',
   'copy',
@@ -69,6 +72,7 @@ export const handoffSteps = [
   'restore',
   'commit',
   'resume',
+  'serve',
 ] as const;
 export type HandoffStep = (typeof handoffSteps)[number];
 export const handoffStepLabels: Readonly<Record<HandoffStep, string>> = {
@@ -79,6 +83,7 @@ export const handoffStepLabels: Readonly<Record<HandoffStep, string>> = {
   restore: 'restoring it, held',
   commit: 'passing it on',
   resume: 'letting it run',
+  serve: 'it runs there, the rest of its memory follows',
 };
 
 export const handoffOutcome = v.object({
@@ -90,9 +95,19 @@ export const handoffOutcome = v.object({
   downtimeMs: milliseconds,
   totalMs: milliseconds,
   bytesSent: bytes,
-  /** How the memory went, in how many rounds, and how much of it there was. Absent for a move whose link broke. */
+  /**
+   * How the memory went, in how many rounds, and how much of it there was. Absent for a move whose link broke. After
+   * `post-copy`, `missingBytes` were still to come when this was said: the process runs meanwhile, and whoever asks again
+   * (`handoff/await`) when all is there is told the figures of all of it.
+   */
   memory: v.optional(
-    v.object({ way: v.picklist(memoryWays), rounds: v.number(), bytes, sentBytes: bytes }),
+    v.object({
+      way: v.picklist(memoryWays),
+      rounds: v.number(),
+      bytes,
+      sentBytes: bytes,
+      missingBytes: v.optional(bytes, 0),
+    }),
   ),
   steps: v.array(v.object({ name: v.picklist(handoffSteps), ms: milliseconds })),
   /** What was lost or decided on the way (closed connections, files kept beside), for the person who moved it. */
@@ -129,6 +144,8 @@ export const sendProcess = request(
     /** Go on in spite of findings that only warn. Findings that block are never overridden. */
     acceptWarnings: v.optional(v.boolean()),
     link: v.optional(v.boolean()),
+    /** How its memory is to go, where the devices can do it so; `auto` goes by what the link and the process are like. */
+    memory: v.optional(v.picklist(['auto', ...memoryWays])),
   }),
   v.object({ ticket, link: v.optional(linkOffer) }),
 );
@@ -142,6 +159,21 @@ export const receiveProcess = request(
     link: v.optional(v.boolean()),
   }),
   v.object({ ticket, link: v.optional(linkOffer) }),
+);
+/**
+ * The two agents meet again: at the source stands the original whose memory a copy that runs already lacks, at the target
+ * runs that copy. The client brings them together as it does for a move. Fails with `invalidRequest` where nothing is
+ * served or missing (any more).
+ */
+export const serveMemory = request(
+  'handoff/serve',
+  v.object({ handoff: handoffId }),
+  v.object({ link: v.optional(linkOffer) }),
+);
+export const fetchMissing = request(
+  'handoff/fetch',
+  v.object({ handoff: handoffId }),
+  v.object({ link: v.optional(linkOffer) }),
 );
 /**
  * Tells one agent how to find and know the other. With `dial` it tries to reach it, and from then on sees to it that

@@ -82,6 +82,10 @@ export const processDoubt = v.object({
 });
 export type ProcessDoubt = v.InferOutput<typeof processDoubt>;
 
+/** Memory that a process which runs here still lacks: it comes from the device where the process was before. */
+export const arrivingMemory = v.object({ from: text, doneBytes: bytes, totalBytes: bytes });
+export type ArrivingMemory = v.InferOutput<typeof arrivingMemory>;
+
 export const processInfo = v.object({
   id: processId,
   name,
@@ -102,6 +106,8 @@ export const processInfo = v.object({
   exit: v.nullable(exitStatus),
   /** Set while it is in doubt. */
   doubt: v.optional(processDoubt),
+  /** Set until all of its memory is here; it cannot be moved on before. */
+  memory: v.optional(arrivingMemory),
   /** Why it was lost or is in doubt, and what the last failed move said. */
   remark: v.nullable(text),
   movement: v.nullable(movement),

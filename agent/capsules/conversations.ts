@@ -1,7 +1,7 @@
 import { FrameStream } from '../../common/frames.ts';
 import { messageOf } from '../../common/rpc.ts';
 import { FlickError } from '../../protocol/index.ts';
-import type { HandoffOperation } from '../handoff/context.ts';
+import { plainLink, type HandoffOperation } from '../handoff/context.ts';
 import { PeerAborted } from '../handoff/messages.ts';
 import { duplexPair } from './duplexPair.ts';
 
@@ -47,7 +47,7 @@ async function converse<T>(
   const frames = new FrameStream(ours);
   const cancel = (): void => void operation.cancel();
   signal.addEventListener('abort', cancel, { once: true });
-  operation.join(theirs);
+  operation.join(theirs, plainLink);
   if (signal.aborted) cancel();
   try {
     return await speak(frames);

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { Handler } from '../../common/rpc.ts';
 import type { AgentRequests, ResultOf } from '../../protocol/index.ts';
-import type { HandoffOperation } from '../handoff/context.ts';
+import { plainLink, type HandoffOperation, type LinkView } from '../handoff/context.ts';
 import type { Services } from './services.ts';
 
 type HandoffRequests = Pick<
@@ -10,6 +10,8 @@ type HandoffRequests = Pick<
   | 'checkArrival'
   | 'sendProcess'
   | 'receiveProcess'
+  | 'serveMemory'
+  | 'fetchMissing'
   | 'meetPeer'
   | 'relayHandoff'
   | 'abandonLink'
@@ -32,14 +34,26 @@ export function handoffHandlers(services: Services): {
     wantsLink: boolean | undefined,
   ): Promise<ResultOf<HandoffRequests['sendProcess']>> => {
     let joined = false;
-    const join = (stream: Duplex): void => {
+    const join = (stream: Duplex, link: LinkView): void => {
       if (joined) stream.destroy();
-      else operation.join(stream);
+      else operation.join(stream, link);
       joined = true;
     };
-    const ticket = tickets.issue(join, () => operation.expire());
+    const ticket = tickets.issue(
+      (stream) => join(stream, plainLink),
+      () => operation.expire(),
+    );
     const link = wantsLink === true ? await links.prepare(operation, join) : undefined;
     return { ticket, ...(link === undefined ? {} : { link }) };
+  };
+
+  /** Makes ready to go on with memory that was on its way. */
+  const meetingAgain = async (
+    operation: HandoffOperation<unknown>,
+  ): Promise<ResultOf<HandoffRequests['serveMemory']>> => {
+    const link = await links.prepare(operation, (stream, view) => operation.join(stream, view));
+    if (link === undefined) operation.expire();
+    return link === undefined ? {} : { link };
   };
 
   /** A move that waits in vain for a lost link does not stand in the way of the next one. */
@@ -58,6 +72,8 @@ export function handoffHandlers(services: Services): {
       await makeRoom(params.id);
       return joining(await handoffs.receive(params), params.link);
     },
+    serveMemory: ({ handoff }) => meetingAgain(handoffs.serveAgain(handoff)),
+    fetchMissing: ({ handoff }) => meetingAgain(handoffs.fetchAgain(handoff)),
     meetPeer: async ({ handoff, peer, dial }) => ({
       connected: await links.meet(handoff, peer, dial),
     }),

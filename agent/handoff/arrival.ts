@@ -8,6 +8,7 @@ import { FlickError, type HandoffStep, type HandoffVerdict } from '../../protoco
 import { putPagesIn, readLeftOut, type LeftOut } from '../engines/criu/pagemap.ts';
 import type { HeldRestore } from '../engines/engine.ts';
 import { receiveFiles } from '../files/transfer.ts';
+import { chunksOf } from '../memory/chunks.ts';
 import { pruneMemory } from '../memory/memoryFolders.ts';
 import { Cell } from '../processes/cell.ts';
 import {
@@ -26,7 +27,9 @@ import type { HandoffContext, HandoffOperation } from './context.ts';
 import { refuseIfBlocked } from './departure.ts';
 import type { Entry } from '../files/manifest.ts';
 import { receiveEntries, sendNeeded } from './entryList.ts';
+import { fetchRest } from './fetching.ts';
 import { Inbox } from './inbox.ts';
+import { memoryFrom, untilInstalled } from './installation.ts';
 import { receiveImages } from './imageTransfer.ts';
 import { writeManifest } from './manifestFile.ts';
 import { endCell, letRun } from './letRun.ts';
@@ -59,8 +62,8 @@ interface Building {
   managed?: ManagedProcess;
   /** Memory that was not in the images. */
   leftOut?: LeftOut;
-  /** The keeper has brought all of it. */
-  served?: Promise<void>;
+  /** The keeper brings it while the process runs. */
+  isServed?: boolean;
   /** The source's word to let it run. */
   order?: Run;
 }
@@ -70,6 +73,7 @@ export class Arrival implements HandoffOperation<void> {
   readonly id: string;
   readonly processId: string;
   readonly result: Promise<void>;
+  readonly streamOver: Promise<void>;
   readonly #context: HandoffContext;
   readonly #peer: string;
   readonly #result = new Deferred<void>();
@@ -99,6 +103,7 @@ export class Arrival implements HandoffOperation<void> {
     this.#context = options.context;
     this.#side = options.side;
     this.result = this.#result.promise;
+    this.streamOver = this.#over.promise;
   }
 
   get isOver(): boolean {
@@ -199,21 +204,27 @@ export class Arrival implements HandoffOperation<void> {
     const leftOut = await readLeftOut(folder);
     building.leftOut = leftOut;
     if (await cell.canLazy()) {
-      building.served = new Promise((resolve) => cell.onLazyDone(resolve));
+      building.isServed = true;
       await memory.serve(cell, folder, leftOut);
       return true;
     }
-    await this.#guarded(memory.whenComplete(leftOut.pages));
+    await this.#guarded(memory.whenComplete(chunksOf(leftOut.pages)));
     await putPagesIn(folder, memory.image);
     return false;
   }
 
-  /** It runs, but CRIU cannot save it again before the keeper has brought the last page. */
-  async #awaitServed({ managed, cell, served }: Building): Promise<void> {
-    if (served === undefined) return;
-    managed?.setMemoryFrom(this.#peer);
-    await Promise.race([served, cell?.ended]);
-    managed?.setMemoryFrom(undefined);
+  /** The process runs, and gets memory as it arrives. */
+  async #fetchRest(inbox: Inbox, { managed, cell, leftOut }: Building): Promise<void> {
+    const memory = this.#memory;
+    if (managed === undefined || cell === undefined || memory === undefined) {
+      throw new Error('There is nothing that could lack memory.');
+    }
+    const missing = chunksOf(leftOut?.pages ?? []);
+    const { id, peer } = this.#side;
+    this.#context.logger.log('info', 'it runs here, memory follows', { handoff: id, peer });
+    this.#result.resolve();
+    const options = { side: this.#side, context: this.#context, managed, cell };
+    await fetchRest({ ...options, memory, missing, inbox });
   }
 
   async #keepMemory(): Promise<void> {
@@ -390,15 +401,25 @@ export class Arrival implements HandoffOperation<void> {
 
   /** The source has released it; the order of what happens is the machine's (docs/handoff.md). */
   async #commit(inbox: Inbox, building: Building, order: Run): Promise<void> {
-    // Said before `run` on the same stream: a copy that lacks a page never runs.
-    const { leftOut } = building;
-    if (leftOut !== undefined) await this.#memory?.whenComplete(leftOut.pages);
+    const { leftOut, managed, cell, isServed } = building;
+    const lazy = order.early && isServed === true;
+    // Said before `run` on the same stream: a copy that lacks a page runs only where the source has said so.
+    if (leftOut !== undefined && !lazy) {
+      await this.#memory?.whenComplete(chunksOf(leftOut.pages));
+    }
     building.order = order;
     this.#begin('resume');
-    await this.#side.feed({ type: 'message', message: 'run' });
+    // From then on it says by itself when it can be moved on.
+    if (isServed === true) {
+      managed?.setArrivingMemory(memoryFrom(this.#peer));
+    }
+    await this.#side.feed({ type: 'message', message: 'run', lazy });
     await this.#side.resumed;
-    await this.#awaitServed(building);
-    await removeTree(imagesFolder(building));
+    if (lazy) await this.#fetchRest(inbox, building);
+    if (isServed === true && managed !== undefined && cell !== undefined) {
+      await untilInstalled(managed, cell);
+    } else await removeTree(imagesFolder(building));
+    if (lazy) return;
     await expect(inbox, done);
     await this.#side.feed({ type: 'message', message: 'done' });
   }
@@ -443,12 +464,17 @@ export class Arrival implements HandoffOperation<void> {
 
   async #tell(frames: FrameStream, message: Message): Promise<void> {
     switch (message) {
-      case 'running': {
+      case 'running':
+      case 'incomplete': {
         const pid = this.#side.managed?.pid ?? 0;
         const remarks = this.#remarks;
-        await frames.sendJson({ type: 'running', pid, remarks }).catch(() => undefined);
+        await frames.sendJson({ type: message, pid, remarks }).catch(() => undefined);
         return;
       }
+      case 'complete':
+        // Nobody has to hear it: the word is kept until somebody asks.
+        await frames.sendJson({ type: 'complete' }).catch(() => undefined);
+        return;
       case 'abort': {
         const data = asFlickError(this.#side.failure).toData();
         await frames.sendJson({ type: 'abort', ...data }).catch(() => undefined);

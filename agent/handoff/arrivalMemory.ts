@@ -1,20 +1,21 @@
 import * as v from 'valibot';
 import { Deferred } from '../../common/deferred.ts';
+import type { Disposable } from '../../common/disposable.ts';
 import type { Frame, FrameStream } from '../../common/frames.ts';
 import { FlickError } from '../../protocol/index.ts';
 import { hasZstd } from '../memory/batch.ts';
 import {
   chunkPages,
-  chunksOf,
   contains,
   include,
+  pageBytes,
   runsOf,
+  type Chunk,
   type PageMask,
-  type PageRun,
 } from '../memory/chunks.ts';
 import { memoryFolder } from '../memory/memoryFolders.ts';
 import { firstPage, MemoryImage } from '../memory/memoryImage.ts';
-import { writeLazyFiles } from '../engines/criu/lazyFiles.ts';
+import { writeLazyFiles, type LazyFiles } from '../engines/criu/lazyFiles.ts';
 import type { LeftOut } from '../engines/criu/pagemap.ts';
 import type { Cell } from '../processes/cell.ts';
 import { MemoryReceiver, type Applied } from '../memory/memoryReceiver.ts';
@@ -33,8 +34,10 @@ export class ArrivalMemory {
   /** Confirmed before the keeper serves them. */
   readonly #unserved: { first: number; count: number }[] = [];
   #cell: Cell | undefined;
+  #wanted: Disposable | undefined;
   #label: string | undefined;
   #isFinal = false;
+  #arrivedPages = 0;
 
   private constructor(image: MemoryImage, frames: FrameStream, onBytes: (bytes: number) => void) {
     this.image = image;
@@ -51,6 +54,27 @@ export class ArrivalMemory {
   ): Promise<ArrivalMemory> {
     const image = await MemoryImage.open(memoryFolder(home, process));
     return new ArrivalMemory(image, frames, onBytes);
+  }
+
+  /**
+   * Goes on where an earlier link or agent was interrupted, while the cell's keeper brings the memory.
+   * @param label how both sides call what they have in common
+   */
+  static async reopen(
+    { home, process, label, files }: ReopenedMemory,
+    frames: FrameStream,
+    onBytes: (bytes: number) => void,
+  ): Promise<ArrivalMemory> {
+    const folder = memoryFolder(home, process);
+    const image = await MemoryImage.reopen(folder, label, files.pagesPath, files.chunks);
+    const memory = new ArrivalMemory(image, frames, onBytes);
+    memory.#label = label;
+    return memory;
+  }
+
+  /** Memory that was confirmed since the process stands still, in bytes. */
+  get arrivedBytes(): number {
+    return this.#arrivedPages * pageBytes;
   }
 
   get offer(): MemoryOffer {
@@ -94,9 +118,9 @@ export class ArrivalMemory {
   }
 
   /** Waits until all is there. @throws {FlickError} `transferFailed` when a page was never sent */
-  async whenComplete(pages: readonly PageRun[]): Promise<void> {
+  async whenComplete(chunks: Iterable<Chunk>): Promise<void> {
     await this.#complete.promise;
-    for (const chunk of chunksOf(pages)) {
+    for (const chunk of chunks) {
       const confirmed = this.#confirmed.get(this.image.numberOf(chunk.task, chunk.index));
       if (confirmed === undefined || !contains(confirmed, chunk)) {
         throw new FlickError(
@@ -120,15 +144,25 @@ export class ArrivalMemory {
       runsOf(mask).map(([first, count]) => [firstPage(number) + first, count] as const),
     );
     await writeLazyFiles(folder, leftOut, this.image, arrived);
-    cell.onWanted((numbers) => this.#want(numbers));
+    this.#wanted = cell.onWanted((numbers) => this.#want(numbers));
     await cell.lazy(folder);
     this.#cell = cell;
     // What arrived while the files were written.
     await cell.arrived(this.#unserved.splice(0));
   }
 
+  /** The keeper brings what arrives from now on, as it did before. */
+  async serveAgain(cell: Cell): Promise<void> {
+    this.#cell = cell;
+    this.#wanted = cell.onWanted((numbers) => this.#want(numbers));
+    // Pages that somebody waits for were named to whoever was there before.
+    const { wanted } = await cell.lazyState();
+    if (wanted.length > 0) this.#want(wanted);
+  }
+
   /** Keeps what is here for the next move of the process. */
   async keep(): Promise<void> {
+    this.#wanted?.dispose();
     if (this.#label === undefined) await this.image.restore();
     else await this.image.save(this.#label, this.#receiver.batches);
   }
@@ -150,6 +184,7 @@ export class ArrivalMemory {
 
   async #confirm({ pages }: Applied): Promise<void> {
     for (const [first, count] of pages) {
+      this.#arrivedPages += count;
       const number = Math.floor(first / chunkPages);
       let mask = this.#confirmed.get(number);
       if (mask === undefined) this.#confirmed.set(number, (mask = { low: 0, high: 0 }));
@@ -159,4 +194,12 @@ export class ArrivalMemory {
     if (this.#cell === undefined) this.#unserved.push(...ranges);
     else await this.#cell.arrived(ranges);
   }
+}
+
+/** Memory that a process of this device still lacks. */
+export interface ReopenedMemory {
+  readonly home: AgentHome;
+  readonly process: string;
+  readonly label: string;
+  readonly files: LazyFiles;
 }

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import * as v from 'valibot';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Deferred } from '../../common/deferred.ts';
 import { FrameStream, type Frame } from '../../common/frames.ts';
@@ -9,17 +10,19 @@ import {
   type Finding,
   type HandoffOutcome,
   type HandoffStep,
+  type MemoryWay,
 } from '../../protocol/index.ts';
 import type { CriuCapture } from '../engines/criu/criuEngine.ts';
 import type { CriuFacts } from '../engines/criu/factsSchema.ts';
 import { recordDeparture } from '../files/homecoming.ts';
+import { chunksOf } from '../memory/chunks.ts';
 import { pruneMemory } from '../memory/memoryFolders.ts';
 import { totalBytes, type Entry } from '../files/manifest.ts';
 import { sendFiles } from '../files/transfer.ts';
 import { cellFolder } from '../processes/cells.ts';
 import type { ManagedProcess } from '../processes/managedProcess.ts';
 import { writeDurably } from '../state/durable.ts';
-import type { HandoffContext, HandoffOperation } from './context.ts';
+import { plainLink, type HandoffContext, type HandoffOperation, type LinkView } from './context.ts';
 import { DepartureFiles } from './departureFiles.ts';
 import { DepartureMemory } from './departureMemory.ts';
 import { receiveNeeded, sendEntries } from './entryList.ts';
@@ -30,12 +33,14 @@ import {
   expect,
   handoffWire,
   held,
+  incomplete,
   PeerAborted,
   placed,
   refuseOtherWire,
   running,
 } from './messages.ts';
 import type { SourceEvent } from './machine.ts';
+import { serve } from './serving.ts';
 import type { SourceSide } from './sourceSide.ts';
 import { StepClock } from './stepClock.ts';
 import { join } from 'node:path';
@@ -47,6 +52,11 @@ const maxHeldInput = 256 * 1024;
 const endPatience = 300;
 const endInterval = 20;
 
+/** Memory that takes longer than this to follow is not waited for: the process runs without it. In ms. */
+const worthPostCopy = 50;
+/** How long who moved the process waits for its memory, although it runs already, in ms. */
+const resultPatience = 3_000;
+
 /** Links that are slower than this get their images packed, in bytes a ms. */
 const slowLink = 20_000;
 
@@ -54,13 +64,18 @@ const slowLink = 20_000;
 export class Departure implements HandoffOperation<HandoffOutcome> {
   readonly id: string;
   readonly result: Promise<HandoffOutcome>;
+  readonly streamOver: Promise<void>;
   readonly #context: HandoffContext;
   readonly #managed: ManagedProcess;
   readonly #peer: string;
+  readonly #way: MemoryWay | 'auto';
   readonly #clock = new StepClock();
   readonly #abort = new AbortController();
   readonly #side: SourceSide;
-  readonly #result: Deferred<HandoffOutcome>;
+  readonly #result = new Deferred<HandoffOutcome>();
+  readonly #streamOver = new Deferred<void>();
+  #outcome: HandoffOutcome | undefined;
+  #link: LinkView = plainLink;
   #debugged = false;
   #memory: DepartureMemory | undefined;
   #announced: readonly Entry[] = [];
@@ -74,6 +89,8 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     readonly peer: string;
     readonly managed: ManagedProcess;
     readonly context: HandoffContext;
+    /** How the memory is to go. */
+    readonly way: MemoryWay | 'auto';
     /** Decides; it goes on where the departure ends in doubt. */
     readonly side: SourceSide;
   }) {
@@ -81,28 +98,39 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     this.#peer = options.peer;
     this.#managed = options.managed;
     this.#context = options.context;
+    this.#way = options.way;
     this.#side = options.side;
-    this.#result = new Deferred();
     this.result = this.#result.promise;
+    this.streamOver = this.#streamOver.promise;
   }
 
-  join(stream: Duplex): void {
+  /** How it went as far as that is known now: with all figures once the last page is there. */
+  async outcome(): Promise<HandoffOutcome> {
+    const first = await this.result;
+    return this.#outcome ?? first;
+  }
+
+  join(stream: Duplex, link: LinkView): void {
     this.#joined = true;
+    this.#link = link;
     const frames = new FrameStream(stream);
     // A lost link must end the wait for whatever was expected from it.
     stream.once('close', () => {
       if (this.#side.state.phase === 'moving') this.#abort.abort();
     });
-    this.#run(frames).then(
-      (outcome) => {
-        frames.end();
-        this.#result.resolve(outcome);
-      },
-      (error: unknown) => {
-        frames.end();
-        this.#result.reject(this.#asFlickError(error));
-      },
-    );
+    this.#run(frames)
+      .then(
+        (outcome) => {
+          frames.end();
+          this.#result.resolve(outcome);
+        },
+        (error: unknown) => {
+          frames.end();
+          // The result stays what it was where the process runs already.
+          this.#result.reject(this.#asFlickError(error));
+        },
+      )
+      .finally(() => this.#streamOver.resolve());
   }
 
   expire(): void {
@@ -110,6 +138,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     void this.#side.feed({ type: 'linkLost' }).catch(() => undefined);
     this.#managed.endHandoff();
     this.#result.reject(new FlickError('linkLost', 'The move did not begin: nobody joined it.'));
+    this.#streamOver.resolve();
   }
 
   cancel(): boolean {
@@ -128,7 +157,10 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
         this.#context.hasher,
       );
       await this.#copyWhileRunning(frames, files, facts);
-      await this.#memory?.copyWhileRunning(await this.#context.engine.memoryTasks(this.#managed));
+      if (this.#way === 'auto' || this.#way === 'pre-copy') {
+        const tasks = await this.#context.engine.memoryTasks(this.#managed);
+        await this.#memory?.copyWhileRunning(tasks);
+      } else await this.#memory?.copyNothing();
       this.#begin('freeze');
       this.#debugged = await this.#context.debug.park(this.#managed, this.id);
       const frozenAt = performance.now();
@@ -140,26 +172,31 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
         memoryApart: this.#memory !== undefined,
       });
       this.#side.original = capture;
-      const entries = await this.#sendRest(frames, files, capture);
+      const entries = await this.#sendRest(frames, files, capture, facts.memoryBytes);
       const inbox = new Inbox(frames, (frame) => Promise.resolve(this.#handleMemory(frame)));
-      const memory = this.#sendMemory(capture, inbox);
+      const sending = this.#sendMemory(capture, inbox);
       this.#begin('restore');
-      await this.#guarded(Promise.all([memory, expect(inbox, held)]));
-      const reply = await this.#commit(frames, inbox, files, entries);
+      const restored = expect(inbox, held);
+      await this.#guarded(Promise.race([restored, sending.then(() => restored)]));
+      const early = !(await this.#guarded(this.#isSentSoon(capture, sending)));
+      const reply = await this.#commit(frames, inbox, { files, entries, early });
       const downtimeMs = Math.round((performance.now() - frozenAt) * 10) / 10;
-      await this.#side.feed({ type: 'message', message: 'running' });
-      const outcome: HandoffOutcome = {
+      await this.#side.feed({ type: 'message', message: reply.type });
+      const isLate = reply.type === 'incomplete';
+      const outcome = (): HandoffOutcome => ({
         handoff: this.id,
         process: this.#managed.id,
         pid: reply.pid,
         downtimeMs,
-        ...this.#clock.finish(),
+        ...this.#clock.read(),
         bytesSent: frames.bytesSent,
-        ...this.#memoryFigures(facts.memoryBytes),
+        ...this.#memoryFigures(facts.memoryBytes, isLate),
         remarks: [...this.#lost(facts), ...reply.remarks],
-      };
-      await this.#learn(outcome);
-      return outcome;
+      });
+      if (isLate) await this.#serve(inbox, sending, outcome);
+      this.#outcome = outcome();
+      await this.#learn(this.#outcome);
+      return this.#outcome;
     } catch (error) {
       throw await this.#unwind(frames, error);
     } finally {
@@ -171,11 +208,44 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     return this.#memory?.handle(frame) ?? false;
   }
 
+  /**
+   * Waits for the memory to be sent, if it is worth waiting for, or has to be: a process that runs without it must be able
+   * to get it whatever becomes of this client.
+   * @returns whether it is
+   */
+  async #isSentSoon({ memory }: CriuCapture, sending: Promise<void>): Promise<boolean> {
+    const sent = sending.then(() => true);
+    const isPossible = this.#way === 'auto' || this.#way === 'post-copy';
+    if (memory === undefined || this.#memory === undefined || !this.#link.isDirect) return sent;
+    if (!isPossible) return sent;
+    if (this.#memory.expectedMs > worthPostCopy) return false;
+    return Promise.race([sent, delay(2 * worthPostCopy, false)]);
+  }
+
+  /** The process runs; who moved it is told so, if not of all its memory, within a moment. */
+  async #serve(inbox: Inbox, sending: Promise<void>, outcome: () => HandoffOutcome): Promise<void> {
+    const memory = this.#memory;
+    if (memory === undefined) throw new Error('There is no memory to be sent.');
+    this.#begin('serve');
+    const timer = setTimeout(() => this.#result.resolve(outcome()), resultPatience);
+    const { id, peer } = this.#side;
+    this.#context.logger.log('info', 'it runs there, memory follows', { handoff: id, peer });
+    try {
+      const options = { side: this.#side, managed: this.#managed, context: this.#context };
+      await serve({ ...options, memory, inbox, link: this.#link, sending });
+    } catch (error) {
+      this.#result.resolve(outcome());
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   /** All that the images do not hold, out of the process as it stands still. */
   async #sendMemory({ memory }: CriuCapture, inbox: Inbox): Promise<void> {
     if (memory === undefined || this.#memory === undefined) return;
     inbox.ended.promise.catch((error: unknown) => this.#memory?.fail(error));
-    await this.#memory.sendRest(memory.tasks, memory.pages);
+    await this.#memory.sendRest(memory.tasks, chunksOf(memory.pages));
   }
 
   /** What was sent need not be sent again by the next move, whether this one got through or not. */
@@ -200,7 +270,9 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     const event: SourceEvent =
       error instanceof PeerAborted
         ? { type: 'message', message: 'abort' }
-        : { type: 'failed', before: side.state };
+        : side.state.phase === 'serving'
+          ? { type: 'linkLost' }
+          : { type: 'failed', before: side.state };
     await side.feed(event).catch((failure: unknown) =>
       this.#context.logger.log('error', 'a move could not be taken back yet', {
         handoff: this.id,
@@ -211,6 +283,13 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     this.#managed.endHandoff();
     const { state } = side;
     if (state.phase === 'over') return (await this.#endedMeanwhile(error)) ?? error;
+    if (state.phase === 'serving' || state.phase === 'claimed') {
+      this.#context.logger.log('warn', 'memory could not be given to the end', {
+        handoff: this.id,
+        error: messageOf(error),
+      });
+      return error;
+    }
     return new FlickError(
       'inDoubt',
       `The connection to ${this.#peer} was lost at the moment of the hand-over; the process stands still here until ${this.#peer} can be asked whether it runs there.`,
@@ -286,9 +365,10 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     frames: FrameStream,
     files: DepartureFiles,
     capture: CriuCapture,
+    memoryBytes: number,
   ): Promise<readonly Entry[]> {
     this.#begin('send');
-    const facts = await this.#context.engine.inspect(this.#managed);
+    const facts = await this.#context.engine.inspectFiles(this.#managed);
     const entries = await files.collect(facts, this.#abort.signal);
     await sendEntries(frames, entries, this.#announced);
     const needed = await this.#guarded(receiveNeeded(frames, entries));
@@ -298,7 +378,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
       this.#doneBytes +
       totalBytes(needed) +
       imageBytes +
-      (capture.memory === undefined ? 0 : facts.memoryBytes);
+      (capture.memory === undefined ? 0 : memoryBytes);
     const { changed } = await sendFiles(frames, files.view, needed, this.#transfer());
     if (changed.length > 0) {
       throw new FlickError(
@@ -334,9 +414,16 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
   async #commit(
     frames: FrameStream,
     inbox: Inbox,
-    files: DepartureFiles,
-    entries: readonly Entry[],
-  ): Promise<{ readonly pid: number; readonly remarks: readonly string[] }> {
+    {
+      files,
+      entries,
+      early,
+    }: {
+      readonly files: DepartureFiles;
+      readonly entries: readonly Entry[];
+      readonly early: boolean;
+    },
+  ): Promise<v.InferOutput<typeof running> | v.InferOutput<typeof incomplete>> {
     this.#begin('commit');
     this.#abort.signal.throwIfAborted();
     if (this.#managed.atHome) {
@@ -345,23 +432,23 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     }
     this.#abort.signal.throwIfAborted();
     this.#side.send = async (message) => {
-      if (message === 'run') await this.#sendRun(frames);
+      if (message === 'run') await this.#sendRun(frames, early);
       // That it was heard is confirmed by nobody: a word that stays with the target does no harm. An abort is told by
       // the end of the stream.
       if (message === 'done') await frames.sendJson({ type: 'done' }).catch(() => undefined);
     };
     await this.#side.feed({ type: 'message', message: 'held' });
-    return expect(inbox, running);
+    return expect(inbox, v.variant('type', [running, incomplete]));
   }
 
-  async #sendRun(frames: FrameStream): Promise<void> {
+  async #sendRun(frames: FrameStream, early: boolean): Promise<void> {
     this.#begin('resume');
     const input = this.#managed.takeHeldInput().subarray(0, maxHeldInput).toString('base64');
-    await frames.sendJson({ type: 'run', input, debugged: this.#debugged });
+    await frames.sendJson({ type: 'run', input, debugged: this.#debugged, early });
   }
 
-  #memoryFigures(memoryBytes: number): Pick<HandoffOutcome, 'memory'> {
-    return this.#memory === undefined ? {} : { memory: this.#memory.figures(memoryBytes) };
+  #memoryFigures(memoryBytes: number, isLate: boolean): Pick<HandoffOutcome, 'memory'> {
+    return this.#memory === undefined ? {} : { memory: this.#memory.figures(memoryBytes, isLate) };
   }
 
   /** What the next check says of such a move. */

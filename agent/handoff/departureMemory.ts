@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import type { Frame, FrameStream } from '../../common/frames.ts';
 import { FlickError, type HandoffOutcome } from '../../protocol/index.ts';
 import { hasZstd, type Codec } from '../memory/batch.ts';
-import { chunksOf, type PageRun } from '../memory/chunks.ts';
+import { chunksOf, type Chunk } from '../memory/chunks.ts';
 import { memoryFolder } from '../memory/memoryFolders.ts';
 import { MemoryImage } from '../memory/memoryImage.ts';
 import { MemorySender, type Round } from '../memory/memorySender.ts';
@@ -26,8 +26,8 @@ export class DepartureMemory {
   readonly #sender: MemorySender;
   readonly #label: string;
   readonly #keep: boolean;
+  readonly #rounds: Round[] = [];
   #begun = false;
-  readonly rounds: Round[] = [];
 
   private constructor(options: DepartureMemoryOptions, image: MemoryImage, keep: boolean) {
     const { frames, signal, offer, handoff, onProgress } = options;
@@ -57,20 +57,24 @@ export class DepartureMemory {
     return new DepartureMemory(options, image, keep);
   }
 
-  /** Sends what is different while the process runs, in rounds, until another one would not pay. */
-  async copyWhileRunning(tasks: readonly MemoryTask[]): Promise<void> {
+  /** Makes ready to send: what both sides are not known to have is gone from the image. */
+  async begin(): Promise<void> {
     if (!this.#keep) await this.#image.clear();
     this.#begun = true;
-    await this.#frames.sendJson({ type: 'rounds', label: this.#label, keep: this.#keep });
+  }
+
+  /** Sends what is different while the process runs, in rounds, until another one would not pay. */
+  async copyWhileRunning(tasks: readonly MemoryTask[]): Promise<void> {
+    await this.#beginRounds();
     const memory = new ProcessMemory(tasks);
     try {
       const answers = this.#readAnswers();
       for (;;) {
         const round = await this.#sender.round(memory, chunksOf(await memory.writtenPages()));
-        const before = this.rounds.at(-1);
-        this.rounds.push(round);
+        const before = this.#rounds.at(-1);
+        this.#rounds.push(round);
         if (round.bytes < this.#sender.rate * shortRound) break;
-        if (this.rounds.length === maxRounds) break;
+        if (this.#rounds.length === maxRounds) break;
         if (before !== undefined && round.bytes > worthwhile * before.bytes) break;
       }
       await this.#frames.sendJson({ type: 'rounds-end' });
@@ -80,23 +84,45 @@ export class DepartureMemory {
     }
   }
 
-  /** How it went. @param memoryBytes of the process */
-  figures(memoryBytes: number): NonNullable<HandoffOutcome['memory']> {
-    const running = this.rounds.slice(0, -1);
-    const early = running.some((each) => each.pages > 0);
+  /** All of it goes when the process stands still, or later. */
+  async copyNothing(): Promise<void> {
+    await this.#beginRounds();
+    await this.#frames.sendJson({ type: 'rounds-end' });
+    await this.#readAnswers();
+  }
+
+  /**
+   * How it goes, up to now.
+   * @param memoryBytes of the process
+   * @param isEarly it runs on the target before all of its memory is there
+   */
+  figures(memoryBytes: number, isEarly: boolean): NonNullable<HandoffOutcome['memory']> {
+    const isMostlyEarlier = this.#rounds.some((each) => each.pages > 0);
+    const way = isMostlyEarlier ? 'pre-copy' : 'stop-and-copy';
     return {
-      way: early ? 'pre-copy' : 'stop-and-copy',
-      rounds: this.rounds.length,
+      way: isEarly ? 'post-copy' : way,
+      rounds: this.#rounds.length + 1,
       bytes: memoryBytes,
-      sentBytes: this.rounds.reduce((sum, each) => sum + each.bytes, 0),
+      sentBytes: this.#sender.sentBytes,
+      missingBytes: this.#sender.pendingBytes,
     };
   }
 
+  /** Memory that the target may still lack of a process that stands still, in bytes. */
+  get pendingBytes(): number {
+    return this.#sender.pendingBytes;
+  }
+
+  /** How long the rest will take at the pace that it had so far, in ms. */
+  get expectedMs(): number {
+    return this.#sender.expectedMs;
+  }
+
   /** Sends all that the target lacks of a process that stands still. */
-  async sendRest(tasks: readonly MemoryTask[], pages: readonly PageRun[]): Promise<void> {
+  async sendRest(tasks: readonly MemoryTask[], chunks: readonly Chunk[]): Promise<void> {
     const memory = new ProcessMemory(tasks);
     try {
-      this.rounds.push(await this.#sender.final(memory, chunksOf(pages)));
+      await this.#sender.final(memory, chunks);
       await this.#frames.sendJson({ type: 'memory-end' });
     } finally {
       await memory.close();
@@ -133,6 +159,11 @@ export class DepartureMemory {
     }
     this.#sender.forgetUnacknowledged();
     await this.#image.save(this.#label, this.#sender.acknowledged);
+  }
+
+  async #beginRounds(): Promise<void> {
+    await this.begin();
+    await this.#frames.sendJson({ type: 'rounds', label: this.#label, keep: this.#keep });
   }
 
   async #readAnswers(): Promise<void> {

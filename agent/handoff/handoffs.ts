@@ -15,13 +15,16 @@ import {
 } from '../../protocol/index.ts';
 import type { ManagedProcess } from '../processes/managedProcess.ts';
 import { Arrival } from './arrival.ts';
-import type { HandoffContext, HandoffProgress } from './context.ts';
+import type { HandoffContext, HandoffOperation, HandoffProgress } from './context.ts';
 import { findCopy } from './copies.ts';
 import { Departure } from './departure.ts';
 import { DepartureFiles } from './departureFiles.ts';
 import type { LedgerEntry } from './ledger.ts';
 import { choicesOf, type Choice, type State } from './machine.ts';
+import { Fetching } from './fetching.ts';
+import { memoryFrom, untilInstalled } from './installation.ts';
 import { findOriginal, freeUnreleased } from './originals.ts';
+import { Serving } from './serving.ts';
 import { SourceSide } from './sourceSide.ts';
 import { TargetSide } from './targetSide.ts';
 
@@ -38,6 +41,8 @@ export class Handoffs {
   /** Both halves of the machine, for every handoff of which something is left to be decided. */
   readonly #sources = new Map<string, SourceSide>();
   readonly #targets = new Map<string, TargetSide>();
+  /** When nothing more is said on a handoff's last stream. */
+  readonly #streams = new Map<string, Promise<void>>();
   readonly #progress = new Emitter<HandoffProgress>();
   readonly #lastProgress = new Map<string, { step: string; at: number }>();
   readonly #idle = new Emitter<void>();
@@ -67,6 +72,20 @@ export class Handoffs {
       if (leaving.has(managed.id)) continue;
       await this.#guarded(managed.id, () => freeUnreleased(managed, this.#context.logger));
     }
+    for (const managed of processes.list()) {
+      await this.#guarded(managed.id, () => this.#followInstallation(managed));
+    }
+  }
+
+  /** Its keeper may still bring pages that an earlier daemon has fetched. */
+  async #followInstallation(managed: ManagedProcess): Promise<void> {
+    const { cell, isLive, arrivingMemory } = managed;
+    if (!isLive || cell === undefined || arrivingMemory !== undefined) return;
+    if (!(await cell.canLazy())) return;
+    const state = await cell.lazyState().catch(() => undefined);
+    if (state === undefined || state.finished || state.arrived < state.total) return;
+    managed.setArrivingMemory(memoryFrom('the device where it was'));
+    void untilInstalled(managed, cell);
   }
 
   async #guarded(process: string, work: () => Promise<void>): Promise<void> {
@@ -190,6 +209,7 @@ export class Handoffs {
       peer: params.target,
       managed,
       context: this.#context,
+      way: params.memory ?? 'auto',
       side: this.#sourceSide({
         id: params.handoff,
         process: params.id,
@@ -199,7 +219,7 @@ export class Handoffs {
       }),
     });
     this.#departures.set(departure.id, departure);
-    this.#follow(departure.result, () => this.#departures.delete(departure.id));
+    this.#follow(departure, () => this.#departures.delete(departure.id));
     departure.result.catch((error: unknown) => {
       if (purpose === 'capsule') return;
       if (error instanceof FlickError && error.reason !== 'cancelled') {
@@ -240,8 +260,42 @@ export class Handoffs {
       }),
     });
     this.#arrivals.set(arrival.id, arrival);
-    this.#follow(arrival.result, () => this.#arrivals.delete(arrival.id));
+    this.#follow(arrival, () => this.#arrivals.delete(arrival.id));
     return Promise.resolve(arrival);
+  }
+
+  /**
+   * The original here gives the memory again that its running copy lacks.
+   * @throws {FlickError} `invalidRequest` when there is none that does so
+   */
+  serveAgain(handoff: string): Serving {
+    const side = this.#sources.get(handoff);
+    const managed = side === undefined ? undefined : this.#context.processes.find(side.process);
+    if (side?.state.phase !== 'serving' || managed === undefined) {
+      throw new FlickError('invalidRequest', 'There is no memory here that is still needed.');
+    }
+    const earlier = this.#streams.get(handoff) ?? Promise.resolve();
+    const serving = new Serving({ side, managed, context: this.#context, earlier });
+    this.#remember(serving);
+    return serving;
+  }
+
+  /**
+   * The process here gets the memory again that it lacks.
+   * @throws {FlickError} `invalidRequest` when it lacks none
+   */
+  fetchAgain(handoff: string): Fetching {
+    const side = this.#targets.get(handoff);
+    const { managed } = side ?? {};
+    const { cell } = managed ?? {};
+    const lacks = side?.state.phase === 'running' && !side.state.complete;
+    if (side === undefined || managed === undefined || cell === undefined || !lacks) {
+      throw new FlickError('invalidRequest', 'The process lacks no memory here.');
+    }
+    const earlier = this.#streams.get(handoff) ?? Promise.resolve();
+    const fetching = new Fetching({ side, managed, cell, context: this.#context, earlier });
+    this.#remember(fetching);
+    return fetching;
   }
 
   /** @throws {FlickError} what ended it; `invalidRequest` when there was no such departure */
@@ -252,7 +306,7 @@ export class Handoffs {
         new FlickError('invalidRequest', `There is no move ${handoff} from this device.`),
       );
     }
-    return departure.result;
+    return departure.outcome();
   }
 
   cancel(handoff: string): boolean {
@@ -263,15 +317,16 @@ export class Handoffs {
   async query(handoff: string): Promise<HandoffVerdict> {
     const target = this.#targets.get(handoff);
     if (target !== undefined) await noticeLoss(target);
-    const asked =
-      this.#arrivals.get(handoff) ?? target ?? this.#sources.get(handoff) ?? nothingKnown;
+    const source = this.#sources.get(handoff);
+    if (source !== undefined) await noticeOriginalLoss(source);
+    const asked = this.#arrivals.get(handoff) ?? target ?? source ?? nothingKnown;
     return asked.verdict();
   }
 
   doubts(): ResultOf<typeof listDoubts>['doubts'] {
     const sides = [...this.#sources.values(), ...this.#targets.values()];
     return sides
-      .filter(({ state }) => isOpen(state))
+      .filter((side) => isOpen(side.state) && !isFetching(side))
       .map(({ id, process, state, peer }) => ({ handoff: id, process, role: state.role, peer }));
   }
 
@@ -338,14 +393,23 @@ export class Handoffs {
     }
   }
 
-  #follow(result: Promise<unknown>, forget: () => void): void {
+  /** Memory that follows a process which runs there already keeps no daemon from ending: the next one goes on with it. */
+  #follow({ id, result, streamOver }: HandoffOperation<unknown>, forget: () => void): void {
     this.#active += 1;
+    this.#remember({ id, streamOver });
     const end = (): void => {
       this.#active -= 1;
-      setTimeout(forget, outcomeKept).unref();
       if (this.#active === 0) this.#idle.fire();
     };
     result.then(end, end);
+    void streamOver.then(() => setTimeout(forget, outcomeKept).unref());
+  }
+
+  #remember({ id, streamOver }: Pick<HandoffOperation<unknown>, 'id' | 'streamOver'>): void {
+    this.#streams.set(id, streamOver);
+    void streamOver.then(() => {
+      if (this.#streams.get(id) === streamOver) this.#streams.delete(id);
+    });
   }
 
   #announce(progress: HandoffProgress): void {
@@ -376,10 +440,22 @@ function isOpen(state: State): boolean {
   }
 }
 
+/** It gets the memory that it lacks over a stream of its own, and nobody has to bring the two together. */
+function isFetching({ state, send }: SourceSide | TargetSide): boolean {
+  return state.phase === 'running' && !state.complete && send !== undefined;
+}
+
 /** Its keeper or its device can have died long after it came. */
 async function noticeLoss(side: TargetSide): Promise<void> {
   const lost = side.managed !== undefined && side.managed.record.lost !== null;
   if (lost && side.heeds({ type: 'copyLost' })) await side.feed({ type: 'copyLost' });
+}
+
+/** So can what stands still until the other side has all of it. */
+async function noticeOriginalLoss(side: SourceSide): Promise<void> {
+  if (side.managed?.isLive === false && side.heeds({ type: 'originalLost' })) {
+    await side.feed({ type: 'originalLost' });
+  }
 }
 
 function lostThere({ peer }: SourceSide): FlickError {

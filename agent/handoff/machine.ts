@@ -124,6 +124,10 @@ export type SourceEvent =
   | Common<SourceState>
   | { readonly type: 'message'; readonly message: 'held' | 'running' | 'incomplete' }
   | { readonly type: 'message'; readonly message: 'complete' | 'abort' }
+  /** The target is connected again and fetches the pages that it lacks. */
+  | { readonly type: 'linked' }
+  /** The original, which stood still, was lost with its keeper. */
+  | { readonly type: 'originalLost' }
   /**
    * All that survives: the word, and whether the original stands still, runs, is gone, or was taken off this device
    * (`leave`).
@@ -136,7 +140,9 @@ export type SourceEvent =
 
 export type TargetEvent =
   | Common<TargetState>
-  | { readonly type: 'message'; readonly message: 'run' | 'done' | 'abort' }
+  | { readonly type: 'message'; readonly message: 'done' | 'abort' }
+  /** `lazy`: pages are still missing, and the copy is to run without them; as the state says where it is absent. */
+  | { readonly type: 'message'; readonly message: 'run'; readonly lazy?: boolean }
   | { readonly type: 'restored' }
   /** A client asks; what it is told is {@link verdictOf} once the effects are carried out. */
   | { readonly type: 'query' }

@@ -23,7 +23,7 @@ const chunkName = v.object({
 /**
  * What two agents say to each other on a handoff stream, in this order (docs/architecture.md, "Handoff"):
  * offer → accept | abort; files (running) → placed; files (frozen), scrollback, images → held;
- * run → running; done. Either side may send `abort` instead, the source until it has sent `run`.
+ * run → running; done; or run → incomplete; memory that was still missing → complete; done. Either side may send `abort` instead, the source until it has sent `run`.
  */
 export const travellingProcess = v.pick(processRecord, [
   'id',
@@ -95,6 +95,12 @@ export const want = v.object({
   type: v.literal('want'),
   chunks: v.pipe(v.array(chunkName), v.maxLength(4_096)),
 });
+/** The copy runs before all of its memory is there: the source's original has to stay. */
+export const incomplete = v.object({
+  type: v.literal('incomplete'),
+  pid,
+  remarks: v.array(text),
+});
 /** The target has all memory: the source's original is needed no longer. */
 export const complete = v.object({ type: v.literal('complete') });
 export const roundsEnd = v.object({ type: v.literal('rounds-end') });
@@ -130,12 +136,34 @@ export const images = v.object({
     v.maxLength(100_000),
   ),
 });
+/**
+ * How two agents begin to speak again when the copy runs at the one, which lacks memory that only the other has: fetch,
+ * then any number of `need`, need-end; batches of memory and what belongs to them, memory-end, complete, done.
+ */
+export const fetchMemory = v.object({
+  type: v.literal('fetch'),
+  wire,
+  handoff: handoffId,
+  memory: memoryOffer,
+});
+const mask = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0xffffffff));
+/** Chunks, and the pages of them that are missing, low and high word. */
+export const need = v.object({
+  type: v.literal('need'),
+  chunks: v.pipe(
+    v.array(v.object({ ...chunkName.entries, low: mask, high: mask })),
+    v.maxLength(4_096),
+  ),
+});
+export const needEnd = v.object({ type: v.literal('need-end') });
 export const held = v.object({ type: v.literal('held') });
 /** `input`, in base64, was typed while the process stood still; `debugged` says that debug runtimes in it stand by. */
 export const run = v.object({
   type: v.literal('run'),
   input: v.pipe(text, v.base64()),
   debugged: v.optional(v.boolean(), false),
+  /** Memory is still to come: a target that can is to let the copy run without it. */
+  early: v.optional(v.boolean(), false),
 });
 export type Run = v.InferOutput<typeof run>;
 export const running = v.object({ type: v.literal('running'), pid, remarks: v.array(text) });

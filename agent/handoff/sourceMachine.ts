@@ -118,6 +118,8 @@ function doubt(state: Extract<SourceState, { phase: 'doubt' }>, event: SourceEve
       }
     case 'decide':
       return decided(state, event.choice);
+    case 'originalLost':
+      return lostOriginal(state);
     default:
       return stay(state);
   }
@@ -134,6 +136,10 @@ function serving(
         : stay(state);
     case 'linkLost':
       return state.peer === 'linked' ? stay({ ...state, peer: 'away' }) : stay(state);
+    case 'linked':
+      return state.peer === 'away' ? stay({ ...state, peer: 'linked' }) : stay(state);
+    case 'originalLost':
+      return lostOriginal(state);
     case 'settle':
       switch (event.peer) {
         case 'running':
@@ -179,6 +185,11 @@ function decided(
     { do: 'write', word: 'claimed' },
     { do: 'letRun' },
   ]);
+}
+
+/** Nothing is left here that could run or give pages: only the target can say what that means. */
+function lostOriginal(state: Extract<SourceState, { phase: 'doubt' | 'serving' }>): SourceStep {
+  return state.intact ? stay({ ...state, intact: false }) : stay(state);
 }
 
 function serve(peer: 'linked' | 'away', intact: boolean): SourceStep {

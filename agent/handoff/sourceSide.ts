@@ -37,6 +37,8 @@ export class SourceSide {
   original: Original | undefined;
   /** How to reach the target over the stream; undefined without one. */
   send: ((message: Message) => Promise<void>) | undefined;
+  /** Gives no more memory to the copy that runs; undefined while none is given. */
+  stopServing: (() => void) | undefined;
 
   constructor(options: {
     readonly id: string;
@@ -60,6 +62,10 @@ export class SourceSide {
       perform: (effect) => this.#perform(effect),
       changed: (state) => this.#changed(state),
     });
+  }
+
+  get managed(): ManagedProcess | undefined {
+    return this.#managed;
   }
 
   get state(): SourceState {
@@ -111,6 +117,7 @@ export class SourceSide {
   }
 
   async #letRun(): Promise<void> {
+    this.stopServing?.();
     await this.original?.abort();
     const managed = this.#managed;
     if (managed === undefined) return;
@@ -132,6 +139,20 @@ export class SourceSide {
   }
 
   #changed(state: SourceState): void {
+    const serves = state.phase === 'serving' && state.intact;
+    const managed = this.#managed;
+    if (managed !== undefined && serves !== (managed.serving !== undefined)) {
+      const { id, peer } = this;
+      const begun = {
+        id,
+        peer,
+        role: 'source',
+        step: 'serve',
+        doneBytes: 0,
+        totalBytes: 0,
+      } as const;
+      managed.setServing(serves ? begun : undefined);
+    }
     this.#managed?.setDoubt(this.id, this.#doubtIn(state));
     if (state.phase === 'over') this.#over();
   }

@@ -61,7 +61,8 @@ function undecided(state: Phase<'building' | 'held'>, event: TargetEvent): Targe
         : stay(state);
     case 'message':
       if (event.message === 'run' && state.phase === 'held') {
-        return step(as(state, { phase: 'resuming' }), [
+        const lazy = event.lazy ?? state.lazy;
+        return step(as({ ...state, lazy }, { phase: 'resuming' }), [
           { do: 'pin' },
           { do: 'write', word: 'accepted' },
           { do: 'resume' },

@@ -2,6 +2,7 @@ import { messageOf } from '../../common/rpc.ts';
 import type { HandoffVerdict, ProcessDoubt } from '../../protocol/index.ts';
 import type { ManagedProcess } from '../processes/managedProcess.ts';
 import { Actor } from './actor.ts';
+import { memoryFrom } from './installation.ts';
 import type { HandoffContext } from './context.ts';
 import {
   choicesOf,
@@ -37,6 +38,7 @@ export class TargetSide {
   readonly #actor: Actor<TargetState, TargetEvent, TargetWord>;
   readonly #over: () => void;
   #resuming: Promise<void> = Promise.resolve();
+  #isFollowed = false;
   copy: Copy | undefined;
   managed: ManagedProcess | undefined;
   /** What kept the last effect from being carried out, or the copy from running. */
@@ -155,8 +157,23 @@ export class TargetSide {
   }
 
   #changed(state: TargetState): void {
+    const { managed } = this;
+    if (managed !== undefined && state.phase === 'running' && !state.complete) {
+      managed.setArrivingMemory(managed.arrivingMemory ?? memoryFrom(this.peer));
+      if (!this.#isFollowed) void this.#followEnd(managed).catch(() => undefined);
+    }
     this.managed?.setDoubt(this.id, this.#doubtIn(state));
     if (state.phase === 'over') this.#over();
+  }
+
+  /** A process that has ended needs no memory any more. */
+  async #followEnd(managed: ManagedProcess): Promise<void> {
+    this.#isFollowed = true;
+    const end = await managed.cell?.ended;
+    if (end?.kind === 'lost') await this.feed({ type: 'copyLost' });
+    if (end?.kind !== 'exited') return;
+    await this.feed({ type: 'pagesArrived' });
+    managed.setArrivingMemory(undefined);
   }
 
   #doubtIn(state: TargetState): ProcessDoubt | undefined {

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { open, rm, type FileHandle } from 'node:fs/promises';
+import { link, open, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { makePrivateFolder } from '../processes/cells.ts';
@@ -64,14 +64,36 @@ export class MemoryImage {
 
   /** Opens what is there, or an empty one where there is nothing, or nothing that can be trusted. */
   static async open(folder: string): Promise<MemoryImage> {
-    await makePrivateFolder(folder);
-    const path = recordPath(folder);
-    const record = await readValidated(path, imageRecord).catch(() => undefined);
-    await rm(path, { force: true });
-    const flags =
-      constants.O_RDWR | constants.O_CREAT | (record === undefined ? constants.O_TRUNC : 0);
-    const file = await open(pagesPath(folder), flags | constants.O_NOFOLLOW, 0o600);
-    return new MemoryImage(folder, file, record);
+    const record = await takeRecord(folder);
+    // Never emptied in place: a keeper may still bring pages out of the file that has this name.
+    if (record === undefined) await rm(pagesPath(folder), { force: true });
+    return new MemoryImage(folder, await openPages(folder, constants.O_CREAT), record);
+  }
+
+  /**
+   * Opens the image whose page file a keeper brings pages from.
+   * @param label what the two sides called it; what was saved under another name, or not at all, is not trusted
+   * @param pages that file, by whatever name it is still there
+   * @param chunks in it, by their numbers, and what of them is known to be right; for an image that is not trusted
+   */
+  static async reopen(
+    folder: string,
+    label: string,
+    pages: string,
+    chunks: readonly Chunk[],
+  ): Promise<MemoryImage> {
+    const record = await takeRecord(folder);
+    await rm(pagesPath(folder), { force: true });
+    await link(pages, pagesPath(folder));
+    const file = await openPages(folder, 0);
+    if (record?.label === label) return new MemoryImage(folder, file, record);
+    const image = new MemoryImage(folder, file, undefined);
+    for (const { task, index, low, high } of chunks) {
+      const known = image.known(image.numberOf(task, index));
+      known.low = low;
+      known.high = high;
+    }
+    return image;
   }
 
   get pagesPath(): string {
@@ -189,6 +211,19 @@ export class MemoryImage {
     if (chunks === undefined) this.#numbers.set(task, new Map([[index, number]]));
     else chunks.set(index, number);
   }
+}
+
+/** What was saved; while the image is open there is no record of it. */
+async function takeRecord(folder: string): Promise<v.InferOutput<typeof imageRecord> | undefined> {
+  await makePrivateFolder(folder);
+  const path = recordPath(folder);
+  const record = await readValidated(path, imageRecord).catch(() => undefined);
+  await rm(path, { force: true });
+  return record;
+}
+
+function openPages(folder: string, flags: number): Promise<FileHandle> {
+  return open(pagesPath(folder), constants.O_RDWR | constants.O_NOFOLLOW | flags, 0o600);
 }
 
 /** First page of a chunk in the page file, in pages. */

@@ -62,6 +62,9 @@ export class MemorySender {
   readonly #unacknowledged: { readonly number: number; readonly chunks: readonly Chunk[] }[] = [];
   #number = 0;
   #acknowledged = 0;
+  #sentBytes = 0;
+  /** When the final pass began, by the monotonic clock in ms, and how many chunks it had then. */
+  #final: { readonly since: number; readonly chunks: number } | undefined;
   #failure: Error | undefined;
 
   constructor(options: MemorySenderOptions) {
@@ -78,6 +81,29 @@ export class MemorySender {
     return this.#rate.rate;
   }
 
+  /** Bytes of all batches so far. */
+  get sentBytes(): number {
+    return this.#sentBytes;
+  }
+
+  /** Memory that the final pass has not come to yet, in bytes. */
+  get pendingBytes(): number {
+    let pages = 0;
+    for (const chunk of this.#pending.values()) pages += countPages(chunk);
+    return pages * pageBytes;
+  }
+
+  /** How long the rest of the final pass will take at the pace that it had so far, in ms. */
+  get expectedMs(): number {
+    if (this.#final === undefined) return Infinity;
+    const { since, chunks } = this.#final;
+    const left = this.#pending.size;
+    const underWay = this.#rate.inFlight / this.#rate.rate;
+    if (left === 0) return underWay;
+    const pace = (performance.now() - since) / (chunks - left);
+    return underWay + left * pace;
+  }
+
   /** Sends what is different of the written pages of a process that runs. */
   async round(memory: ProcessMemory, chunks: readonly Chunk[]): Promise<Round> {
     const queue = [...chunks].reverse();
@@ -87,6 +113,7 @@ export class MemorySender {
   /** Sends all that the target does not have of a process that stands still; what it waits for comes first. */
   async final(memory: ProcessMemory, chunks: readonly Chunk[]): Promise<Round> {
     for (const chunk of chunks) this.#pending.set(keyOf(chunk), chunk);
+    this.#final = { since: performance.now(), chunks: this.#pending.size };
     const order = this.#pending.values();
     const next = (): Chunk | undefined => {
       const wanted = this.#wanted.pop();
@@ -201,6 +228,7 @@ export class MemorySender {
       () => this.#rate.inFlight === 0 || this.#rate.inFlight + batch.length <= this.#window(),
     );
     this.#number += 1;
+    this.#sentBytes += batch.length;
     this.#rate.sent(this.#number, batch.length, performance.now());
     this.#unacknowledged.push({ number: this.#number, chunks: records.map((each) => each.chunk) });
     await send(batch);

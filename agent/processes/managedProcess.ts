@@ -2,6 +2,7 @@ import type { Disposable } from '../../common/disposable.ts';
 import { Emitter } from '../../common/event.ts';
 import {
   FlickError,
+  type ArrivingMemory,
   type ExitStatus,
   type HandoffStep,
   type ProcessDoubt,
@@ -42,14 +43,17 @@ export class ManagedProcess implements Disposable {
   readonly folders: ProcessFolders;
   readonly #changed = new Emitter<void>();
   readonly #ended = new Emitter<ExitStatus>();
+  readonly #left = new Emitter<void>();
   readonly #ownDeviceId: string;
   #record: ProcessRecord;
   #cell: Cell | undefined;
   #pid: number | undefined;
   #sample: Sample | undefined;
   #handoff: ActiveHandoff | undefined;
-  /** The device from which pages of its memory are still on their way. */
-  #memoryFrom: string | undefined;
+  /** Pages of its memory that are still on their way. */
+  #memory: ArrivingMemory | undefined;
+  /** It runs on another device, which fetches memory from what stands still here. */
+  #serving: ActiveHandoff | undefined;
   /** By their handoffs: it can have come by one that is not confirmed, and be leaving by another. */
   readonly #doubts = new Map<string, ProcessDoubt>();
   #saving: Promise<void> = Promise.resolve();
@@ -57,6 +61,8 @@ export class ManagedProcess implements Disposable {
   #heldInput: Buffer[] | undefined;
 
   readonly onDidChange = this.#changed.event;
+  /** It begins to run on another device; what is here stays for its memory. */
+  readonly onDidLeave = this.#left.event;
 
   constructor(folders: ProcessFolders, record: ProcessRecord, ownDeviceId: string) {
     this.folders = folders;
@@ -140,19 +146,37 @@ export class ManagedProcess implements Disposable {
         { remedy: 'Wait until that move is over, or cancel it.' },
       );
     }
-    if (this.#memoryFrom !== undefined) {
+    this.requireHere();
+    if (this.#memory !== undefined) {
       throw new FlickError(
         'busy',
-        `The memory of “${this.#record.name}” is still arriving from ${this.#memoryFrom}.`,
+        `The memory of “${this.#record.name}” is still arriving from ${this.#memory.from}.`,
         { remedy: 'It runs meanwhile. Move it on when all of it is here.' },
       );
     }
-    this.requireHere();
   }
 
-  /** It runs, but cannot be moved on until all of its memory is here. @param from the device that has it; undefined: all is here */
-  setMemoryFrom(from: string | undefined): void {
-    this.#memoryFrom = from;
+  /** It runs, but cannot be moved on until all of its memory is here. @param memory undefined: all is here */
+  setArrivingMemory(memory: ArrivingMemory | undefined): void {
+    const before = this.#memory;
+    this.#memory = memory;
+    if (percentOf(before) !== percentOf(memory)) this.#changed.fire();
+  }
+
+  get arrivingMemory(): ArrivingMemory | undefined {
+    return this.#memory;
+  }
+
+  /** It runs on another device and fetches memory from here, or no longer does. */
+  setServing(serving: ActiveHandoff | undefined): void {
+    const began = this.#serving === undefined && serving !== undefined;
+    this.#serving = serving;
+    if (began) this.#left.fire();
+    this.#changed.fire();
+  }
+
+  get serving(): ActiveHandoff | undefined {
+    return this.#serving;
   }
 
   /** @throws {FlickError} `busy` while it stands still for a move, `inDoubt`, `processGone` */
@@ -160,6 +184,12 @@ export class ManagedProcess implements Disposable {
     if (this.#handoff !== undefined && !['check', 'copy'].includes(this.#handoff.step)) {
       throw new FlickError('busy', `“${this.#record.name}” is being moved just now.`, {
         remedy: 'Try again when the move is over.',
+      });
+    }
+    if (this.#serving !== undefined && this.doubt === undefined) {
+      const { peer } = this.#serving;
+      throw new FlickError('busy', `“${this.#record.name}” runs on ${peer}.`, {
+        remedy: `What is here of it is there for its memory, which ${peer} still fetches.`,
       });
     }
     const { doubt } = this;
@@ -248,6 +278,7 @@ export class ManagedProcess implements Disposable {
         { remedy: 'After its first move it has one.' },
       );
     }
+    if (this.#serving !== undefined) this.requireHere();
     if (options.size !== undefined && this.isLive) await this.resize(options.size);
     return TerminalViewer.open(this, options.fromOffset ?? 0, options.follow ?? true);
   }
@@ -306,7 +337,7 @@ export class ManagedProcess implements Disposable {
     if (this.#record.lost !== null) return 'lost';
     if (this.#record.exit !== null) return 'exited';
     if (this.doubt !== undefined) return 'inDoubt';
-    if (this.#handoff?.role === 'source') return 'moving';
+    if (this.#serving !== undefined || this.#handoff?.role === 'source') return 'moving';
     if (this.#handoff?.role === 'target') return 'arriving';
     return this.#sample?.stopped === true ? 'stopped' : 'running';
   }
@@ -314,7 +345,7 @@ export class ManagedProcess implements Disposable {
   info(): ProcessInfo {
     const record = this.#record;
     const live = this.isLive ? this.#sample : undefined;
-    const handoff = this.#handoff;
+    const handoff = this.#serving ?? this.#handoff;
     return {
       id: record.id,
       name: record.name,
@@ -331,6 +362,7 @@ export class ManagedProcess implements Disposable {
       moves: record.moves,
       exit: record.exit,
       ...(this.doubt === undefined ? {} : { doubt: this.doubt }),
+      ...(this.#memory === undefined ? {} : { memory: this.#memory }),
       remark: record.lost ?? record.remark,
       movement:
         handoff === undefined
@@ -352,9 +384,16 @@ export class ManagedProcess implements Disposable {
     this.#cell?.dispose();
     this.#changed.dispose();
     this.#ended.dispose();
+    this.#left.dispose();
   }
 
   #gone(): FlickError {
     return new FlickError('processGone', `“${this.#record.name}” does not run any more.`);
   }
+}
+
+/** What people see of it: more often is not told. */
+function percentOf(memory: ArrivingMemory | undefined): number {
+  if (memory === undefined) return -1;
+  return Math.floor((100 * memory.doneBytes) / Math.max(1, memory.totalBytes));
 }

@@ -244,6 +244,7 @@ export class Processes implements Disposable {
     if (managed.handoff !== undefined) {
       throw new FlickError('busy', `“${managed.record.name}” is being moved just now.`);
     }
+    if (managed.serving !== undefined) managed.requireHere();
     // Whatever stands still here may be the only copy there is.
     if (managed.isLive && managed.doubt !== undefined) managed.requireHere();
     if (managed.isLive && managed.record.adopted === null) {

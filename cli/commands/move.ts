@@ -1,13 +1,18 @@
 import { Option, type Command } from 'commander';
 import type { MoveOutcome, MoveProgress } from '../../client/move.ts';
 import { TimeLeft } from '../../client/timeLeft.ts';
-import { blocks, handoffStepLabels } from '../../protocol/index.ts';
+import { blocks, handoffStepLabels, memoryWays, type MemoryWay } from '../../protocol/index.ts';
 import { leaf, type Cli } from '../cli.ts';
 import { RefusedError } from '../errors.ts';
 import { formatFindings } from '../findings.ts';
 import { escapeControl, formatBytes, formatDuration } from '../text.ts';
 
 const ways = { direct: 'straight from device to device', relayed: 'through this machine' } as const;
+
+interface Options {
+  readonly engine: 'auto' | 'criu';
+  readonly memory: 'auto' | MemoryWay;
+}
 
 function describeProgress({ doneBytes, totalBytes }: MoveProgress, left: TimeLeft): string {
   if (totalBytes === 0) return '';
@@ -41,7 +46,12 @@ export function registerMove(program: Command, cli: Cli): void {
     .addOption(
       new Option('--engine <engine>', 'how it is moved').choices(['auto', 'criu']).default('auto'),
     )
-    .action(async (nameOrId: string, target: string, options: { engine: 'auto' | 'criu' }) => {
+    .addOption(
+      new Option('--memory <way>', 'how its memory goes, where the devices can do it so')
+        .choices(['auto', ...memoryWays])
+        .default('auto'),
+    )
+    .action(async (nameOrId: string, target: string, options: Options) => {
       const { fleet, output } = cli;
       const to = fleet.device(target);
       const { device: from, process } = await fleet.findProcess(nameOrId);
@@ -52,7 +62,7 @@ export function registerMove(program: Command, cli: Cli): void {
         output.note('Cancelling. Ctrl-C again leaves at once.');
         cancel.abort();
       });
-      const { engine } = options;
+      const { engine, memory: wanted } = options;
       output.status(`${title}${handoffStepLabels.check}`);
       const check = await fleet.checkMove(from, process.id, to, { engine, signal: cancel.signal });
       if (blocks(check.findings)) {
@@ -65,6 +75,7 @@ export function registerMove(program: Command, cli: Cli): void {
       const left = new TimeLeft();
       const outcome = await fleet.move(from, process.id, to, {
         engine,
+        memory: wanted,
         acceptWarnings: true,
         signal: cancel.signal,
         onProgress: (progress) =>
@@ -80,10 +91,13 @@ export function registerMove(program: Command, cli: Cli): void {
         totalMs === 0
           ? ''
           : ` in ${formatDuration(totalMs)}; it paused for ${formatDuration(downtimeMs)} (${formatBytes(bytesSent)} sent ${ways[way]}${how})`;
+      const missing = memory?.missingBytes ?? 0;
+      const follows = `It runs there already; ${formatBytes(missing)} of its memory still come from ${from.name}, which must stay reachable.`;
       output.result(
         moveDocument(outcome),
         [
           `${name} moved from ${escapeControl(from.name)} to ${escapeControl(to.name)}${figures}.`,
+          ...(missing > 0 ? [`  · ${escapeControl(follows)}`] : []),
           ...remarks.map((each) => `  · ${escapeControl(each)}`),
         ].join('\n'),
       );

@@ -1,9 +1,14 @@
 import type { Command } from 'commander';
 import { surveyProcesses, type FoundProcess } from '../../client/processSearch.ts';
 import { messageOf } from '../../common/rpc.ts';
-import { handoffSteps, handoffStepLabels, type ProcessInfo } from '../../protocol/index.ts';
+import {
+  handoffSteps,
+  handoffStepLabels,
+  type ArrivingMemory,
+  type ProcessInfo,
+} from '../../protocol/index.ts';
 import { leaf, type Cli } from '../cli.ts';
-import { escapeControl, formatTable, joinCommand } from '../text.ts';
+import { escapeControl, formatBytes, formatTable, joinCommand } from '../text.ts';
 
 /** One element of `ps --json`, and what other commands say of a process. */
 export function processDocument({ device, process }: FoundProcess): object {
@@ -13,15 +18,21 @@ export function processDocument({ device, process }: FoundProcess): object {
 
 /** A state with what is worth knowing of it. */
 export function describeState(process: ProcessInfo): string {
-  const { state, exit, movement, doubt } = process;
+  const { state, exit, movement, doubt, memory } = process;
   if (state === 'exited' && exit !== null) {
     return exit.signal === null ? `exited (${String(exit.exitCode)})` : `ended by ${exit.signal}`;
   }
   if (doubt !== undefined) return `${state}, ${doubt.peer}: flick resolve`;
+  if (movement === null && memory !== undefined) return `${state}, ${describeMemory(memory)}`;
   if (movement === null) return state;
   const step = handoffSteps.find((each) => each === movement.step);
   const label = step === undefined ? movement.step : handoffStepLabels[step];
   return `${state} ${state === 'arriving' ? 'from' : 'to'} ${movement.peer}: ${label}`;
+}
+
+function describeMemory({ from, doneBytes, totalBytes }: ArrivingMemory): string {
+  const left = totalBytes - doneBytes;
+  return `${left > 0 ? `${formatBytes(left)} of its memory` : 'its memory'} still comes from ${from}`;
 }
 
 export function registerPs(program: Command, cli: Cli): void {

@@ -95,7 +95,7 @@ export function refusal(processName: string, to: string, findings: readonly Find
 export function summary(processName: string, to: string, outcome: HandoffOutcome): string {
   // A move that was settled after its link broke has no measured times.
   if (outcome.downtimeMs === 0) return l10n.t('{0} now runs on {1}.', processName, to);
-  return l10n.t(
+  const figures = l10n.t(
     '{0} now runs on {1}. It was paused for {2}; {3} were sent in {4}.',
     processName,
     to,
@@ -103,4 +103,20 @@ export function summary(processName: string, to: string, outcome: HandoffOutcome
     formatBytes(outcome.bytesSent),
     formatDuration(outcome.totalMs),
   );
+  const { memory } = outcome;
+  return memory === undefined ? figures : `${figures} ${describeWay(memory)}`;
+}
+
+/** How the memory went, in words. */
+function describeWay({ way, missingBytes }: NonNullable<HandoffOutcome['memory']>): string {
+  switch (way) {
+    case 'stop-and-copy':
+      return l10n.t('Its memory went while it stood still.');
+    case 'pre-copy':
+      return l10n.t('Most of its memory went while it still ran.');
+    case 'post-copy':
+      return missingBytes > 0
+        ? l10n.t('{0} of its memory still follow while it runs.', formatBytes(missingBytes))
+        : l10n.t('Some of its memory followed when it ran already.');
+  }
 }

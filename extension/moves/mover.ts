@@ -7,7 +7,7 @@ import { l10n } from '../l10n.ts';
 import { deviceInText } from '../model/deviceRow.ts';
 import { findingsList } from '../model/markdown.ts';
 import { isCancellation } from '../model/problem.ts';
-import { describeStep } from '../model/processRow.ts';
+import { describeStep, isPastRelease } from '../model/processRow.ts';
 import type { Problems } from '../problems.ts';
 import { settings } from '../settings.ts';
 import type { MoveStatus } from './moveStatus.ts';
@@ -221,7 +221,7 @@ export class Mover {
             acceptWarnings: true,
             signal: abort.signal,
             onProgress: (now) => {
-              const released = now.step === 'commit' || now.step === 'resume';
+              const released = isPastRelease(now.step);
               const step = describeStep(now);
               const text =
                 released && token.isCancellationRequested

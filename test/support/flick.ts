@@ -72,6 +72,8 @@ export interface Listed {
   readonly pid: number | null;
   readonly state: string;
   readonly remark: string | null;
+  /** Of a process whose memory is still arriving. */
+  readonly memory?: { readonly from: string; readonly doneBytes: number };
 }
 
 export interface Moved {
@@ -84,5 +86,11 @@ export interface Moved {
   readonly bytesSent: number;
   readonly way: 'direct' | 'relayed';
   readonly relayedBytes: number;
+  readonly memory: {
+    readonly way: 'stop-and-copy' | 'pre-copy' | 'post-copy';
+    readonly bytes: number;
+    readonly sentBytes: number;
+    readonly missingBytes: number;
+  } | null;
   readonly steps: readonly { readonly name: string; readonly ms: number }[];
 }

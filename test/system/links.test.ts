@@ -146,7 +146,7 @@ describe('links between devices', function () {
   });
 
   tests.add('that never come back leave the process where it was, with a sentence', async () => {
-    await fixture.on('alpha', ['sh', '-c', impatient]);
+    await fixture.makeImpatient('alpha');
     const id = await start('lost');
     const move = await slowMove(id);
     await move.reaches('send');
@@ -161,11 +161,3 @@ describe('links between devices', function () {
 
   tests.register(4);
 });
-
-/** Starts the device's agent again with little patience. */
-const impatient = `
-pid=$(pgrep -u root -f 'agent.cjs daemon$')
-node=$(readlink /proc/$pid/exe)
-file=$(tr '\\0' '\\n' < /proc/$pid/cmdline | grep 'agent.cjs$')
-kill -9 $pid
-FLICK_LINK_PATIENCE=1500 "$node" "$file" start > /dev/null`;

@@ -20,7 +20,7 @@ import { criuState, type CriuState } from './binary.ts';
 import { dumpArguments, restoreArguments, type CriuCommand } from './commands.ts';
 import { checkDeparture } from './departureCheck.ts';
 import { explainFailure, isPassing } from './explain.ts';
-import { gatherFacts } from './facts.ts';
+import { gatherFacts, gatherFiles, type FileFacts } from './facts.ts';
 import { criuFacts, type CriuFacts } from './factsSchema.ts';
 import { readTail } from './logTail.ts';
 import { readLeftOut } from './pagemap.ts';
@@ -108,6 +108,11 @@ export class CriuEngine {
     const debuggers = `${debugFolder(managed.id)}/`;
     const unixSockets = facts.unixSockets.filter(({ path }) => !path.startsWith(debuggers));
     return { ...facts, unixSockets };
+  }
+
+  /** Looks at the files of a process that stands still, and at nothing else. @throws {FlickError} `processGone` */
+  async inspectFiles(managed: ManagedProcess): Promise<FileFacts> {
+    return gatherFiles(managed.pid ?? 0);
   }
 
   /** What on this device stands in the way of a dump. */

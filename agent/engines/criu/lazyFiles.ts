@@ -1,9 +1,17 @@
-import { link, rm, truncate, writeFile } from 'node:fs/promises';
+import { link, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { chunkBytes, chunkPages, pageBytes } from '../../memory/chunks.ts';
+import {
+  chunkBytes,
+  chunkPages,
+  include,
+  pageBytes,
+  type Chunk,
+  type PageMask,
+} from '../../memory/chunks.ts';
 import type { MemoryImage } from '../../memory/memoryImage.ts';
 import type { PageRange } from '../../memory/memoryReceiver.ts';
 import { writeFailure } from '../../state/durable.ts';
+import { damagedImage } from './images.ts';
 import type { LeftOut } from './pagemap.ts';
 
 const magic = 'FLKLAZY1';
@@ -47,6 +55,73 @@ export async function writeLazyFiles(
     await writeFile(join(folder, 'lazy.arrived'), bitmap, { mode: 0o600 });
   } catch (error) {
     throw writeFailure(folder, error);
+  }
+}
+
+/** What the files of a restore say that a keeper of an earlier daemon brings the memory of. */
+export interface LazyFiles {
+  readonly pagesPath: string;
+  /** In the order of the page file, with the pages that have arrived. */
+  readonly chunks: readonly Chunk[];
+  /** Those that have not, of chunks that lack any. */
+  readonly missing: readonly Chunk[];
+}
+
+/** @throws {FlickError} `restoreFailed` when they are not as {@link writeLazyFiles} wrote them */
+export async function readLazyFiles(folder: string): Promise<LazyFiles> {
+  const indexPath = join(folder, 'lazy.index');
+  const index = await readFile(indexPath);
+  const arrived = await readFile(join(folder, 'lazy.arrived'));
+  const byNumber = new Map<number, Chunk>();
+  const missing = new Map<number, Chunk>();
+  try {
+    for (const { task, address, pages, first } of readIndex(index)) {
+      for (let page = 0; page < pages; page += 1) {
+        const at = first + page;
+        const number = Math.floor(at / chunkPages);
+        const name = { task, index: Math.floor((address / pageBytes + page) / chunkPages) };
+        const isHere = ((arrived.readUInt8(at >> 3) >> (at & 7)) & 1) === 1;
+        const chunk = chunkOf(byNumber, number, name);
+        include(isHere ? chunk : chunkOf(missing, number, name), at % chunkPages, 1);
+      }
+    }
+  } catch (error) {
+    throw damagedImage(indexPath, error);
+  }
+  // Chunks that the index does not name have places too; what lies there is nobody's.
+  const chunks = Array.from(
+    { length: Math.floor((arrived.length * 8) / chunkPages) },
+    (_, number) => byNumber.get(number) ?? { task: 0, index: number, low: 0, high: 0 },
+  );
+  return { pagesPath: join(folder, 'lazy.pages'), chunks, missing: [...missing.values()] };
+}
+
+function chunkOf(
+  chunks: Map<number, Chunk>,
+  number: number,
+  name: Pick<Chunk, 'task' | 'index'>,
+): Chunk {
+  const known = chunks.get(number);
+  if (known !== undefined) return known;
+  const chunk: Chunk & PageMask = { ...name, low: 0, high: 0 };
+  chunks.set(number, chunk);
+  return chunk;
+}
+
+/** @throws {RangeError} when it is cut short */
+function* readIndex(index: Buffer): Generator<Omit<PlacedRun, 'wiped'>> {
+  let at = 16;
+  for (let tasks = index.readUInt32LE(8); tasks > 0; tasks -= 1) {
+    const task = index.readUInt32LE(at);
+    let entries = index.readUInt32LE(at + 4);
+    for (at += 8; entries > 0; entries -= 1, at += 24) {
+      yield {
+        task,
+        address: Number(index.readBigUInt64LE(at) & ~notInherited),
+        pages: Number(index.readBigUInt64LE(at + 8)),
+        first: Number(index.readBigUInt64LE(at + 16)),
+      };
+    }
   }
 }
 

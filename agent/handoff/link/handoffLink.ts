@@ -2,10 +2,12 @@ import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { Backoff } from '../../../common/backoff.ts';
 import type { Disposable } from '../../../common/disposable.ts';
+import type { Event } from '../../../common/event.ts';
 import type { Logger } from '../../../common/logger.ts';
 import { ResumableStream } from '../../../common/resumableStream.ts';
 import { messageOf } from '../../../common/rpc.ts';
 import type { LinkOffer } from '../../../protocol/index.ts';
+import type { LinkView } from '../context.ts';
 import { ownAddresses } from './addresses.ts';
 import { dial } from './dial.ts';
 import { makeLinkIdentity } from './identity.ts';
@@ -23,11 +25,11 @@ export interface HandoffLinkOptions {
   readonly bootId: string;
   readonly logger: Logger;
   /** The agents are connected for the first time: the stream may be used. */
-  readonly joined: (stream: Duplex) => void;
+  readonly joined: (stream: Duplex, link: LinkView) => void;
 }
 
 /** One side's part in connecting two agents for one handoff: how it can be reached, and the stream that they speak on. */
-export class HandoffLink implements Disposable {
+export class HandoffLink implements Disposable, LinkView {
   readonly stream: ResumableStream;
   readonly #options: HandoffLinkOptions;
   readonly #identity = makeLinkIdentity();
@@ -37,6 +39,7 @@ export class HandoffLink implements Disposable {
   #peer: LinkOffer | undefined;
   #joined = false;
   #redials = false;
+  #isDirect = false;
   #hurries = false;
   #isOver = false;
 
@@ -44,12 +47,20 @@ export class HandoffLink implements Disposable {
     this.#options = options;
     this.stream = new ResumableStream({ name: options.handoff, patience: options.patience });
     this.#listener = new LinkListener(this.#identity, options.logger);
-    this.#listener.onLink((socket) => void this.#attach(socket));
+    this.#listener.onLink((socket) => void this.#attach(socket, true));
     this.stream.onDidChangeLink((isLinked) => {
       if (isLinked) this.#linked();
       else this.#lost();
     });
     this.stream.once('close', () => this.dispose());
+  }
+
+  get isDirect(): boolean {
+    return this.#isDirect;
+  }
+
+  get onDidChange(): Event<boolean> {
+    return this.stream.onDidChangeLink;
   }
 
   /** @throws when nothing can listen here */
@@ -73,7 +84,7 @@ export class HandoffLink implements Disposable {
 
   /** A stream through the client. */
   async relay(stream: Duplex): Promise<void> {
-    await this.#attach(stream);
+    await this.#attach(stream, false);
   }
 
   /** How long to do without a link from now on, in ms. */
@@ -102,14 +113,18 @@ export class HandoffLink implements Disposable {
       loopback: peer.bootId === this.#options.bootId,
       timeoutMs: dialTimeout,
     });
-    return socket !== undefined && (await this.#attach(socket));
+    return socket !== undefined && (await this.#attach(socket, true));
   }
 
-  async #attach(socket: Duplex | TLSSocket): Promise<boolean> {
+  async #attach(socket: Duplex | TLSSocket, isDirect: boolean): Promise<boolean> {
+    const before = this.#isDirect;
+    // Who is told of the link asks at once.
+    this.#isDirect = isDirect;
     try {
       await this.stream.attach(socket);
       return true;
     } catch (error) {
+      this.#isDirect = before;
       this.#log('info', 'a link was not used', { why: messageOf(error) });
       return false;
     }
@@ -123,7 +138,7 @@ export class HandoffLink implements Disposable {
       return;
     }
     this.#joined = true;
-    this.#options.joined(this.stream);
+    this.#options.joined(this.stream, this);
   }
 
   #lost(): void {

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { Logger } from '../../../common/logger.ts';
 import { messageOf } from '../../../common/rpc.ts';
 import { FlickError, type HandoffStep, type LinkOffer } from '../../../protocol/index.ts';
-import type { HandoffOperation } from '../context.ts';
+import type { HandoffOperation, LinkView } from '../context.ts';
 import { HandoffLink } from './handoffLink.ts';
 import { patienceAt, type LinkPatience } from './patience.ts';
 
@@ -30,8 +30,10 @@ export class HandoffLinks {
    */
   async prepare(
     operation: HandoffOperation<unknown>,
-    join: (stream: Duplex) => void,
+    join: (stream: Duplex, link: LinkView) => void,
   ): Promise<LinkOffer | undefined> {
+    // One that was cut off, of a handoff whose agents meet again.
+    this.#links.get(operation.id)?.dispose();
     const link = new HandoffLink({
       handoff: operation.id,
       patience: this.#patience.running,
@@ -42,9 +44,11 @@ export class HandoffLinks {
     try {
       const offer = await link.offer();
       this.#links.set(operation.id, link);
-      link.stream.once('close', () => this.#links.delete(operation.id));
-      const over = (): void => link.hurry();
-      operation.result.then(over, over);
+      link.stream.once('close', () => {
+        if (this.#links.get(operation.id) === link) this.#links.delete(operation.id);
+        operation.expire();
+      });
+      void operation.streamOver.then(() => link.hurry());
       return offer;
     } catch (error) {
       link.dispose();

@@ -15,7 +15,12 @@ import {
 
 /** Everything that can happen next, faults included. @throws {Violation} */
 export function moves(rules: Rules, world: World, strict: boolean): Move[] {
-  return [...progress(rules, world, strict), ...client(rules, world), ...faults(rules, world)];
+  return [
+    ...progress(rules, world, strict),
+    ...client(rules, world),
+    ...meetAgain(rules, world),
+    ...faults(rules, world),
+  ];
 }
 
 const isUp = (state: { readonly phase: string }): boolean => state.phase !== 'down';
@@ -70,6 +75,17 @@ function heard(message: InFlight): Event {
 /** What an agent hears of its copy while it runs; otherwise it finds it out when it starts. */
 function hears(rules: Rules, world: World, event: Event): World {
   return isUp(world.target.state) ? feedTarget(rules, world, event) : world;
+}
+
+/** Whoever reaches both devices brings them together again where memory is missing. */
+function meetAgain(rules: Rules, world: World): Move[] {
+  const { source, target } = world;
+  const isParted = !world.isOpen && world.toSource.length === 0 && world.toTarget.length === 0;
+  const lacks = target.state.phase === 'running' && !target.state.complete;
+  if (!isParted || !lacks || source.state.phase !== 'serving') return [];
+  if (source.queue.length > 0 || target.queue.length > 0) return [];
+  const next = feedSource(rules, { ...world, isOpen: true }, { type: 'linked' });
+  return [{ name: 'they are connected again', next }];
 }
 
 /** A client asks one side and tells the other, whenever and as often as it likes; a person decides. */
