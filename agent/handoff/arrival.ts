@@ -33,6 +33,7 @@ import { endCell, letRun } from './letRun.ts';
 import { livingCopy } from './livingCopy.ts';
 import type { Message, TargetEvent } from './machine.ts';
 import type { Copy, TargetSide } from './targetSide.ts';
+import { traceHandoff } from './trace.ts';
 import { receiveScrollback } from './scrollback.ts';
 import {
   done,
@@ -80,7 +81,6 @@ export class Arrival implements HandoffOperation<void> {
   readonly #side: TargetSide;
   #joined = false;
   #isOver = false;
-  #step: HandoffStep = 'check';
   #doneBytes = 0;
   #totalBytes = 0;
   #remarks: string[] = [];
@@ -497,8 +497,7 @@ export class Arrival implements HandoffOperation<void> {
   };
 
   #begin(step: HandoffStep): void {
-    this.#step = step;
-    this.#context.logger.log('debug', 'arrival', { handoff: this.id, step: this.#step });
+    traceHandoff(this.#context.logger, this.id, 'target', step);
   }
 }
 

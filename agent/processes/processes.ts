@@ -23,6 +23,7 @@ import { adoptableRoot, isAlive } from './adoption.ts';
 import { Cell } from './cell.ts';
 import { cellFolder, processFolders, removeTree } from './cells.ts';
 import { findProgram, launchEnvironment } from './environment.ts';
+import { sweepUnrecorded } from './leftovers.ts';
 import { ManagedProcess } from './managedProcess.ts';
 import { processRecord, type ProcessRecord } from './record.ts';
 import { recover } from './recovery.ts';
@@ -82,7 +83,10 @@ export class Processes implements Disposable {
       const folders = processFolders(this.#options.home, id);
       try {
         const record = await readValidated(folders.record, processRecord);
-        if (record === undefined) continue;
+        if (record === undefined) {
+          await sweepUnrecorded(folders, this.#options.logger);
+          continue;
+        }
         await this.#recover(new ManagedProcess(folders, record, this.#options.deviceId));
       } catch (error) {
         this.#options.logger.log('error', 'a process record could not be read', {

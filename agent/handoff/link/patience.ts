@@ -10,10 +10,16 @@ export interface LinkPatience {
 
 const usual: LinkPatience = { running: 60_000, frozen: 20_000 };
 
-/** `FLICK_LINK_PATIENCE`, one number of ms for both, is for networks where links stay away longer, and for tests. */
+/**
+ * `FLICK_LINK_PATIENCE`, in ms, is for networks where links stay away longer, and for tests: one number for both, or
+ * `RUNNING,FROZEN`.
+ */
 export function linkPatience(environment: NodeJS.ProcessEnv = process.env): LinkPatience {
-  const ms = Number(environment['FLICK_LINK_PATIENCE'] ?? '');
-  return Number.isFinite(ms) && ms > 0 ? { running: ms, frozen: ms } : usual;
+  const [running = NaN, frozen = running] = (environment['FLICK_LINK_PATIENCE'] ?? '')
+    .split(',')
+    .map((each) => (each === '' ? NaN : Number(each)));
+  const sane = [running, frozen].every((ms) => Number.isFinite(ms) && ms > 0);
+  return sane ? { running, frozen } : usual;
 }
 
 export function patienceAt(step: HandoffStep, { running, frozen }: LinkPatience): number {
