@@ -72,6 +72,7 @@ export interface Listed {
   readonly pid: number | null;
   readonly state: string;
   readonly remark: string | null;
+  readonly doubt?: { readonly what: string };
 }
 
 export interface Moved {
