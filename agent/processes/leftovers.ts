@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../../common/logger.ts';
 import { recoverHomecoming } from '../files/homecomingJournal.ts';
+import { readStat } from '../procfs/stat.ts';
 import { Cell } from './cell.ts';
 import { cellFolder, removeTree, type ProcessFolders } from './cells.ts';
 import type { ManagedProcess } from './managedProcess.ts';
@@ -33,6 +34,18 @@ async function endKeeper(folder: string, logger: Logger): Promise<void> {
     await cell.shutdown();
     await delay(20);
   }
+}
+
+/**
+ * What CRIU was writing when its cell was killed. A keeper lets go of its socket before the kernel has ended everything
+ * in its namespace, so CRIU may still write for a moment.
+ */
+export async function removeImagesOfKilled(managed: ManagedProcess, cell: Cell): Promise<void> {
+  for (let waited = 0; waited < keeperPatience; waited += 20) {
+    if ((await readStat(cell.keeperPid)) === undefined) break;
+    await delay(20);
+  }
+  await removeImages(managed);
 }
 
 /** Images of a handoff that an agent did not live to remove. */

@@ -23,7 +23,7 @@ import { adoptableRoot, isAlive } from './adoption.ts';
 import { Cell } from './cell.ts';
 import { cellFolder, processFolders, removeTree } from './cells.ts';
 import { findProgram, launchEnvironment } from './environment.ts';
-import { sweepUnrecorded } from './leftovers.ts';
+import { removeImagesOfKilled, sweepUnrecorded } from './leftovers.ts';
 import { ManagedProcess } from './managedProcess.ts';
 import { processRecord, type ProcessRecord } from './record.ts';
 import { recover } from './recovery.ts';
@@ -232,7 +232,10 @@ export class Processes implements Disposable {
       .then(async (end) => {
         if (managed.cell !== cell) return;
         if (end.kind === 'exited') await managed.ended(end.status);
-        if (end.kind === 'lost') await managed.lost(end.why);
+        if (end.kind === 'lost') {
+          await managed.lost(end.why);
+          await removeImagesOfKilled(managed, cell);
+        }
       })
       .catch((error: unknown) =>
         this.#options.logger.log('error', 'an end could not be recorded', {

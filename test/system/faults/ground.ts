@@ -1,6 +1,14 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Ran } from '../../support/flick.ts';
+import {
+  forgetProcess,
+  launchProcess,
+  signalProcess,
+  waitProcess,
+} from '../../../protocol/index.ts';
+import type { RpcPeer } from '../../../common/rpc.ts';
+import { askAgent } from './askAgent.ts';
 import { agentOn, pathOn, processesOn, type Seen } from '../deviceView.ts';
 import { eventually, LabFixture } from '../labFixture.ts';
 import type { UnderWay } from '../underWay.ts';
@@ -59,9 +67,26 @@ export class Ground {
     return existsSync(file) ? readFileSync(file, 'utf8') : '';
   }
 
-  start(name: string): Promise<string> {
+  ask<T>(place: Place, work: (peer: RpcPeer) => Promise<T>): Promise<T> {
+    return askAgent(this.path(place, '/root/.flick/agent.sock'), work);
+  }
+
+  async start(name: string): Promise<string> {
     const command = ['python3', sequence, name, '8', `/root/${name}.lease`];
-    return this.fixture.start('alpha', name, command);
+    const { process } = await this.ask('alpha', (peer) =>
+      peer.request(launchProcess, { command, name }),
+    );
+    return process.id;
+  }
+
+  /** Ends a process on the device that has it, and forgets it there. */
+  async end(place: Place, id: string): Promise<void> {
+    await this.ask(place, async (peer) => {
+      // One that has ended already takes no signal.
+      await peer.request(signalProcess, { id, signal: 'SIGKILL' }).catch(() => undefined);
+      await peer.request(waitProcess, { id });
+      await peer.request(forgetProcess, { id });
+    });
   }
 
   processes(place: Place): readonly Seen[] {
@@ -89,8 +114,9 @@ export class Ground {
     }
     await eventually(
       async () => {
-        await this.fixture.list();
-        return places.every((place) => this.agent(place) !== undefined) ? true : undefined;
+        const there = (): boolean => places.every((place) => this.agent(place) !== undefined);
+        if (!there()) await this.fixture.list();
+        return there() ? true : undefined;
       },
       'both agents run',
       30_000,

@@ -1,9 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { silentLogger } from '../../../common/logger.ts';
-import { greet } from '../../../common/preamble.ts';
-import { RpcPeer } from '../../../common/rpc.ts';
+import type { RpcPeer } from '../../../common/rpc.ts';
 import { queryHandoff, settleHandoff, type HandoffVerdict } from '../../../protocol/index.ts';
 import type { Seen } from '../deviceView.ts';
 import type { UnderWay } from '../underWay.ts';
@@ -180,16 +177,8 @@ class Gossip {
     }
   }
 
-  async #with(place: Place, work: (peer: RpcPeer) => Promise<void>): Promise<void> {
-    const socket = connect(this.#ground.path(place, '/root/.flick/agent.sock'));
-    try {
-      await greet(socket);
-      const peer = new RpcPeer(socket, silentLogger);
-      await work(peer);
-      peer.dispose();
-    } finally {
-      socket.destroy();
-    }
+  #with(place: Place, work: (peer: RpcPeer) => Promise<void>): Promise<void> {
+    return this.#ground.ask(place, work);
   }
 }
 

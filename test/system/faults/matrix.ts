@@ -83,12 +83,11 @@ async function assertAfter(
     assert.equal(await observer.verdict(), 'source');
     await observer.goesOn('alpha');
     // The copy that was lost is still told of, until somebody has read it.
-    await ground.fixture.end(id);
-    await ground.fixture.flick.run(['forget', id]);
+    await ground.end('alpha', id);
+    await ground.end('beta', id);
   } else {
     await observer.assertTidy(owner);
-    assert.equal(await observer.verdict(), verdict);
-    await ground.fixture.end(id);
+    await ground.end(owner, id);
   }
   await observer.assertGone();
 }
