@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Deferred } from '../../common/deferred.ts';
 import { FrameStream, type Frame } from '../../common/frames.ts';
 import { messageOf } from '../../common/rpc.ts';
@@ -49,6 +50,9 @@ import {
   type Offer,
 } from './messages.ts';
 
+/** How long the source may take to confirm that it has taken its process back, in ms. */
+const confirmPatience = 5_000;
+
 /** What has been built for the arriving process so far, to be taken down again if it does not come. */
 interface Building {
   readonly folders: ProcessFolders;
@@ -84,6 +88,8 @@ export class Arrival implements HandoffOperation<void> {
   #doneBytes = 0;
   #totalBytes = 0;
   #remarks: string[] = [];
+  /** Of the copy, which may have ended by the time that the source is told of it. */
+  #pid = 0;
 
   constructor(options: {
     readonly id: string;
@@ -374,6 +380,7 @@ export class Arrival implements HandoffOperation<void> {
       remark: null,
       arriving: this.id,
     });
+    this.#pid = building.held.pid;
     building.managed = managed;
     this.#side.managed = managed;
     managed.beginHandoff({
@@ -396,11 +403,27 @@ export class Arrival implements HandoffOperation<void> {
     building.order = order;
     this.#begin('resume');
     await this.#side.feed({ type: 'message', message: 'run' });
-    await this.#side.resumed;
+    try {
+      await this.#side.resumed;
+    } catch (error) {
+      // The source takes its process back, and says so: then nothing of this handoff has to be kept.
+      await this.#confirmed(inbox);
+      throw error;
+    }
     await this.#awaitServed(building);
     await removeTree(imagesFolder(building));
     await expect(inbox, done);
     await this.#side.feed({ type: 'message', message: 'done' });
+  }
+
+  async #confirmed(inbox: Inbox): Promise<void> {
+    const told = expect(inbox, done).then(() =>
+      this.#side.feed({ type: 'message', message: 'done' }),
+    );
+    await Promise.race([
+      told.catch(() => undefined),
+      delay(confirmPatience, undefined, { ref: false }),
+    ]);
   }
 
   #copyOf(building: Building): Copy {
@@ -444,7 +467,7 @@ export class Arrival implements HandoffOperation<void> {
   async #tell(frames: FrameStream, message: Message): Promise<void> {
     switch (message) {
       case 'running': {
-        const pid = this.#side.managed?.pid ?? 0;
+        const pid = this.#pid;
         const remarks = this.#remarks;
         await frames.sendJson({ type: 'running', pid, remarks }).catch(() => undefined);
         return;

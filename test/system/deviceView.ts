@@ -34,6 +34,11 @@ export function agentOn(lab: Lab, device: string): Seen | undefined {
   return processesOn(lab, device).find((each) => each.command.endsWith('agent.cjs daemon'));
 }
 
+/** However it was started: through a wrapper, or by a loader that comes along with it. */
+export function isCriu({ comm, command }: Seen): boolean {
+  return comm === 'criu' || /\/criu (?:dump|restore) /.test(command);
+}
+
 /** How much there is of whatever could be left behind on a device. */
 export interface Holdings {
   readonly processes: number;

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RpcPeer } from '../../../common/rpc.ts';
 import { queryHandoff, settleHandoff, type HandoffVerdict } from '../../../protocol/index.ts';
-import type { Seen } from '../deviceView.ts';
+import { isCriu, type Seen } from '../deviceView.ts';
 import type { UnderWay } from '../underWay.ts';
 import type { Fault } from './expected.ts';
 import { places, type Ground, type Place } from './ground.ts';
@@ -41,7 +41,7 @@ export const injections: Readonly<Record<Fault, Inject>> = {
       moment,
       ({ command }) => command.includes('flick-keeper') && command.includes(moment.process),
     ),
-  'criu killed': (moment) => killOnSight(moment, ({ comm }) => comm === 'criu'),
+  'criu killed': (moment) => killOnSight(moment, isCriu),
   'cut for 1 s': async (moment) => {
     await cut(moment);
     await delay(moment.cutFor.short);
@@ -132,7 +132,10 @@ async function killOnSight(moment: Moment, is: (seen: Seen) => boolean): Promise
   if (isThere) return {};
   const deadline = performance.now() + 20_000;
   while (!strike()) {
-    if (performance.now() > deadline) throw new Error('What was to be killed did not come.');
+    if (performance.now() > deadline) {
+      const there = ground.processes(place).map(({ comm, command }) => `${comm}: ${command}`);
+      throw new Error(`What was to be killed is not there: ${there.join('; ')}`);
+    }
     await delay(1);
   }
   return {};

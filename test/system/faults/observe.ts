@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { isCriu } from '../deviceView.ts';
 import { eventually } from '../labFixture.ts';
 import type { Listed } from '../../support/flick.ts';
 import { places, type Ground, type Place } from './ground.ts';
@@ -135,7 +136,7 @@ export class Observer {
   #moveLeft(place: Place): readonly string[] {
     const running = this.#ground
       .processes(place)
-      .filter(({ comm }) => comm === 'criu' || comm === 'flick-lazy')
+      .filter((each) => isCriu(each) || each.comm === 'flick-lazy')
       .map(({ pid, comm }) => `${place}: ${comm} ${String(pid)}`);
     const root = this.#ground.path(place, `/root/.flick/processes/${this.#id}`);
     const images = namesIn(root)
@@ -157,7 +158,7 @@ export class Observer {
           each.mountNamespace !== own.mountNamespace ||
           each.command.includes(this.#id) ||
           each.command.includes(` ${this.#name} `) ||
-          each.comm === 'criu',
+          isCriu(each),
       )
       .map((each) => `${place}: process ${String(each.pid)} ${each.command}`);
     const mounts = readFileSync(`/proc/${String(pid)}/mounts`, 'utf8')
