@@ -67,7 +67,7 @@ async function main(words: readonly string[]): Promise<number> {
   } catch (error) {
     status = report(cli, error);
   } finally {
-    cli.dispose();
+    await cli.end();
   }
   return status;
 }

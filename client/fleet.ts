@@ -40,6 +40,7 @@ export class Fleet implements Disposable {
   readonly #store = new DisposableStore();
   readonly #devicesChanged = this.#store.add(new Emitter<void>());
   readonly #moveNotes: MoveNotes;
+  readonly #settling = new Set<Promise<unknown>>();
   #devices: readonly Device[];
 
   /** The list of {@link devices} or {@link configurationProblem} has changed, here or by another program. */
@@ -191,6 +192,17 @@ export class Fleet implements Disposable {
     this.#store.dispose();
   }
 
+  /** Resolves when what began by itself is over: a program that goes in between leaves sides behind that were not told. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#settling);
+  }
+
+  #settle(): void {
+    const work = this.settleDoubts();
+    this.#settling.add(work);
+    void work.finally(() => this.#settling.delete(work));
+  }
+
   #make(entry: DeviceEntry | undefined): Device {
     const name = entry?.name ?? this.#localName();
     const device = makeDevice(name, entry, { ...this.#options, logger: this.#logger });
@@ -199,7 +211,7 @@ export class Fleet implements Disposable {
       const was = connected;
       connected = state.kind === 'connected';
       // Either side of an interrupted move can be the one that was away.
-      if (connected && !was) void this.settleDoubts();
+      if (connected && !was) this.#settle();
     });
     return device;
   }
