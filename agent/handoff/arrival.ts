@@ -175,7 +175,11 @@ export class Arrival implements HandoffOperation<void> {
       const output = await this.#guarded(receiveScrollback(frames));
       const capsule = await this.#receiveCapsule(frames, building);
       const inbox = new Inbox(frames, (frame) => this.#handleMemory(frame));
-      inbox.ended.promise.catch((error: unknown) => this.#memory?.fail(error));
+      inbox.ended.promise.catch((error: unknown) => {
+        this.#memory?.fail(error);
+        // CRIU may wait for a page that nobody sends any more.
+        if (this.#side.heeds({ type: 'linkLost' })) this.#abort.abort();
+      });
       this.#begin('restore');
       await this.#restore(building, offered, capsule, output);
       await this.#side.feed({ type: 'restored' });
@@ -353,15 +357,17 @@ export class Arrival implements HandoffOperation<void> {
     await cell.preload(output.base, output.bytes);
     await cell.resize(travelling.terminal);
     const lazy = await this.#prepareMemory(building, cell, capsule);
-    building.held = await engine.restore(travelling.id, {
-      cell,
-      folder,
-      root: capsule.root,
-      terminalKeys: capsule.terminalKeys,
-      shellJob: travelling.shellJob,
-      keepConnections: capsule.keepConnections,
-      lazy,
-    });
+    building.held = await this.#guarded(
+      engine.restore(travelling.id, {
+        cell,
+        folder,
+        root: capsule.root,
+        terminalKeys: capsule.terminalKeys,
+        shellJob: travelling.shellJob,
+        keepConnections: capsule.keepConnections,
+        lazy,
+      }),
+    );
     const managed = processes.arrive({
       version: 1,
       ...travelling,

@@ -73,6 +73,8 @@ export interface Listed {
   readonly state: string;
   readonly remark: string | null;
   readonly doubt?: { readonly what: string };
+  /** Offered for a process that is lost. */
+  readonly capsule?: { readonly id: string };
 }
 
 export interface Moved {

@@ -43,6 +43,7 @@ export async function play(ground: Ground, cell: Cell): Promise<string> {
   const id = await ground.start(name);
   const observer = new Observer(ground, name, id);
   await observer.goesOn('alpha');
+  const capsule = expected.includes('ended') ? await save(ground, id) : undefined;
   ground.stopAt(row.side, row.at);
   const move = new UnderWay(ground.fixture.lab.flickHome, ['move', '--json', id, 'beta']);
   try {
@@ -60,12 +61,29 @@ export async function play(ground: Ground, cell: Cell): Promise<string> {
     assert.ok(outcomesOf[expected].includes(verdict), `expected ${expected}, got ${verdict}`);
     if (clientIsGone !== true) await assertClientSaid(move, verdict);
     await late?.();
+    if (verdict.startsWith('ended')) await assertOffered(ground, id, capsule);
     await assertAfter(ground, observer, id, verdict);
     return verdict;
   } finally {
     move.signal('SIGKILL');
     if (fault === 'disk full') await ground.usualDisk(place);
+    if (capsule !== undefined) await ground.fixture.flick.run(['capsule', 'rm', capsule, '--yes']);
   }
+}
+
+async function save(ground: Ground, id: string): Promise<string> {
+  const { id: capsule } = await ground.fixture.flick.json<{ id: string }>(['capsule', 'save', id]);
+  return capsule;
+}
+
+/** Whoever looks for a process that is lost is told what is left to start from. */
+async function assertOffered(
+  ground: Ground,
+  id: string,
+  capsule: string | undefined,
+): Promise<void> {
+  const found = await ground.fixture.find(id);
+  assert.equal(found?.capsule?.id, capsule, JSON.stringify(found));
 }
 
 /** It is where the verdict says, with its state, and nowhere else is anything of it. */
