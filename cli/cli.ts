@@ -10,7 +10,7 @@ import { jsonLineLogger, silentLogger } from '../common/logger.ts';
 import { Output } from './output.ts';
 import { TtyPrompter } from './ttyPrompter.ts';
 
-/** How long a command that is done waits for what it found interrupted, in ms. */
+/** How long a command that is over waits for what it settles by the way, in ms. */
 const settlePatience = 4_000;
 
 /** Gives the program another exit status than 0, such as that of the process it ran. */
@@ -86,9 +86,10 @@ export class Cli {
     return handler !== undefined;
   }
 
-  /** Gives interrupted moves that were found on the way a moment to be settled. */
-  async settled(): Promise<void> {
+  /** Lets go once moves in doubt are settled that this command came across, or soon. */
+  async end(): Promise<void> {
     await Promise.race([this.#fleet?.settled(), delay(settlePatience, undefined, { ref: false })]);
+    this.dispose();
   }
 
   dispose(): void {

@@ -64,11 +64,10 @@ async function main(words: readonly string[]): Promise<number> {
   try {
     const program = buildProgram(cli, (chosen) => (status = chosen));
     await program.parseAsync(words, { from: 'user' });
-    await cli.settled();
   } catch (error) {
     status = report(cli, error);
   } finally {
-    cli.dispose();
+    await cli.end();
   }
   return status;
 }

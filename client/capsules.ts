@@ -81,6 +81,27 @@ export async function surveyCapsules(devices: readonly Device[]): Promise<Capsul
   return { found: found.flat(), silent };
 }
 
+/** A capsule that can be restored, and the device that has it. */
+export interface RestorableCapsule {
+  readonly device: Device;
+  readonly info: CapsuleInfo;
+}
+
+/** Newest capsules of processes, by the processes' ids; devices that cannot be asked are passed over. */
+export async function newestCapsules(
+  devices: readonly Device[],
+): Promise<ReadonlyMap<string, RestorableCapsule>> {
+  const newest = new Map<string, RestorableCapsule>();
+  for (const { device, info } of (await surveyCapsules(devices)).found) {
+    if (info === undefined) continue;
+    const known = newest.get(info.process.id);
+    if (known === undefined || known.info.savedAt < info.savedAt) {
+      newest.set(info.process.id, { device, info });
+    }
+  }
+  return newest;
+}
+
 /** The capsule with that id or name. @throws {FlickError} `noSuchCapsule`, `ambiguous` */
 export async function findCapsule(
   devices: readonly Device[],

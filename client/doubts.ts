@@ -36,7 +36,7 @@ export async function settleHandoffBetween(
   if (here === 'unknown') {
     if (there === 'unknown') return undefined;
     if (!mayTell(here, source.deviceId === parties?.source)) throw wrongDevice(source);
-    await target.request(settleHandoff, { handoff, peerVerdict: here });
+    await tell(target, handoff, here);
     return there === 'running' || there === 'incomplete' ? 'target' : 'source';
   }
   if (here === 'held') throw new FlickError('inDoubt', 'The move is still under way.');
@@ -62,15 +62,17 @@ async function claimFrom(
   there: HandoffVerdict,
 ): Promise<HandoffVerdict> {
   if (there === 'unknown') return there;
-  // One that has given up keeps no word that it could drop over this.
-  await target
-    .request(settleHandoff, { handoff, peerVerdict: 'claimed' })
-    .catch((error: unknown) => {
-      if (!(error instanceof FlickError) || error.reason !== 'invalidRequest') throw error;
-    });
+  await tell(target, handoff, 'claimed');
   const after = await verdictOf(target, handoff);
   // It heard the claim itself: that nothing is left there is no guess.
   return after === 'unknown' ? 'aborted' : after;
+}
+
+/** One that has given up, and only remembers that, has nothing to settle. */
+async function tell(target: Device, handoff: string, peerVerdict: HandoffVerdict): Promise<void> {
+  await target.request(settleHandoff, { handoff, peerVerdict }).catch((error: unknown) => {
+    if (!(error instanceof FlickError) || error.reason !== 'invalidRequest') throw error;
+  });
 }
 
 function wrongDevice(device: Device): FlickError {

@@ -174,11 +174,6 @@ export class Fleet implements Disposable {
     return settled.flat();
   }
 
-  /** Resolves when what began by itself when devices connected is done, for programs that are about to end. */
-  async settled(): Promise<void> {
-    await Promise.all(this.#settling);
-  }
-
   /**
    * Removes everything that Flick has put on the device, and disconnects.
    * @returns what was removed
@@ -200,6 +195,17 @@ export class Fleet implements Disposable {
     this.#store.dispose();
   }
 
+  /** Resolves when what began by itself is over: a program that goes in between leaves sides behind that were not told. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#settling);
+  }
+
+  #settle(): void {
+    const work = this.settleDoubts();
+    this.#settling.add(work);
+    void work.finally(() => this.#settling.delete(work));
+  }
+
   #make(entry: DeviceEntry | undefined): Device {
     const name = entry?.name ?? this.#localName();
     const device = makeDevice(name, entry, { ...this.#options, logger: this.#logger });
@@ -208,14 +214,9 @@ export class Fleet implements Disposable {
       const was = connected;
       connected = state.kind === 'connected';
       // Either side of an interrupted move can be the one that was away.
-      if (connected && !was) this.#settleSoon();
+      if (connected && !was) this.#settle();
     });
     return device;
-  }
-
-  #settleSoon(): void {
-    const settling = this.settleDoubts().finally(() => this.#settling.delete(settling));
-    this.#settling.add(settling);
   }
 
   /** The host's name, unless a device of the list bears it. */

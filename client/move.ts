@@ -15,6 +15,7 @@ import {
   type HandoffOutcome,
   type HandoffStep,
   type MemoryWay,
+  type ProcessState,
 } from '../protocol/index.ts';
 import type { Device } from './device.ts';
 import { settleHandoffBetween } from './doubts.ts';
@@ -228,7 +229,8 @@ async function settleInterrupted(interrupted: Interrupted): Promise<HandoffOutco
     }
     if (from.state.kind === 'connected' && failure instanceof FlickError) {
       if (!isOpen(failure)) throw failure;
-      if (await runsOn(from, id)) {
+      const state = await stateOn(from, id);
+      if (state === 'running' || state === 'stopped') {
         // An agent that was started anew knows nothing of the move that ended with the one before.
         throw failure.reason === 'invalidRequest' ? brokenOff(from, error) : failure;
       }
@@ -256,10 +258,9 @@ function isOpen(error: FlickError): boolean {
 }
 
 /** A source that has not released the process says so itself: no doubt then. */
-async function runsOn(device: Device, id: string): Promise<boolean> {
+async function stateOn(device: Device, id: string): Promise<ProcessState | undefined> {
   const processes = await device.listProcesses().catch(() => []);
-  const state = processes.find((each) => each.id === id)?.state;
-  return state === 'running' || state === 'stopped';
+  return processes.find((each) => each.id === id)?.state;
 }
 
 /** @returns what to tell of the move, once both sides agree */
@@ -270,8 +271,10 @@ async function settleByVerdicts(interrupted: Interrupted): Promise<() => Handoff
   const arrived = (await to.listProcesses()).find((each) => each.id === id);
   const runsThere = settled === undefined ? arrived?.pid != null : settled === 'target';
   if (!runsThere) {
+    const state = await stateOn(from, id);
+    const failure = state === 'lost' || state === 'exited' ? endedOn(from, error) : undefined;
     return () => {
-      throw brokenOff(from, error);
+      throw failure ?? brokenOff(from, error);
     };
   }
   return () => ({
@@ -292,6 +295,13 @@ function brokenOff(from: Device, cause: FlickError): FlickError {
     `The connection broke during the move; the process still runs on ${from.name}.`,
     { remedy: 'Move it again when both devices are connected.', cause },
   );
+}
+
+function endedOn(from: Device, cause: FlickError): FlickError {
+  return new FlickError('processGone', `The process ended on ${from.name} during the move.`, {
+    remedy: 'If it was saved to a capsule, flick ps names the newest one.',
+    cause,
+  });
 }
 
 /** Reports of both agents as one: each step once it is reached, never one that is behind. */

@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Deferred } from '../../common/deferred.ts';
 import { FrameStream, type Frame } from '../../common/frames.ts';
 import { messageOf } from '../../common/rpc.ts';
@@ -36,6 +37,7 @@ import { endCell, letRun } from './letRun.ts';
 import { livingCopy } from './livingCopy.ts';
 import type { Message, TargetEvent } from './machine.ts';
 import type { Copy, TargetSide } from './targetSide.ts';
+import { traceHandoff } from './trace.ts';
 import { receiveScrollback } from './scrollback.ts';
 import {
   done,
@@ -50,6 +52,9 @@ import {
   type Images,
   type Offer,
 } from './messages.ts';
+
+/** How long the source may take to confirm that it has taken its process back, in ms. */
+const confirmPatience = 5_000;
 
 /** What has been built for the arriving process so far, to be taken down again if it does not come. */
 interface Building {
@@ -84,10 +89,11 @@ export class Arrival implements HandoffOperation<void> {
   readonly #side: TargetSide;
   #joined = false;
   #isOver = false;
-  #step: HandoffStep = 'check';
   #doneBytes = 0;
   #totalBytes = 0;
   #remarks: string[] = [];
+  /** Of the copy, which may have ended by the time that the source is told of it. */
+  #pid = 0;
 
   constructor(options: {
     readonly id: string;
@@ -174,7 +180,11 @@ export class Arrival implements HandoffOperation<void> {
       const output = await this.#guarded(receiveScrollback(frames));
       const capsule = await this.#receiveCapsule(frames, building);
       const inbox = new Inbox(frames, (frame) => this.#handleMemory(frame));
-      inbox.ended.promise.catch((error: unknown) => this.#memory?.fail(error));
+      inbox.ended.promise.catch((error: unknown) => {
+        this.#memory?.fail(error);
+        // CRIU may wait for a page that nobody sends any more.
+        if (this.#side.heeds({ type: 'linkLost' })) this.#abort.abort();
+      });
       this.#begin('restore');
       await this.#restore(building, offered, capsule, output);
       await this.#side.feed({ type: 'restored' });
@@ -358,15 +368,17 @@ export class Arrival implements HandoffOperation<void> {
     await cell.preload(output.base, output.bytes);
     await cell.resize(travelling.terminal);
     const lazy = await this.#prepareMemory(building, cell, capsule);
-    building.held = await engine.restore(travelling.id, {
-      cell,
-      folder,
-      root: capsule.root,
-      terminalKeys: capsule.terminalKeys,
-      shellJob: travelling.shellJob,
-      keepConnections: capsule.keepConnections,
-      lazy,
-    });
+    building.held = await this.#guarded(
+      engine.restore(travelling.id, {
+        cell,
+        folder,
+        root: capsule.root,
+        terminalKeys: capsule.terminalKeys,
+        shellJob: travelling.shellJob,
+        keepConnections: capsule.keepConnections,
+        lazy,
+      }),
+    );
     const managed = processes.arrive({
       version: 1,
       ...travelling,
@@ -385,6 +397,7 @@ export class Arrival implements HandoffOperation<void> {
       remark: null,
       arriving: this.id,
     });
+    this.#pid = building.held.pid;
     building.managed = managed;
     this.#side.managed = managed;
     managed.beginHandoff({
@@ -414,7 +427,13 @@ export class Arrival implements HandoffOperation<void> {
       managed?.setArrivingMemory(memoryFrom(this.#peer));
     }
     await this.#side.feed({ type: 'message', message: 'run', lazy });
-    await this.#side.resumed;
+    try {
+      await this.#side.resumed;
+    } catch (error) {
+      // The source takes its process back, and says so: then nothing of this handoff has to be kept.
+      await this.#confirmed(inbox);
+      throw error;
+    }
     if (lazy) await this.#fetchRest(inbox, building);
     if (isServed === true && managed !== undefined && cell !== undefined) {
       await untilInstalled(managed, cell);
@@ -422,6 +441,16 @@ export class Arrival implements HandoffOperation<void> {
     if (lazy) return;
     await expect(inbox, done);
     await this.#side.feed({ type: 'message', message: 'done' });
+  }
+
+  async #confirmed(inbox: Inbox): Promise<void> {
+    const told = expect(inbox, done).then(() =>
+      this.#side.feed({ type: 'message', message: 'done' }),
+    );
+    await Promise.race([
+      told.catch(() => undefined),
+      delay(confirmPatience, undefined, { ref: false }),
+    ]);
   }
 
   #copyOf(building: Building): Copy {
@@ -466,7 +495,7 @@ export class Arrival implements HandoffOperation<void> {
     switch (message) {
       case 'running':
       case 'incomplete': {
-        const pid = this.#side.managed?.pid ?? 0;
+        const pid = this.#pid;
         const remarks = this.#remarks;
         await frames.sendJson({ type: message, pid, remarks }).catch(() => undefined);
         return;
@@ -523,8 +552,7 @@ export class Arrival implements HandoffOperation<void> {
   };
 
   #begin(step: HandoffStep): void {
-    this.#step = step;
-    this.#context.logger.log('debug', 'arrival', { handoff: this.id, step: this.#step });
+    traceHandoff(this.#context.logger, this.id, 'target', step);
   }
 }
 

@@ -43,6 +43,7 @@ import type { SourceEvent } from './machine.ts';
 import { serve } from './serving.ts';
 import type { SourceSide } from './sourceSide.ts';
 import { StepClock } from './stepClock.ts';
+import { traceHandoff } from './trace.ts';
 import { join } from 'node:path';
 
 /** Most input that is taken along, in bytes. */
@@ -502,6 +503,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
   #begin(step: HandoffStep): void {
     this.#clock.begin(step);
     this.#step = step;
+    traceHandoff(this.#context.logger, this.id, 'source', step);
     this.#report();
   }
 

@@ -13,6 +13,7 @@ import {
   type ResultOf,
   type sendProcess,
 } from '../../protocol/index.ts';
+import { removeImages } from '../processes/leftovers.ts';
 import type { ManagedProcess } from '../processes/managedProcess.ts';
 import { Arrival } from './arrival.ts';
 import type { HandoffContext, HandoffOperation, HandoffProgress } from './context.ts';
@@ -64,13 +65,18 @@ export class Handoffs {
     const { processes, ledger } = this.#context;
     const entries = ledger.all();
     const leaving = new Set<string>();
+    const open = new Set<string>();
     for (const entry of entries) {
+      open.add(entry.process);
       if (entry.role === 'source') leaving.add(entry.process);
       await this.#guarded(entry.process, () => this.#recoverEntry(entry));
     }
     for (const managed of processes.list()) {
       if (leaving.has(managed.id)) continue;
-      await this.#guarded(managed.id, () => freeUnreleased(managed, this.#context.logger));
+      await this.#guarded(managed.id, async () => {
+        await freeUnreleased(managed, this.#context.logger);
+        if (!open.has(managed.id)) await removeImages(managed);
+      });
     }
     for (const managed of processes.list()) {
       await this.#guarded(managed.id, () => this.#followInstallation(managed));
@@ -120,6 +126,12 @@ export class Handoffs {
     await side.idle();
   }
 
+  /** A half that another daemon had begun is over: nobody else removes what it needed. */
+  #ended(managed: ManagedProcess | undefined): void {
+    if (managed === undefined) return;
+    void this.#guarded(managed.id, () => removeImages(managed));
+  }
+
   #sourceSide(options: {
     readonly id: string;
     readonly process: string;
@@ -127,7 +139,10 @@ export class Handoffs {
     readonly managed: ManagedProcess | undefined;
     readonly phase: 'moving' | 'down';
   }): SourceSide {
-    const over = (): void => void this.#sources.delete(options.id);
+    const over = (): void => {
+      this.#sources.delete(options.id);
+      if (options.phase === 'down') this.#ended(options.managed);
+    };
     const side = new SourceSide({ ...options, context: this.#context, over });
     this.#sources.set(side.id, side);
     return side;
@@ -140,8 +155,11 @@ export class Handoffs {
     readonly phase: 'building' | 'down';
     readonly lazy: boolean;
   }): TargetSide {
-    const over = (): void => void this.#targets.delete(options.id);
-    const side = new TargetSide({ ...options, context: this.#context, over });
+    const over = (): void => {
+      this.#targets.delete(options.id);
+      if (options.phase === 'down') this.#ended(side.managed);
+    };
+    const side: TargetSide = new TargetSide({ ...options, context: this.#context, over });
     this.#targets.set(side.id, side);
     return side;
   }

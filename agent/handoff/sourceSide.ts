@@ -13,6 +13,7 @@ import {
   type SourceState,
   type SourceWord,
 } from './machine.ts';
+import { describeEffect, traceHandoff } from './trace.ts';
 
 /** The frozen original of a process on its way. */
 export interface Original {
@@ -59,7 +60,10 @@ export class SourceSide {
     this.#actor = new Actor<SourceState, SourceEvent, SourceWord>({
       state: { role: 'source', phase: options.phase },
       reduce,
-      perform: (effect) => this.#perform(effect),
+      perform: async (effect) => {
+        await this.#perform(effect);
+        traceHandoff(options.context.logger, options.id, 'source', describeEffect(effect));
+      },
       changed: (state) => this.#changed(state),
     });
   }

@@ -14,6 +14,7 @@ import {
   type TargetState,
   type TargetWord,
 } from './machine.ts';
+import { describeEffect, traceHandoff } from './trace.ts';
 
 /** The copy of an arriving process. */
 export interface Copy {
@@ -64,11 +65,15 @@ export class TargetSide {
     this.#actor = new Actor<TargetState, TargetEvent, TargetWord>({
       state: { role: 'target', lazy: options.lazy, phase: options.phase },
       reduce,
-      perform: (effect) =>
-        this.#perform(effect).catch((error: unknown) => {
+      perform: async (effect) => {
+        try {
+          await this.#perform(effect);
+        } catch (error) {
           this.failure = error;
           throw error;
-        }),
+        }
+        traceHandoff(options.context.logger, options.id, 'target', describeEffect(effect));
+      },
       changed: (state) => this.#changed(state),
     });
   }

@@ -23,6 +23,7 @@ import { adoptableRoot, isAlive } from './adoption.ts';
 import { Cell } from './cell.ts';
 import { cellFolder, processFolders, removeTree } from './cells.ts';
 import { findProgram, launchEnvironment } from './environment.ts';
+import { removeImagesOfKilled, sweepUnrecorded } from './leftovers.ts';
 import { ManagedProcess } from './managedProcess.ts';
 import { processRecord, type ProcessRecord } from './record.ts';
 import { recover } from './recovery.ts';
@@ -82,7 +83,10 @@ export class Processes implements Disposable {
       const folders = processFolders(this.#options.home, id);
       try {
         const record = await readValidated(folders.record, processRecord);
-        if (record === undefined) continue;
+        if (record === undefined) {
+          await sweepUnrecorded(folders, this.#options.logger);
+          continue;
+        }
         await this.#recover(new ManagedProcess(folders, record, this.#options.deviceId));
       } catch (error) {
         this.#options.logger.log('error', 'a process record could not be read', {
@@ -228,7 +232,10 @@ export class Processes implements Disposable {
       .then(async (end) => {
         if (managed.cell !== cell) return;
         if (end.kind === 'exited') await managed.ended(end.status);
-        if (end.kind === 'lost') await managed.lost(end.why);
+        if (end.kind === 'lost') {
+          await managed.lost(end.why);
+          await removeImagesOfKilled(managed, cell);
+        }
       })
       .catch((error: unknown) =>
         this.#options.logger.log('error', 'an end could not be recorded', {

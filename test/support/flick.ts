@@ -74,6 +74,9 @@ export interface Listed {
   readonly remark: string | null;
   /** Of a process whose memory is still arriving. */
   readonly memory?: { readonly from: string; readonly doneBytes: number };
+  readonly doubt?: { readonly what: string };
+  /** Offered for a process that is lost. */
+  readonly capsule?: { readonly id: string };
 }
 
 export interface Moved {

@@ -208,8 +208,18 @@ export class CriuEngine {
       throw failure;
     }
     const end = async (goOn: boolean): Promise<void> => {
-      await job.verdict(goOn);
-      await removeTree(folder);
+      try {
+        await job.verdict(goOn);
+      } catch (error) {
+        // Without CRIU nothing holds it any more: it runs on by itself, or has gone with its keeper.
+        if (goOn) throw error;
+        this.#logger.log('warn', 'CRIU had ended before', {
+          id: managed.id,
+          why: messageOf(error),
+        });
+      } finally {
+        await removeTree(folder);
+      }
     };
     let memory: CriuCapture['memory'];
     if (pagesLeftOut) {

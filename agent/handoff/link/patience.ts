@@ -12,10 +12,18 @@ export interface LinkPatience {
 
 const usual: LinkPatience = { running: 60_000, frozen: 20_000, serving: 3_600_000 };
 
-/** `FLICK_LINK_PATIENCE`, one number of ms for all, is for networks where links stay away longer, and for tests. */
+/**
+ * `FLICK_LINK_PATIENCE`, in ms, is for networks where links stay away longer, and for tests: one number for all, or
+ * `RUNNING,FROZEN`, or `RUNNING,FROZEN,SERVING`.
+ */
 export function linkPatience(environment: NodeJS.ProcessEnv = process.env): LinkPatience {
-  const ms = Number(environment['FLICK_LINK_PATIENCE'] ?? '');
-  return Number.isFinite(ms) && ms > 0 ? { running: ms, frozen: ms, serving: ms } : usual;
+  const [running = NaN, frozen = running, serving = frozen] = (
+    environment['FLICK_LINK_PATIENCE'] ?? ''
+  )
+    .split(',')
+    .map((each) => (each === '' ? NaN : Number(each)));
+  const sane = [running, frozen, serving].every((ms) => Number.isFinite(ms) && ms > 0);
+  return sane ? { running, frozen, serving } : usual;
 }
 
 export function patienceAt(step: HandoffStep, { running, frozen, serving }: LinkPatience): number {
