@@ -15,14 +15,15 @@ import type { CriuFacts } from '../engines/criu/factsSchema.ts';
 import { recordDeparture } from '../files/homecoming.ts';
 import { pruneMemory } from '../memory/memoryFolders.ts';
 import { totalBytes, type Entry } from '../files/manifest.ts';
-import { sendFiles } from '../files/transfer.ts';
+import { missing, type Missing } from '../files/pieceTransfer.ts';
+import { sendFiles, type TransferResult } from '../files/transfer.ts';
 import { cellFolder } from '../processes/cells.ts';
 import type { ManagedProcess } from '../processes/managedProcess.ts';
 import { writeDurably } from '../state/durable.ts';
 import type { HandoffContext, HandoffOperation } from './context.ts';
 import { DepartureFiles } from './departureFiles.ts';
 import { DepartureMemory } from './departureMemory.ts';
-import { receiveNeeded, sendEntries } from './entryList.ts';
+import { receiveNeeded, sendEntries, type Needed } from './entryList.ts';
 import { Inbox } from './inbox.ts';
 import { listImages, sendImages } from './imageTransfer.ts';
 import {
@@ -276,8 +277,8 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     await sendEntries(frames, entries, []);
     this.#announced = entries;
     const needed = await this.#guarded(receiveNeeded(frames, entries));
-    this.#totalBytes = totalBytes(needed) + facts.memoryBytes;
-    await sendFiles(frames, files.view, needed, this.#transfer());
+    this.#totalBytes = totalBytes(needed.entries) + facts.memoryBytes;
+    await this.#sendFiles(frames, files, needed);
     await this.#guarded(expect(frames, placed));
   }
 
@@ -296,10 +297,10 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     const imageBytes = images.reduce((sum, each) => sum + each.size, 0);
     this.#totalBytes =
       this.#doneBytes +
-      totalBytes(needed) +
+      totalBytes(needed.entries) +
       imageBytes +
       (capture.memory === undefined ? 0 : facts.memoryBytes);
-    const { changed } = await sendFiles(frames, files.view, needed, this.#transfer());
+    const { changed } = await this.#sendFiles(frames, files, needed);
     if (changed.length > 0) {
       throw new FlickError(
         'transferFailed',
@@ -321,6 +322,16 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
       pack: (this.#memory?.rate ?? 0) < slowLink,
     });
     return entries;
+  }
+
+  async #sendFiles(
+    frames: FrameStream,
+    { view }: DepartureFiles,
+    { entries, based }: Needed,
+  ): Promise<TransferResult> {
+    const answer = (): Promise<Missing> => this.#guarded(expect(frames, missing));
+    const options = { ...this.#transfer(), based: { paths: based, answer } };
+    return sendFiles(frames, view, entries, options);
   }
 
   async #sendScrollback(frames: FrameStream): Promise<void> {
