@@ -21,7 +21,7 @@ const spareBytes = 1 << 30;
  * The next move needs only what is different (`pieceTransfer.ts`). Nothing in here is trusted: pieces are compared by
  * their digests, files by theirs.
  */
-export class KeptFiles implements FileSink {
+export class KeptFiles {
   readonly folder: string;
 
   /** @param folder made when something is to be kept */
@@ -66,10 +66,6 @@ export class KeptFiles implements FileSink {
         await rm(temporary, { force: true });
       },
     };
-  }
-
-  bases(entry: FileEntry): Promise<FileHandle[]> {
-    return this.open(entry.path);
   }
 
   /** Whether so many bytes may be kept. */

@@ -1,3 +1,4 @@
+import type { FileHandle } from 'node:fs/promises';
 import type { AwayRecord } from '../files/homecoming.ts';
 import { awayRecord, planHomecoming } from '../files/homecoming.ts';
 import { Homecoming } from '../files/homecomingRun.ts';
@@ -9,8 +10,9 @@ import { plainPrograms } from '../files/plainPrograms.ts';
 import type { BindSpec } from '../keeper/startKeeper.ts';
 import { keepLayer, keptFrom, type KeptFiles } from '../files/keptFiles.ts';
 import { LayerWriter } from '../files/layerWriter.ts';
-import { totalBytes, type Entry } from '../files/manifest.ts';
-import type { FileSink } from '../files/transfer.ts';
+import { totalBytes, type Entry, type FileEntry } from '../files/manifest.ts';
+import type { FileSink, IncomingFile } from '../files/transfer.ts';
+import { Tree } from '../files/tree.ts';
 import { readProc } from '../procfs/read.ts';
 import { readValidated } from '../state/durable.ts';
 
@@ -145,7 +147,7 @@ export class HomeArrival implements ArrivalFiles {
   }
 
   get sink(): FileSink {
-    return this.#homecoming ?? this.#options.kept;
+    return this.#homecoming ?? new KeptBesideHome(this.#options.kept);
   }
 
   get remarks(): readonly string[] {
@@ -215,6 +217,27 @@ export class HomeArrival implements ArrivalFiles {
     const large = entries.filter((each) => each.kind === 'file' && each.size >= keptFrom);
     const { needed, bytes } = await lacking(large, '/', { hasher, signal });
     return new Set(bytes > 0 && (await kept.hasRoom(bytes)) ? needed : []);
+  }
+}
+
+/** Takes large files before anything is written at home, where earlier versions of them are. */
+class KeptBesideHome implements FileSink {
+  readonly #kept: KeptFiles;
+
+  constructor(kept: KeptFiles) {
+    this.#kept = kept;
+  }
+
+  create(entry: FileEntry): Promise<IncomingFile> {
+    return this.#kept.create(entry);
+  }
+
+  async bases(entry: FileEntry): Promise<readonly FileHandle[]> {
+    const tree = await Tree.open('/');
+    const own = await tree.openFile(entry.path).catch(() => undefined);
+    await tree.close();
+    const kept = await this.#kept.open(entry.path);
+    return own === undefined ? kept : [...kept, own];
   }
 }
 
