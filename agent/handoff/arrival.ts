@@ -158,7 +158,9 @@ export class Arrival implements HandoffOperation<void> {
       const { home } = this.#context;
       this.#memory = await ArrivalMemory.open(home, this.processId, frames, this.#onBytes);
       const { offer: memory } = this.#memory;
-      await frames.sendJson({ type: 'accept', wire: handoffWire, findings: [], memory });
+      const { sealed } = offered;
+      await frames.sendJson({ type: 'accept', wire: handoffWire, findings: [], sealed, memory });
+      if (sealed) frames.seal();
       const building = await this.#build(offered);
       this.#side.copy = this.#copyOf(building);
       this.#begin('copy');

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Deferred } from '../../common/deferred.ts';
 import { FrameStream, type Frame } from '../../common/frames.ts';
+import { ResumableStream } from '../../common/resumableStream.ts';
 import { messageOf } from '../../common/rpc.ts';
 import {
   blocks,
@@ -48,6 +49,9 @@ const maxHeldInput = 256 * 1024;
 const endPatience = 300;
 const endInterval = 20;
 
+/** How often people are told how far it is, in ms. */
+const reportInterval = 250;
+
 /** Links that are slower than this get their images packed, in bytes a ms. */
 const slowLink = 20_000;
 
@@ -66,6 +70,8 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
   #memory: DepartureMemory | undefined;
   #announced: readonly Entry[] = [];
   #joined = false;
+  /** Bytes that the stream has taken but not yet brought over: some MiB, which is a minute on a slow link. */
+  #underWay = (): number => 0;
   #step: HandoffStep = 'check';
   #doneBytes = 0;
   #totalBytes = 0;
@@ -90,6 +96,9 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
   join(stream: Duplex): void {
     this.#joined = true;
     const frames = new FrameStream(stream);
+    if (stream instanceof ResumableStream) this.#underWay = () => stream.unconfirmed;
+    const reports = setInterval(() => this.#report(), reportInterval).unref();
+    void this.result.catch(() => undefined).finally(() => clearInterval(reports));
     // A lost link must end the wait for whatever was expected from it.
     stream.once('close', () => {
       if (this.#side.state.phase === 'moving') this.#abort.abort();
@@ -248,8 +257,10 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
       facts: { engine: 'criu', document: facts },
       senderUid: process.getuid?.() ?? 0,
       userNamespace: cell?.userNamespace !== undefined,
+      sealed: true,
     });
     const answer = await this.#guarded(expect(frames, accept));
+    if (answer.sealed) frames.seal();
     refuseOtherWire(answer.wire);
     refuseIfBlocked(answer.findings);
     if (answer.memory !== undefined) {
@@ -431,12 +442,13 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
 
   #report(): void {
     const total = Math.max(this.#totalBytes, this.#doneBytes);
-    this.#managed.progress(this.#step, this.#doneBytes, total);
+    const doneBytes = Math.max(0, this.#doneBytes - this.#underWay());
+    this.#managed.progress(this.#step, doneBytes, total);
     this.#context.progress({
       handoff: this.id,
       process: this.#managed.id,
       step: this.#step,
-      doneBytes: this.#doneBytes,
+      doneBytes,
       totalBytes: total,
     });
   }
