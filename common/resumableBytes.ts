@@ -126,7 +126,12 @@ export class ResumableBytes {
 
   /** True while the writer may go on. */
   get hasRoom(): boolean {
-    return this.#written - this.#confirmed < this.#window;
+    return this.unconfirmed < this.#window;
+  }
+
+  /** Bytes that the other end's reader has not confirmed to have taken. */
+  get unconfirmed(): number {
+    return this.#written - this.#confirmed;
   }
 
   get isEndConfirmed(): boolean {

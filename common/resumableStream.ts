@@ -69,6 +69,11 @@ export class ResumableStream extends Duplex {
     return this.#link !== undefined;
   }
 
+  /** Bytes that were written and of which it is not known whether the other end has read them. */
+  get unconfirmed(): number {
+    return this.#bytes.unconfirmed;
+  }
+
   /** How long to do without a link, in ms, counted from when the last one was lost. */
   get patience(): number {
     return this.#patience;

@@ -86,11 +86,11 @@ export class Player {
   async #sendFiles(frames: FrameStream, earlier: readonly Entry[]): Promise<void> {
     const { manifest, blocks, signal } = this.#options;
     await sendEntries(frames, manifest.entries, earlier);
-    const needed = await receiveNeeded(frames, manifest.entries);
-    for (const each of needed) if (each.kind === 'file') this.#totalBytes += each.size;
+    const { entries } = await receiveNeeded(frames, manifest.entries);
+    for (const each of entries) if (each.kind === 'file') this.#totalBytes += each.size;
     await sendStoredFiles(
       frames,
-      needed,
+      entries,
       ({ sha256 }) => readContent(manifest.contents[sha256] ?? { size: 0, blocks: [] }, blocks),
       { signal, onProgress: this.#onBytes },
     );

@@ -8,9 +8,10 @@ import { messageOf } from '../../common/rpc.ts';
 import { FlickError, type HandoffStep, type HandoffVerdict } from '../../protocol/index.ts';
 import { putPagesIn, readLeftOut, type LeftOut } from '../engines/criu/pagemap.ts';
 import type { HeldRestore } from '../engines/engine.ts';
+import { KeptFiles, withBases } from '../files/keptFiles.ts';
 import { receiveFiles } from '../files/transfer.ts';
 import { chunksOf } from '../memory/chunks.ts';
-import { pruneMemory } from '../memory/memoryFolders.ts';
+import { keptFilesFolder, pruneMemory } from '../memory/memoryFolders.ts';
 import { Cell } from '../processes/cell.ts';
 import {
   cellFolder,
@@ -168,7 +169,9 @@ export class Arrival implements HandoffOperation<void> {
       const { home } = this.#context;
       this.#memory = await ArrivalMemory.open(home, this.processId, frames, this.#onBytes);
       const { offer: memory } = this.#memory;
-      await frames.sendJson({ type: 'accept', wire: handoffWire, findings: [], memory });
+      const { sealed } = offered;
+      await frames.sendJson({ type: 'accept', wire: handoffWire, findings: [], sealed, memory });
+      if (sealed) frames.seal();
       const building = await this.#build(offered);
       this.#side.copy = this.#copyOf(building);
       this.#begin('copy');
@@ -288,6 +291,7 @@ export class Arrival implements HandoffOperation<void> {
     await makePrivateFolder(folders.root);
     const number = nextCell(present ?? []);
     await makePrivateFolder(cellFolder(folders, number));
+    const kept = new KeptFiles(keptFilesFolder(home, this.processId));
     const atHome = offered.process.home.deviceId === processes.deviceId;
     const layer = layerFolder(folders, number);
     const files = atHome
@@ -295,6 +299,7 @@ export class Arrival implements HandoffOperation<void> {
           away: folders.away,
           journal: folders.journal,
           layer,
+          kept,
           from: this.#peer,
           id: this.id,
           hasher,
@@ -302,6 +307,7 @@ export class Arrival implements HandoffOperation<void> {
       : await AwayArrival.open({
           flickHome: home.root,
           layer,
+          kept,
           hasher,
           owners: process.getuid?.() === 0 && offered.senderUid === 0 && !offered.userNamespace,
         });
@@ -314,14 +320,12 @@ export class Arrival implements HandoffOperation<void> {
     const entries = await this.#guarded(receiveEntries(frames, this.#announced));
     this.#announced = entries;
     const needed = await files.plan(entries, last, signal);
-    await sendNeeded(frames, entries, needed);
     const wanted = entries.filter((each) => needed.has(each.path));
+    await sendNeeded(frames, entries, needed, await withBases(files.sink, wanted));
     for (const each of wanted) if (each.kind === 'file') this.#totalBytes += each.size;
-    if (wanted.some((each) => each.kind === 'file')) {
-      await receiveFiles(frames, files.sink, wanted, { signal, onProgress: this.#onBytes });
-    } else {
-      await receiveFiles(frames, nothingExpected, [], { signal });
-    }
+    const onProgress = this.#onBytes;
+    const { changed } = await receiveFiles(frames, files.sink, wanted, { signal, onProgress });
+    files.missed(changed);
     if (last) await writeManifest(folders.manifest, entries);
   }
 
@@ -555,10 +559,6 @@ export class Arrival implements HandoffOperation<void> {
     traceHandoff(this.#context.logger, this.id, 'target', step);
   }
 }
-
-const nothingExpected = {
-  create: () => Promise.reject(new FlickError('transferFailed', 'No file was asked for.')),
-};
 
 /** Inside the cell's own folder, which the keeper binds into the cell at the same path. */
 function imagesFolder(building: Building): string {

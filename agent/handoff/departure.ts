@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Deferred } from '../../common/deferred.ts';
 import { FrameStream, type Frame } from '../../common/frames.ts';
+import { ResumableStream } from '../../common/resumableStream.ts';
 import { messageOf } from '../../common/rpc.ts';
 import {
   blocks,
@@ -18,14 +19,15 @@ import { recordDeparture } from '../files/homecoming.ts';
 import { chunksOf } from '../memory/chunks.ts';
 import { pruneMemory } from '../memory/memoryFolders.ts';
 import { totalBytes, type Entry } from '../files/manifest.ts';
-import { sendFiles } from '../files/transfer.ts';
+import { missing, type Missing } from '../files/pieceTransfer.ts';
+import { sendFiles, type TransferResult } from '../files/transfer.ts';
 import { cellFolder } from '../processes/cells.ts';
 import type { ManagedProcess } from '../processes/managedProcess.ts';
 import { writeDurably } from '../state/durable.ts';
 import { plainLink, type HandoffContext, type HandoffOperation, type LinkView } from './context.ts';
 import { DepartureFiles } from './departureFiles.ts';
 import { DepartureMemory } from './departureMemory.ts';
-import { receiveNeeded, sendEntries } from './entryList.ts';
+import { receiveNeeded, sendEntries, type Needed } from './entryList.ts';
 import { Inbox } from './inbox.ts';
 import { listImages, sendImages } from './imageTransfer.ts';
 import {
@@ -57,6 +59,8 @@ const endInterval = 20;
 const worthPostCopy = 50;
 /** How long who moved the process waits for its memory, although it runs already, in ms. */
 const resultPatience = 3_000;
+/** How often people are told how far it is, in ms. */
+const reportInterval = 250;
 
 /** Links that are slower than this get their images packed, in bytes a ms. */
 const slowLink = 20_000;
@@ -81,6 +85,8 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
   #memory: DepartureMemory | undefined;
   #announced: readonly Entry[] = [];
   #joined = false;
+  /** Bytes that the stream has taken but not yet brought over: some MiB, which is a minute on a slow link. */
+  #underWay = (): number => 0;
   #step: HandoffStep = 'check';
   #doneBytes = 0;
   #totalBytes = 0;
@@ -115,6 +121,9 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     this.#joined = true;
     this.#link = link;
     const frames = new FrameStream(stream);
+    if (stream instanceof ResumableStream) this.#underWay = () => stream.unconfirmed;
+    const reports = setInterval(() => this.#report(), reportInterval).unref();
+    void this.result.catch(() => undefined).finally(() => clearInterval(reports));
     // A lost link must end the wait for whatever was expected from it.
     stream.once('close', () => {
       if (this.#side.state.phase === 'moving') this.#abort.abort();
@@ -327,8 +336,10 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
       facts: { engine: 'criu', document: facts },
       senderUid: process.getuid?.() ?? 0,
       userNamespace: cell?.userNamespace !== undefined,
+      sealed: true,
     });
     const answer = await this.#guarded(expect(frames, accept));
+    if (answer.sealed) frames.seal();
     refuseOtherWire(answer.wire);
     refuseIfBlocked(answer.findings);
     if (answer.memory !== undefined) {
@@ -356,8 +367,8 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     await sendEntries(frames, entries, []);
     this.#announced = entries;
     const needed = await this.#guarded(receiveNeeded(frames, entries));
-    this.#totalBytes = totalBytes(needed) + facts.memoryBytes;
-    await sendFiles(frames, files.view, needed, this.#transfer());
+    this.#totalBytes = totalBytes(needed.entries) + facts.memoryBytes;
+    await this.#sendFiles(frames, files, needed);
     await this.#guarded(expect(frames, placed));
   }
 
@@ -377,10 +388,10 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     const imageBytes = images.reduce((sum, each) => sum + each.size, 0);
     this.#totalBytes =
       this.#doneBytes +
-      totalBytes(needed) +
+      totalBytes(needed.entries) +
       imageBytes +
       (capture.memory === undefined ? 0 : memoryBytes);
-    const { changed } = await sendFiles(frames, files.view, needed, this.#transfer());
+    const { changed } = await this.#sendFiles(frames, files, needed);
     if (changed.length > 0) {
       throw new FlickError(
         'transferFailed',
@@ -402,6 +413,16 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
       pack: (this.#memory?.rate ?? 0) < slowLink,
     });
     return entries;
+  }
+
+  async #sendFiles(
+    frames: FrameStream,
+    { view }: DepartureFiles,
+    { entries, based }: Needed,
+  ): Promise<TransferResult> {
+    const answer = (): Promise<Missing> => this.#guarded(expect(frames, missing));
+    const options = { ...this.#transfer(), based: { paths: based, answer } };
+    return sendFiles(frames, view, entries, options);
   }
 
   async #sendScrollback(frames: FrameStream): Promise<void> {
@@ -509,12 +530,13 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
 
   #report(): void {
     const total = Math.max(this.#totalBytes, this.#doneBytes);
-    this.#managed.progress(this.#step, this.#doneBytes, total);
+    const doneBytes = Math.max(0, this.#doneBytes - this.#underWay());
+    this.#managed.progress(this.#step, doneBytes, total);
     this.#context.progress({
       handoff: this.id,
       process: this.#managed.id,
       step: this.#step,
-      doneBytes: this.#doneBytes,
+      doneBytes,
       totalBytes: total,
     });
   }

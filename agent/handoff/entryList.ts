@@ -14,14 +14,25 @@ const entriesMessage = v.object({
   entries: v.pipe(v.array(v.union([v.number(), entry])), v.maxLength(entriesPerMessage)),
   last: v.boolean(),
 });
+const indexList = v.pipe(
+  v.array(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(maxEntries))),
+  v.maxLength(indicesPerMessage),
+);
 const neededMessage = v.object({
   type: v.literal('needed'),
-  indices: v.pipe(
-    v.array(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(maxEntries))),
-    v.maxLength(indicesPerMessage),
-  ),
+  indices: indexList,
+  /** Those of them of which the other side has something already: they come in pieces (`agent/files/pieceTransfer.ts`). */
+  based: v.optional(indexList, []),
   last: v.boolean(),
 });
+
+/** What the other side wants. */
+export interface Needed {
+  /** In the order in which they were announced. */
+  readonly entries: Entry[];
+  /** Paths of those of which it has something already. */
+  readonly based: ReadonlySet<string>;
+}
 
 /**
  * Announces files to the other side, in several messages when there are many.
@@ -74,34 +85,41 @@ export async function receiveEntries(
   return checked.output;
 }
 
-/** Says which of the announced entries are wanted, by their place in the list. */
+/**
+ * Says which of the announced entries are wanted, by their place in the list.
+ * @param based paths of those of which something is here already
+ */
 export async function sendNeeded(
   frames: FrameStream,
   entries: readonly Entry[],
   needed: ReadonlySet<string>,
+  based: ReadonlySet<string> = new Set(),
 ): Promise<void> {
   const indices = entries.flatMap((each, index) => (needed.has(each.path) ? [index] : []));
   for (let start = 0; ; start += indicesPerMessage) {
     const last = start + indicesPerMessage >= indices.length;
+    const some = indices.slice(start, start + indicesPerMessage);
     await frames.sendJson({
       type: 'needed',
-      indices: indices.slice(start, start + indicesPerMessage),
+      indices: some,
+      based: some.filter((index) => based.has(entries[index]?.path ?? '')),
       last,
     });
     if (last) return;
   }
 }
 
-/** The announced entries that the other side wants, in their order. */
 export async function receiveNeeded(
   frames: FrameStream,
   entries: readonly Entry[],
-): Promise<Entry[]> {
+): Promise<Needed> {
   const wanted = new Set<number>();
+  const based = new Set<string>();
   for (;;) {
     const message = await expect(frames, neededMessage);
     for (const index of message.indices) wanted.add(index);
+    for (const index of message.based) based.add(entries[index]?.path ?? '');
     if (message.last || wanted.size > entries.length) break;
   }
-  return entries.filter((_, index) => wanted.has(index));
+  return { entries: entries.filter((_, index) => wanted.has(index)), based };
 }

@@ -64,6 +64,8 @@ export const offer = v.object({
   /** User id of the source's agent, and whether the process sits in a user namespace there. */
   senderUid: v.number(),
   userNamespace: v.boolean(),
+  /** The stream can be sealed from `accept` on (`FrameStream.seal`); so it is where the answer says so too. */
+  sealed: v.optional(v.boolean(), false),
 });
 export type Offer = v.InferOutput<typeof offer>;
 
@@ -79,6 +81,7 @@ export const accept = v.object({
   type: v.literal('accept'),
   wire,
   findings: v.array(finding),
+  sealed: v.optional(v.boolean(), false),
   /** Without it the memory travels inside the images. */
   memory: v.optional(memoryOffer),
 });

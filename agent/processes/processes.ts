@@ -14,7 +14,9 @@ import {
 } from '../../protocol/index.ts';
 import { debuggedEnvironment } from '../debug/launch.ts';
 import { recoverHomecoming } from '../files/homecomingJournal.ts';
+import { keepLayer, KeptFiles } from '../files/keptFiles.ts';
 import type { HandoffLedger } from '../handoff/ledger.ts';
+import { keptFilesFolder } from '../memory/memoryFolders.ts';
 import { readValidated } from '../state/durable.ts';
 import type { AgentHome } from '../state/home.ts';
 import { randomId } from '../state/ids.ts';
@@ -270,14 +272,25 @@ export class Processes implements Disposable {
     managed.dispose();
   }
 
-  /** The process runs elsewhere: nothing of it stays but, at home, what its files were when it left. */
+  /**
+   * The process runs elsewhere: nothing of it stays but, at home, what its files were when it left, and away from home its
+   * large files, for when it comes back.
+   */
   async leave(managed: ManagedProcess): Promise<void> {
     // The keeper writes down that it has departed before it ends; its folder must not go under its hands.
     const gone = delay(keeperPatience, undefined, { ref: false });
     await Promise.race([managed.cell?.ended ?? Promise.resolve(), gone]);
     this.drop(managed);
     await rm(managed.folders.record, { force: true });
+    const { home, logger } = this.#options;
+    const kept = new KeptFiles(keptFilesFolder(home, managed.id));
     for (const entry of await readdir(managed.folders.root)) {
+      if (entry.startsWith('layer-') && !managed.atHome) {
+        await keepLayer(kept, home.root, join(managed.folders.root, entry)).catch(
+          (error: unknown) =>
+            logger.log('warn', 'its files were not kept', { error: messageOf(error) }),
+        );
+      }
       if (managed.atHome && join(managed.folders.root, entry) === managed.folders.away) continue;
       await removeTree(join(managed.folders.root, entry));
     }

@@ -106,7 +106,8 @@ class Tampering {
   async #forward(message: Message): Promise<void> {
     switch (message.type) {
       case 'offer':
-        await this.#target.sendJson({ ...message, ...this.#hostility.offer });
+        // Whoever sits in between could not change what comes after a seal.
+        await this.#target.sendJson({ ...message, sealed: false, ...this.#hostility.offer });
         return;
       case 'entries':
         await this.#target.sendJson(this.#withPlanted(message));

@@ -10,6 +10,7 @@ import {
 } from '../../../agent/capsules/capsuleManifest.ts';
 import { FlickError } from '../../../protocol/index.ts';
 import { scratch, sha } from '../files/support.ts';
+import { mutate } from '../../support/mutations.ts';
 import { isFullRun, seededRandom } from '../../support/seed.ts';
 import { addCapsule, noise, plenty, readAll } from './support.ts';
 
@@ -34,32 +35,6 @@ describe('a stored capsule that was tampered with', function () {
     whole = await readAll(store, manifest);
   });
   after(() => discard());
-
-  /** Flips a bit, overwrites, cuts, repeats, inserts or removes a region. */
-  function mutate(content: Buffer, random: () => number): Buffer {
-    const at = Math.floor(random() * content.length);
-    const length = 1 + Math.floor(random() ** 3 * (content.length - at));
-    const region = content.subarray(at, at + length);
-    const before = content.subarray(0, at);
-    const after = content.subarray(at + length);
-    switch (Math.floor(random() * 6)) {
-      case 0: {
-        const copy = Buffer.from(content);
-        copy.writeUInt8(copy.readUInt8(at) ^ (1 << Math.floor(random() * 8)), at);
-        return copy;
-      }
-      case 1:
-        return Buffer.concat([before, Buffer.alloc(length, Math.floor(random() * 256)), after]);
-      case 2:
-        return before;
-      case 3:
-        return Buffer.concat([before, region, region, after]);
-      case 4:
-        return Buffer.concat([before, noise(String(random()), length % 100), region, after]);
-      default:
-        return Buffer.concat([before, after]);
-    }
-  }
 
   async function fuzz(path: string, label: string, check: () => Promise<Buffer>): Promise<void> {
     const original = await readFile(path);
