@@ -214,12 +214,13 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
    * @returns whether it is
    */
   async #isSentSoon({ memory }: CriuCapture, sending: Promise<void>): Promise<boolean> {
-    const sent = sending.then(() => true);
     const isPossible = this.#way === 'auto' || this.#way === 'post-copy';
-    if (memory === undefined || this.#memory === undefined || !this.#link.isDirect) return sent;
-    if (!isPossible) return sent;
-    if (this.#memory.expectedMs > worthPostCopy) return false;
-    return Promise.race([sent, delay(2 * worthPostCopy, false)]);
+    if (memory !== undefined && this.#memory !== undefined && this.#link.isDirect && isPossible) {
+      if (this.#memory.expectedMs > worthPostCopy) return false;
+      return Promise.race([sending.then(() => true), delay(2 * worthPostCopy, false)]);
+    }
+    await sending;
+    return true;
   }
 
   /** The process runs; who moved it is told so, if not of all its memory, within a moment. */
