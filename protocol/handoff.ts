@@ -20,13 +20,17 @@ import {
 export const processFacts = v.object({ engine: v.picklist(['criu']), document: v.unknown() });
 export type ProcessFacts = v.InferOutput<typeof processFacts>;
 
-/** What a move is expected to cost, from earlier ones. */
-export const moveForecast = v.object({ pauseMs: milliseconds, totalMs: milliseconds });
-export type MoveForecast = v.InferOutput<typeof moveForecast>;
-
 /** How a move dealt with memory: all of it after the freeze, most of it before, or some after the process ran there. */
 export const memoryWays = ['stop-and-copy', 'pre-copy', 'post-copy'] as const;
 export type MemoryWay = (typeof memoryWays)[number];
+
+/** What a move is expected to cost, from earlier ones; the way is that of this process's last move from here. */
+export const moveForecast = v.object({
+  pauseMs: milliseconds,
+  totalMs: milliseconds,
+  way: v.optional(v.picklist(memoryWays)),
+});
+export type MoveForecast = v.InferOutput<typeof moveForecast>;
 
 /** The source's half of a check. Freezes nothing. */
 export const checkDeparture = request(

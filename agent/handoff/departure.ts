@@ -135,6 +135,8 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
 
   expire(): void {
     if (this.#joined) return;
+    // Said once: the process may be in another handoff when it is heard again.
+    this.#joined = true;
     void this.#side.feed({ type: 'linkLost' }).catch(() => undefined);
     this.#managed.endHandoff();
     this.#result.reject(new FlickError('linkLost', 'The move did not begin: nobody joined it.'));
@@ -456,9 +458,9 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
   async #learn(outcome: HandoffOutcome): Promise<void> {
     const { memory, downtimeMs: pauseMs, totalMs } = outcome;
     if (memory === undefined || this.#memory === undefined) return;
-    const { bytes: memoryBytes, sentBytes } = memory;
+    const { bytes: memoryBytes, sentBytes, way } = memory;
     const { rate } = this.#memory;
-    const figures = { memoryBytes, sentBytes, rate, pauseMs, totalMs };
+    const figures = { memoryBytes, sentBytes, rate, pauseMs, totalMs, way };
     await this.#context.forecasts
       .learn(this.#peer, this.#managed.id, figures)
       .catch(() => undefined);

@@ -15,8 +15,9 @@ export function describeAmount({ memoryBytes, missingBytes }: MoveCheck): string
 /** What earlier moves between the two say; empty before the first. */
 function describeForecast({ forecast }: MoveCheck): string {
   if (forecast === undefined) return '';
-  const { pauseMs, totalMs } = forecast;
-  return ` Going by earlier moves it pauses for about ${formatDuration(pauseMs)}; the move takes about ${formatDuration(totalMs)} in all.`;
+  const { pauseMs, totalMs, way } = forecast;
+  const late = way === 'post-copy' ? ' Some of its memory may follow later.' : '';
+  return ` Going by earlier moves it pauses for about ${formatDuration(pauseMs)}; the move takes about ${formatDuration(totalMs)} in all.${late}`;
 }
 
 export function registerCheck(program: Command, cli: Cli, setStatus: SetStatus): void {

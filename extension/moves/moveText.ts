@@ -52,6 +52,7 @@ function detailOf({ processName, from, check }: CheckedMove, named: boolean): st
         roughly(forecast.pauseMs),
         roughly(forecast.totalMs),
       ),
+      ...(forecast.way === 'post-copy' ? [l10n.t('Some of its memory may follow later.')] : []),
     );
   }
   const shown = findingLines(check.findings);

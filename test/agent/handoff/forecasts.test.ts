@@ -13,19 +13,22 @@ describe('what is expected of a move', () => {
   it('is nothing before the first, then what the last ones were', async () => {
     const forecasts = await Forecasts.open(home);
     assert.equal(forecasts.expect('beta', 'p-1', 1_000), undefined);
-    const figures = { memoryBytes: 10_000_000, sentBytes: 10_000_000, rate: 10_000 };
+    const way = 'pre-copy' as const;
+    const figures = { memoryBytes: 10_000_000, sentBytes: 10_000_000, rate: 10_000, way };
     await forecasts.learn('beta', 'p-1', { ...figures, pauseMs: 300, totalMs: 1_500 });
     // Another process has all of its memory before it: 20 MB at 10 MB/s, and half a second for the rest.
     assert.deepEqual(forecasts.expect('beta', 'p-2', 20_000_000), { pauseMs: 300, totalMs: 2_500 });
     await forecasts.learn('beta', 'p-1', {
       ...figures,
       sentBytes: 100_000,
+      way: 'post-copy',
       pauseMs: 100,
       totalMs: 510,
     });
     assert.deepEqual((await Forecasts.open(home)).expect('beta', 'p-1', 10_000_000), {
       pauseMs: 200,
       totalMs: 510,
+      way: 'post-copy',
     });
     assert.equal(forecasts.expect('gamma', 'p-1', 1_000), undefined);
   });
