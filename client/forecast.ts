@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { measureLink, type MoveExperience } from '../protocol/index.ts';
+import { measureLink, type MemoryWay, type MoveExperience } from '../protocol/index.ts';
 import type { Device } from './device.ts';
 
 /** What a move is expected to cost. */
@@ -8,6 +8,8 @@ export interface MoveForecast {
   readonly totalMs: number;
   /** What is expected from: earlier moves between the two devices, or the speed of the links to them. */
   readonly basis: 'moves' | 'link';
+  /** How the memory of the process went the last time it moved from here. */
+  readonly way?: MemoryWay | undefined;
 }
 
 /** Speed of a link. */
@@ -47,9 +49,9 @@ export async function forecastMove(
   },
 ): Promise<MoveForecast> {
   if (experience !== undefined) {
-    const { rate, pauseMs, overheadMs } = experience;
+    const { rate, pauseMs, overheadMs, way } = experience;
     const totalMs = overheadMs + (experience.memoryBytes + missingBytes) / rate;
-    return { pauseMs: Math.round(pauseMs), totalMs: Math.round(totalMs), basis: 'moves' };
+    return { pauseMs: Math.round(pauseMs), totalMs: Math.round(totalMs), basis: 'moves', way };
   }
   const links = await Promise.all([
     measureSpeed(from, 'from', signal),

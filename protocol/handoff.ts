@@ -20,6 +20,10 @@ import {
 export const processFacts = v.object({ engine: v.picklist(['criu']), document: v.unknown() });
 export type ProcessFacts = v.InferOutput<typeof processFacts>;
 
+/** How a move dealt with memory: all of it after the freeze, most of it before, or some after the process ran there. */
+export const memoryWays = ['stop-and-copy', 'pre-copy', 'post-copy'] as const;
+export type MemoryWay = (typeof memoryWays)[number];
+
 /** What earlier moves between two devices were like, and how much memory the next one is likely to send. */
 export const moveExperience = v.object({
   /** Of the link, in bytes a ms. */
@@ -28,12 +32,10 @@ export const moveExperience = v.object({
   /** What a move took beside the sending. */
   overheadMs: milliseconds,
   memoryBytes: bytes,
+  /** Of this process's last move from here. */
+  way: v.optional(v.picklist(memoryWays)),
 });
 export type MoveExperience = v.InferOutput<typeof moveExperience>;
-
-/** How a move dealt with memory: all of it after the freeze, most of it before, or some after the process ran there. */
-export const memoryWays = ['stop-and-copy', 'pre-copy', 'post-copy'] as const;
-export type MemoryWay = (typeof memoryWays)[number];
 
 /** The source's half of a check. Freezes nothing. */
 export const checkDeparture = request(

@@ -24,7 +24,7 @@ import {
 import type { ManagedProcess } from '../processes/managedProcess.ts';
 import { ArrivalMemory } from './arrivalMemory.ts';
 import { AwayArrival, HomeArrival, type ArrivalFiles } from './arrivalFiles.ts';
-import { cellIdentity } from './cellIdentity.ts';
+import { cellIdentity, isRootToRoot, type CellParties } from './cellIdentity.ts';
 import type { HandoffContext, HandoffOperation } from './context.ts';
 import { refuseIfBlocked } from './departure.ts';
 import type { Entry } from '../files/manifest.ts';
@@ -64,6 +64,8 @@ interface Building {
   readonly files: ArrivalFiles;
   readonly existedBefore: boolean;
   cell?: Cell;
+  /** The cell, where it could be begun before the images were there. */
+  starting?: Promise<Cell>;
   held?: HeldRestore;
   managed?: ManagedProcess;
   /** Memory that was not in the images. */
@@ -136,7 +138,7 @@ export class Arrival implements HandoffOperation<void> {
   }
 
   expire(): void {
-    if (this.#joined) return;
+    if (this.#isOver || this.#joined) return;
     void this.#side.feed({ type: 'linkLost' }).catch(() => undefined);
     this.#isOver = true;
     this.#over.resolve();
@@ -181,6 +183,7 @@ export class Arrival implements HandoffOperation<void> {
       this.#begin('send');
       await this.#receiveFiles(frames, building, true);
       const output = await this.#guarded(receiveScrollback(frames));
+      this.#startSoon(building, offered);
       const capsule = await this.#receiveCapsule(frames, building);
       const inbox = new Inbox(frames, (frame) => this.#handleMemory(frame));
       inbox.ended.promise.catch((error: unknown) => {
@@ -342,33 +345,49 @@ export class Arrival implements HandoffOperation<void> {
     return capsule;
   }
 
+  /** A cell whose ids do not depend on the images is made while they arrive: the process stands still. */
+  #startSoon(building: Building, offered: Offer): void {
+    if (!isRootToRoot(partiesOf(offered))) return;
+    building.starting = this.#startCell(building, offered, undefined);
+    // Whoever waits for it hears why it failed.
+    building.starting.catch(() => undefined);
+  }
+
+  async #startCell(
+    building: Building,
+    { process: travelling }: Offer,
+    userNamespace: ReturnType<typeof cellIdentity>,
+  ): Promise<Cell> {
+    const { keeper, logger } = this.#context;
+    const { overlays, binds } = await building.files.place();
+    this.#abort.signal.throwIfAborted();
+    building.cell = await Cell.start({
+      keeper: await keeper(),
+      folder: cellFolder(building.folders, building.number),
+      userNamespace,
+      terminalIndex: travelling.terminalIndex,
+      overlays,
+      binds,
+      logger,
+    });
+    return building.cell;
+  }
+
   async #restore(
     building: Building,
     offered: Offer,
     capsule: Images,
     output: { base: number; bytes: Buffer },
   ): Promise<void> {
-    const { engine, keeper, logger, processes } = this.#context;
+    const { engine, processes } = this.#context;
     const { process: travelling } = offered;
     const folder = imagesFolder(building);
+    const { name } = travelling;
     const identity = cellIdentity(await engine.credentials(folder), {
-      ownUid: process.getuid?.() ?? 0,
-      senderUid: offered.senderUid,
-      senderInUserNamespace: offered.userNamespace,
-      name: travelling.name,
+      ...partiesOf(offered),
+      name,
     });
-    const mounts = await building.files.place();
-    this.#abort.signal.throwIfAborted();
-    const cell = await Cell.start({
-      keeper: await keeper(),
-      folder: cellFolder(building.folders, building.number),
-      userNamespace: identity,
-      terminalIndex: travelling.terminalIndex,
-      overlays: mounts.overlays,
-      binds: mounts.binds,
-      logger,
-    });
-    building.cell = cell;
+    const cell = await (building.starting ?? this.#startCell(building, offered, identity));
     await cell.preload(output.base, output.bytes);
     await cell.resize(travelling.terminal);
     const lazy = await this.#prepareMemory(building, cell, capsule);
@@ -521,6 +540,7 @@ export class Arrival implements HandoffOperation<void> {
   /** @throws while it is not certain that nothing of it is left that could run */
   async #takeDown(building: Building): Promise<void> {
     const { processes, logger } = this.#context;
+    await building.starting?.catch(() => undefined);
     const { folders, number, held, cell } = building;
     // One that was told to run is not held any more.
     if (building.order === undefined) await held?.abort().catch(() => undefined);
@@ -558,6 +578,11 @@ export class Arrival implements HandoffOperation<void> {
   #begin(step: HandoffStep): void {
     traceHandoff(this.#context.logger, this.id, 'target', step);
   }
+}
+
+function partiesOf({ senderUid, userNamespace }: Offer): CellParties {
+  const ownUid = process.getuid?.() ?? 0;
+  return { ownUid, senderUid, senderInUserNamespace: userNamespace };
 }
 
 /** Inside the cell's own folder, which the keeper binds into the cell at the same path. */

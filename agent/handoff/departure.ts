@@ -145,6 +145,8 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
 
   expire(): void {
     if (this.#joined) return;
+    // Said once: the process may be in another handoff when it is heard again.
+    this.#joined = true;
     void this.#side.feed({ type: 'linkLost' }).catch(() => undefined);
     this.#managed.endHandoff();
     this.#result.reject(new FlickError('linkLost', 'The move did not begin: nobody joined it.'));
@@ -224,12 +226,13 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
    * @returns whether it is
    */
   async #isSentSoon({ memory }: CriuCapture, sending: Promise<void>): Promise<boolean> {
-    const sent = sending.then(() => true);
     const isPossible = this.#way === 'auto' || this.#way === 'post-copy';
-    if (memory === undefined || this.#memory === undefined || !this.#link.isDirect) return sent;
-    if (!isPossible) return sent;
-    if (this.#memory.expectedMs > worthPostCopy) return false;
-    return Promise.race([sent, delay(2 * worthPostCopy, false)]);
+    if (memory !== undefined && this.#memory !== undefined && this.#link.isDirect && isPossible) {
+      if (this.#memory.expectedMs > worthPostCopy) return false;
+      return Promise.race([sending.then(() => true), delay(2 * worthPostCopy, false)]);
+    }
+    await sending;
+    return true;
   }
 
   /** The process runs; who moved it is told so, if not of all its memory, within a moment. */
@@ -477,9 +480,9 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
   async #learn(outcome: HandoffOutcome): Promise<void> {
     const { memory, downtimeMs: pauseMs, totalMs } = outcome;
     if (memory === undefined || this.#memory === undefined) return;
-    const { bytes: memoryBytes, sentBytes } = memory;
+    const { bytes: memoryBytes, sentBytes, way } = memory;
     const { rate } = this.#memory;
-    const figures = { memoryBytes, sentBytes, rate, pauseMs, totalMs };
+    const figures = { memoryBytes, sentBytes, rate, pauseMs, totalMs, way };
     await this.#context.forecasts
       .learn(this.#peer, this.#managed.id, figures)
       .catch(() => undefined);

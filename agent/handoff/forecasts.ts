@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import * as v from 'valibot';
-import { bytes, milliseconds, type MoveExperience } from '../../protocol/index.ts';
+import { bytes, memoryWays, milliseconds, type MoveExperience } from '../../protocol/index.ts';
 import { readValidated, writeDurably } from '../state/durable.ts';
 import type { AgentHome } from '../state/home.ts';
 
@@ -18,6 +18,8 @@ const remembered = v.object({
   ),
   /** Of each process: what was sent of its memory the last time, as a share of all of it. */
   shares: v.record(v.string(), positive),
+  /** Of each process: how its memory went the last time. */
+  ways: v.optional(v.record(v.string(), v.picklist(memoryWays)), {}),
 });
 
 /** A move as it was. */
@@ -28,13 +30,19 @@ export const moveFigures = v.object({
   rate: positive,
   pauseMs: milliseconds,
   totalMs: milliseconds,
+  way: v.picklist(memoryWays),
 });
 export type MoveFigures = v.InferOutput<typeof moveFigures>;
 
 /** What earlier moves say about the next one. Measured here or not said at all. */
 export class Forecasts {
   readonly #path: string;
-  #known: v.InferOutput<typeof remembered> = { version: 1, peers: {}, shares: {} };
+  #known: v.InferOutput<typeof remembered> = {
+    version: 1,
+    peers: {},
+    shares: {},
+    ways: {},
+  };
 
   private constructor(path: string) {
     this.#path = path;
@@ -53,11 +61,13 @@ export class Forecasts {
     const known = this.#known.peers[peer];
     if (known === undefined || known.rate === 0) return undefined;
     const share = Math.min(1, this.#known.shares[process] ?? 1);
-    return { ...known, memoryBytes: Math.round(memoryBytes * share) };
+    const way = this.#known.ways[process];
+    const expected = { ...known, memoryBytes: Math.round(memoryBytes * share) };
+    return way === undefined ? expected : { ...expected, way };
   }
 
   async learn(peer: string, process: string, figures: MoveFigures): Promise<void> {
-    const { memoryBytes, sentBytes, rate, pauseMs, totalMs } = figures;
+    const { memoryBytes, sentBytes, rate, pauseMs, totalMs, way } = figures;
     const overheadMs = Math.max(0, totalMs - sentBytes / Math.max(rate, 1));
     const before = this.#known.peers[peer] ?? { rate, pauseMs, overheadMs };
     const next = (was: number, is: number): number => was + smoothing * (is - was);
@@ -71,7 +81,13 @@ export class Forecasts {
     };
     const share = memoryBytes === 0 ? 0 : sentBytes / memoryBytes;
     const shares = { ...without(this.#known.shares, process), [process]: share };
-    this.#known = { version: 1, peers: latest(peers), shares: latest(shares) };
+    const ways = { ...without(this.#known.ways, process), [process]: way };
+    this.#known = {
+      version: 1,
+      peers: latest(peers),
+      shares: latest(shares),
+      ways: latest(ways),
+    };
     await writeDurably(this.#path, JSON.stringify(this.#known));
   }
 }

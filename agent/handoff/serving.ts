@@ -12,6 +12,8 @@ import { complete, expect, fetchMemory, need, needEnd, refuseOtherWire } from '.
 import type { SourceSide } from './sourceSide.ts';
 import * as v from 'valibot';
 
+/** Most chunks that can be asked for: 256 GiB. */
+const maxNeeds = 1 << 20;
 /** How long a link may be away before people are shown that the process needs memory from here, in ms. */
 const unnoticed = 20_000;
 
@@ -164,5 +166,8 @@ async function receiveNeeds(frames: FrameStream): Promise<Chunk[]> {
     const message = await expect(frames, v.variant('type', [need, needEnd]));
     if (message.type === 'need-end') return chunks;
     chunks.push(...message.chunks);
+    if (chunks.length > maxNeeds) {
+      throw new FlickError('transferFailed', 'The other device asked for too much memory.');
+    }
   }
 }

@@ -12,9 +12,10 @@ export function describeAmount({ memoryBytes, missingBytes }: MoveCheck): string
   return missingBytes === 0 ? memory : `${memory} and ${formatBytes(missingBytes)} of files`;
 }
 
-function describeForecast({ forecast: { pauseMs, totalMs, basis } }: MoveCheck): string {
+function describeForecast({ forecast: { pauseMs, totalMs, basis, way } }: MoveCheck): string {
   const source = basis === 'moves' ? 'earlier moves' : 'the speed of the link';
-  return ` Going by ${source} it pauses for about ${formatDuration(pauseMs)}; the move takes about ${formatDuration(totalMs)} in all.`;
+  const late = way === 'post-copy' ? ' Some of its memory may follow later.' : '';
+  return ` Going by ${source} it pauses for about ${formatDuration(pauseMs)}; the move takes about ${formatDuration(totalMs)} in all.${late}`;
 }
 
 export function registerCheck(program: Command, cli: Cli, setStatus: SetStatus): void {

@@ -57,6 +57,7 @@ function detailOf({ processName, from, check }: CheckedMove, named: boolean): st
           ...expected,
         ),
   );
+  if (forecast.way === 'post-copy') lines.push(l10n.t('Some of its memory may follow later.'));
   const shown = findingLines(check.findings);
   lines.push(...(shown.length === 0 ? [l10n.t('The check found nothing in the way.')] : shown));
   return lines.join('\n');

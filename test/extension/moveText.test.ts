@@ -84,6 +84,16 @@ describe('texts of a move', () => {
       'web now runs on beta. It was paused for 182 ms; 3.0 MB were sent in 900 ms.',
     );
     assert.equal(summary('web', 'beta', { ...outcome, downtimeMs: 0 }), 'web now runs on beta.');
+    const memory = { rounds: 2, bytes: 90 << 20, sentBytes: 3 << 20, missingBytes: 0 };
+    assert.match(
+      summary('web', 'beta', { ...outcome, memory: { ...memory, way: 'pre-copy' } }),
+      /in 900 ms\. Most of its memory went while it still ran\.$/,
+    );
+    const late = { ...memory, way: 'post-copy' as const, missingBytes: 20 << 20 };
+    assert.match(
+      summary('web', 'beta', { ...outcome, memory: late }),
+      /20(\.0)? MB of its memory still follow while it runs\.$/,
+    );
   });
 });
 

@@ -178,7 +178,7 @@ describe('a process that runs before its memory is there', function () {
       'people see that memory is missing for good',
       30_000,
     );
-    await fixture.flick.run(['resolve', id, '--gone']);
+    assertSaid(await fixture.flick.run(['resolve', id, '--gone', '--yes']), 0);
     await eventually(
       async () => ((await copies()).join() === '0,0' ? true : undefined),
       'what cannot go on is ended',

@@ -13,7 +13,8 @@ describe('what is expected of a move', () => {
   it('is nothing before the first, then what the last ones were', async () => {
     const forecasts = await Forecasts.open(home);
     assert.equal(forecasts.expect('beta', 'p-1', 1_000), undefined);
-    const figures = { memoryBytes: 10_000_000, sentBytes: 10_000_000, rate: 10_000 };
+    const way = 'pre-copy' as const;
+    const figures = { memoryBytes: 10_000_000, sentBytes: 10_000_000, rate: 10_000, way };
     await forecasts.learn('beta', 'p-1', { ...figures, pauseMs: 300, totalMs: 1_500 });
     // Another process has all of its memory before it. A second of the first move was sending.
     assert.deepEqual(forecasts.expect('beta', 'p-2', 20_000_000), {
@@ -25,6 +26,7 @@ describe('what is expected of a move', () => {
     await forecasts.learn('beta', 'p-1', {
       ...figures,
       sentBytes: 100_000,
+      way: 'post-copy',
       pauseMs: 100,
       totalMs: 510,
     });
@@ -33,6 +35,7 @@ describe('what is expected of a move', () => {
       pauseMs: 200,
       overheadMs: 500,
       memoryBytes: 100_000,
+      way: 'post-copy',
     });
     assert.equal(forecasts.expect('gamma', 'p-1', 1_000), undefined);
   });
