@@ -19,7 +19,7 @@ import {
 } from '../protocol/index.ts';
 import type { Device } from './device.ts';
 import { settleHandoffBetween } from './doubts.ts';
-import type { MoveKeeping } from './moveNotes.ts';
+import type { MoveKeeping, MoveParties } from './moveNotes.ts';
 import { bringTogether, joinOnce, type Passage, type Way } from './passage.ts';
 
 /** What both devices say of a move before anything is frozen. */
@@ -104,7 +104,8 @@ export async function moveProcess(
   refuseCancelled(signal);
   const handoff = makeHandoffId();
   const parties = { handoff, id, source: from.name, target: to.name };
-  await notes.write(handoff, { source: from.deviceId, target: to.deviceId });
+  const identities = { source: from.deviceId, target: to.deviceId };
+  await notes.write(handoff, identities);
   let inDoubt = false;
   const progress = followProgress(handoff, [from, to], options.onProgress);
   let passage: Passage | undefined;
@@ -145,7 +146,7 @@ export async function moveProcess(
       if (!(error instanceof FlickError) || !isUnsettled(error)) throw error;
       logger.log('warn', 'move interrupted', { handoff, error: error.message });
       inDoubt = true;
-      outcome = await settleInterrupted({ handoff, id, from, to, error, notes }).catch(
+      outcome = await settleInterrupted({ handoff, id, from, to, error, identities }).catch(
         (failure: unknown) => {
           inDoubt = failure instanceof FlickError && failure.reason === 'inDoubt';
           throw failure;
@@ -194,7 +195,8 @@ interface Interrupted {
   readonly from: Device;
   readonly to: Device;
   readonly error: FlickError;
-  readonly notes: MoveKeeping['notes'];
+  /** Known here whatever another client, which settled it meanwhile, has made of the notes. */
+  readonly identities: MoveParties;
 }
 
 /** Finds out how a move ended after the link to the source or between the agents broke. */
@@ -248,9 +250,9 @@ async function stateOn(device: Device, id: string): Promise<ProcessState | undef
 
 /** @returns what to tell of the move, once both sides agree */
 async function settleByVerdicts(interrupted: Interrupted): Promise<() => HandoffOutcome> {
-  const { handoff, id, from, to, error, notes } = interrupted;
+  const { handoff, id, from, to, error, identities } = interrupted;
   await to.connect();
-  const settled = await settleHandoffBetween(handoff, from, to, await notes.read(handoff));
+  const settled = await settleHandoffBetween(handoff, from, to, identities);
   const arrived = (await to.listProcesses()).find((each) => each.id === id);
   const runsThere = settled === undefined ? arrived?.pid != null : settled === 'target';
   if (!runsThere) {
