@@ -15,7 +15,7 @@ import {
   type HandoffOutcome,
   type HandoffStep,
   type MoveForecast,
-  type ProcessState,
+  type ProcessInfo,
 } from '../protocol/index.ts';
 import type { Device } from './device.ts';
 import { settleHandoffBetween } from './doubts.ts';
@@ -214,12 +214,17 @@ async function settleInterrupted(interrupted: Interrupted): Promise<HandoffOutco
     }
     if (from.state.kind === 'connected' && failure instanceof FlickError) {
       if (!isOpen(failure)) throw failure;
-      const state = await stateOn(from, id);
+      const state = (await seenOn(from, id))?.state;
+      // A source that has not released the process says so itself: no doubt then.
       if (state === 'running' || state === 'stopped') {
         // An agent that was started anew knows nothing of the move that ended with the one before.
         throw failure.reason === 'invalidRequest' ? brokenOff(from, error) : failure;
       }
-      const settled = await settleByVerdicts(interrupted).catch(() => undefined);
+      const settled = await settleByVerdicts(interrupted).catch(async (thrown: unknown) => {
+        // Asking again changes nothing about a copy that was lost: it is a person's turn.
+        if ((await seenOn(from, id))?.doubt?.what === 'lostThere') throw thrown;
+        return undefined;
+      });
       if (settled !== undefined) return settled();
     }
     if (Date.now() > deadline) break;
@@ -242,10 +247,9 @@ function isOpen(error: FlickError): boolean {
   return isUnsettled(error) || error.reason === 'invalidRequest';
 }
 
-/** A source that has not released the process says so itself: no doubt then. */
-async function stateOn(device: Device, id: string): Promise<ProcessState | undefined> {
+async function seenOn(device: Device, id: string): Promise<ProcessInfo | undefined> {
   const processes = await device.listProcesses().catch(() => []);
-  return processes.find((each) => each.id === id)?.state;
+  return processes.find((each) => each.id === id);
 }
 
 /** @returns what to tell of the move, once both sides agree */
@@ -256,7 +260,7 @@ async function settleByVerdicts(interrupted: Interrupted): Promise<() => Handoff
   const arrived = (await to.listProcesses()).find((each) => each.id === id);
   const runsThere = settled === undefined ? arrived?.pid != null : settled === 'target';
   if (!runsThere) {
-    const state = await stateOn(from, id);
+    const state = (await seenOn(from, id))?.state;
     const failure = state === 'lost' || state === 'exited' ? endedOn(from, error) : undefined;
     return () => {
       throw failure ?? brokenOff(from, error);
