@@ -124,7 +124,7 @@ export const rows: readonly Row[] = [
     name: 'waits for the restore',
     at: 'restore',
     meanwhile: 'source or doubt',
-    verdicts: { ...owned, 'criu killed': 'source', 'cut for 60 s': 'source', twice: 'either' },
+    verdicts: { ...owned, 'criu killed': 'source', 'cut for 60 s': 'source' },
   },
   {
     side: 'source',
