@@ -15,12 +15,12 @@ import {
   type HandoffOutcome,
   type HandoffStep,
   type MemoryWay,
-  type ProcessState,
+  type ProcessInfo,
 } from '../protocol/index.ts';
 import type { Device } from './device.ts';
 import { settleHandoffBetween } from './doubts.ts';
 import { forecastMove, type MoveForecast } from './forecast.ts';
-import type { MoveKeeping } from './moveNotes.ts';
+import type { MoveKeeping, MoveParties } from './moveNotes.ts';
 import { bringTogether, joinOnce, type Passage, type Way } from './passage.ts';
 
 /** What both devices say of a move before anything is frozen. */
@@ -113,7 +113,8 @@ export async function moveProcess(
   refuseCancelled(signal);
   const handoff = makeHandoffId();
   const parties = { handoff, id, source: from.name, target: to.name };
-  await notes.write(handoff, { source: from.deviceId, target: to.deviceId });
+  const identities = { source: from.deviceId, target: to.deviceId };
+  await notes.write(handoff, identities);
   let inDoubt = false;
   let isOpen = false;
   const progress = followProgress(handoff, [from, to], options.onProgress);
@@ -160,7 +161,7 @@ export async function moveProcess(
       if (!(error instanceof FlickError) || !isUnsettled(error)) throw error;
       logger.log('warn', 'move interrupted', { handoff, error: error.message });
       inDoubt = true;
-      outcome = await settleInterrupted({ handoff, id, from, to, error, notes }).catch(
+      outcome = await settleInterrupted({ handoff, id, from, to, error, identities }).catch(
         (failure: unknown) => {
           inDoubt = failure instanceof FlickError && failure.reason === 'inDoubt';
           throw failure;
@@ -211,7 +212,8 @@ interface Interrupted {
   readonly from: Device;
   readonly to: Device;
   readonly error: FlickError;
-  readonly notes: MoveKeeping['notes'];
+  /** Known here whatever another client, which settled it meanwhile, has made of the notes. */
+  readonly identities: MoveParties;
 }
 
 /** Finds out how a move ended after the link to the source or between the agents broke. */
@@ -229,12 +231,17 @@ async function settleInterrupted(interrupted: Interrupted): Promise<HandoffOutco
     }
     if (from.state.kind === 'connected' && failure instanceof FlickError) {
       if (!isOpen(failure)) throw failure;
-      const state = await stateOn(from, id);
+      const state = (await seenOn(from, id))?.state;
+      // A source that has not released the process says so itself: no doubt then.
       if (state === 'running' || state === 'stopped') {
         // An agent that was started anew knows nothing of the move that ended with the one before.
         throw failure.reason === 'invalidRequest' ? brokenOff(from, error) : failure;
       }
-      const settled = await settleByVerdicts(interrupted).catch(() => undefined);
+      const settled = await settleByVerdicts(interrupted).catch(async (thrown: unknown) => {
+        // Asking again changes nothing about a copy that was lost: it is a person's turn.
+        if ((await seenOn(from, id))?.doubt?.what === 'lostThere') throw thrown;
+        return undefined;
+      });
       if (settled !== undefined) return settled();
     }
     if (Date.now() > deadline) break;
@@ -257,21 +264,20 @@ function isOpen(error: FlickError): boolean {
   return isUnsettled(error) || error.reason === 'invalidRequest';
 }
 
-/** A source that has not released the process says so itself: no doubt then. */
-async function stateOn(device: Device, id: string): Promise<ProcessState | undefined> {
+async function seenOn(device: Device, id: string): Promise<ProcessInfo | undefined> {
   const processes = await device.listProcesses().catch(() => []);
-  return processes.find((each) => each.id === id)?.state;
+  return processes.find((each) => each.id === id);
 }
 
 /** @returns what to tell of the move, once both sides agree */
 async function settleByVerdicts(interrupted: Interrupted): Promise<() => HandoffOutcome> {
-  const { handoff, id, from, to, error, notes } = interrupted;
+  const { handoff, id, from, to, error, identities } = interrupted;
   await to.connect();
-  const settled = await settleHandoffBetween(handoff, from, to, await notes.read(handoff));
+  const settled = await settleHandoffBetween(handoff, from, to, identities);
   const arrived = (await to.listProcesses()).find((each) => each.id === id);
   const runsThere = settled === undefined ? arrived?.pid != null : settled === 'target';
   if (!runsThere) {
-    const state = await stateOn(from, id);
+    const state = (await seenOn(from, id))?.state;
     const failure = state === 'lost' || state === 'exited' ? endedOn(from, error) : undefined;
     return () => {
       throw failure ?? brokenOff(from, error);

@@ -126,9 +126,10 @@ export class Handoffs {
     await side.idle();
   }
 
-  /** A half that another daemon had begun is over: nobody else removes what it needed. */
+  /** What a half needed that did not come to its end in one go: another daemon had begun it, or a word could not be written. */
   #ended(managed: ManagedProcess | undefined): void {
-    if (managed === undefined) return;
+    // It may be on its way again by now.
+    if (managed === undefined || managed.handoff !== undefined) return;
     void this.#guarded(managed.id, () => removeImages(managed));
   }
 
@@ -157,7 +158,7 @@ export class Handoffs {
   }): TargetSide {
     const over = (): void => {
       this.#targets.delete(options.id);
-      if (options.phase === 'down') this.#ended(side.managed);
+      this.#ended(side.managed);
     };
     const side: TargetSide = new TargetSide({ ...options, context: this.#context, over });
     this.#targets.set(side.id, side);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Moved } from '../support/flick.ts';
-import { beats, broken, eventually, LabFixture } from './labFixture.ts';
+import { beats, broken, LabFixture } from './labFixture.ts';
 import { assertRunsOn, assertSaid } from './steady.ts';
 import { UnderWay } from './underWay.ts';
 import { SampledTests } from '../support/sampledTests.ts';
@@ -115,25 +115,6 @@ describe('links between devices', function () {
       },
     );
   }
-
-  tests.add('need nobody else: a move goes on when its client is killed', async () => {
-    const id = await start('alone');
-    const move = await slowMove(id);
-    await move.reaches('copy');
-    move.signal('SIGKILL');
-    await move.ended;
-    await eventually(
-      async () => {
-        const found = (await fixture.list()).filter((each) => each.id === id);
-        return found.some((each) => each.device === 'beta' && each.state === 'running')
-          ? true
-          : undefined;
-      },
-      'the process arrives',
-      30_000,
-    );
-    await assertWhole(id, 'beta');
-  });
 
   tests.add('can be missing when a move is cancelled', async () => {
     const id = await start('cancelled');

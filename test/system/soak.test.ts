@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import { isFullRun } from '../support/seed.ts';
 import { holdingsOf, type Holdings } from './deviceView.ts';
 import { eventually, type LabFixture } from './labFixture.ts';
-import { counter, generator, pipeline, steadyBeats, type Program } from './programs.ts';
+import {
+  counter,
+  generator,
+  pipeline,
+  steadyBeats,
+  type Ground,
+  type Program,
+} from './programs.ts';
 import { twoDevices } from './roundTrip.ts';
 import { siteAt, travel, type Station } from './stations.ts';
 
@@ -68,11 +75,16 @@ describe('programs that move to and fro for long', function () {
 
   it(`leave nothing behind in ${String(moves)} moves of three programs`, async function () {
     const soak = new Soak(fixture);
-    const ground = { fixture, user: 'root', folder: '/root/programs' } as const;
+    // What lies beside a program may belong to it and travel along: each has a folder of its own.
+    const ground = (folder: string): Ground => ({
+      fixture,
+      user: 'root',
+      folder: `/root/${folder}`,
+    });
     const http = { name: 'a Node 20 HTTP server', node: 'node', version: 'v20.', port: 8120 };
-    for (const program of [counter(ground, http), generator(ground), pipeline(ground)]) {
-      await soak.begin(this, program);
-    }
+    await soak.begin(this, counter(ground('counter'), http));
+    await soak.begin(this, generator(ground('generator')));
+    await soak.begin(this, pipeline(ground('pipeline')));
     let before: readonly Holdings[] = [];
     for (let count = 1; count <= moves; count += 1) {
       await soak.move();

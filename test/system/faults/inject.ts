@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { RpcPeer } from '../../../common/rpc.ts';
 import { queryHandoff, settleHandoff, type HandoffVerdict } from '../../../protocol/index.ts';
 import { isCriu, type Seen } from '../deviceView.ts';
 import type { UnderWay } from '../underWay.ts';
@@ -86,12 +85,15 @@ export const injections: Readonly<Record<Fault, Inject>> = {
     const { lab } = moment.ground.fixture;
     await lab.delay(moment.place, '1ms', 2);
     const gossip = new Gossip(moment);
-    const told = gossip.tell();
+    // Whoever still runs has answered before the other one goes on.
+    await gossip.ask(moment.place === 'alpha' ? 'beta' : 'alpha');
+    const asked = gossip.ask(moment.place);
     goOn(moment);
-    await told;
+    await asked;
+    await gossip.tell();
     return {
       late: async () => {
-        await gossip.tellAgain();
+        await gossip.tell();
         await lab.delay(moment.place, 'off');
       },
     };
@@ -152,25 +154,21 @@ class Gossip {
     this.#handoff = handoffOf(ground);
   }
 
-  async tell(): Promise<void> {
-    const asked = places.map((place) =>
-      this.#with(place, async (peer) => {
-        for (let time = 0; time < 2; time += 1) {
-          const { verdict } = await peer.request(queryHandoff, { handoff: this.#handoff });
-          this.#heard.set(place, verdict);
-        }
-      }),
-    );
-    await Promise.all(asked);
-    await this.tellAgain();
+  async ask(place: Place): Promise<void> {
+    await this.#ground.ask(place, async (peer) => {
+      for (let time = 0; time < 2; time += 1) {
+        const { verdict } = await peer.request(queryHandoff, { handoff: this.#handoff });
+        this.#heard.set(place, verdict);
+      }
+    });
   }
 
-  async tellAgain(): Promise<void> {
+  async tell(): Promise<void> {
     for (const place of places) {
       const other = place === 'alpha' ? 'beta' : 'alpha';
       const peerVerdict = this.#heard.get(other);
       if (peerVerdict === undefined) continue;
-      await this.#with(place, async (peer) => {
+      await this.#ground.ask(place, async (peer) => {
         const said = { handoff: this.#handoff, peerVerdict };
         for (let time = 0; time < 2; time += 1) {
           // Most of it is news to nobody, and refused.
@@ -178,10 +176,6 @@ class Gossip {
         }
       });
     }
-  }
-
-  #with(place: Place, work: (peer: RpcPeer) => Promise<void>): Promise<void> {
-    return this.#ground.ask(place, work);
   }
 }
 

@@ -67,7 +67,7 @@ export async function play(ground: Ground, cell: Cell): Promise<string> {
   } finally {
     move.signal('SIGKILL');
     if (fault === 'disk full') await ground.usualDisk(place);
-    if (capsule !== undefined) await ground.fixture.flick.run(['capsule', 'rm', capsule, '--yes']);
+    if (capsule !== undefined) await ground.fixture.flick.run(['capsule', 'rm', capsule]);
   }
 }
 
