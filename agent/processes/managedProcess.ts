@@ -278,7 +278,9 @@ export class ManagedProcess implements Disposable {
         { remedy: 'After its first move it has one.' },
       );
     }
-    if (this.#serving !== undefined) this.requireHere();
+    // Who wants to follow it has to where it runs; what it wrote before can be read.
+    const isElsewhere = this.#serving !== undefined && this.doubt === undefined;
+    if (isElsewhere && options.follow !== false) this.requireHere();
     if (options.size !== undefined && this.isLive) await this.resize(options.size);
     return TerminalViewer.open(this, options.fromOffset ?? 0, options.follow ?? true);
   }

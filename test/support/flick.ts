@@ -72,6 +72,7 @@ export interface Listed {
   readonly pid: number | null;
   readonly state: string;
   readonly remark: string | null;
+  readonly doubt?: { readonly what: string };
   /** Of a process whose memory is still arriving. */
   readonly memory?: { readonly from: string; readonly doneBytes: number };
   readonly doubt?: { readonly what: string };

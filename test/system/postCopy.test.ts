@@ -71,6 +71,11 @@ describe('a process that runs before its memory is there', function () {
       60_000,
     );
     assert.deepEqual(await copies(), [0, 1]);
+    await assertMemory(id);
+  }
+
+  /** Asserts that it finds all of its memory as it was, and has missed no beat. */
+  async function assertMemory(id: string): Promise<void> {
     const asked = await fixture.flick.run(['kill', id, '--signal', 'USR1']);
     assert.equal(asked.code, 0, asked.stderr);
     const [said] = await eventually(
@@ -166,6 +171,34 @@ describe('a process that runs before its memory is there', function () {
     await assertWhole(id);
     for (const device of ['alpha', 'beta']) await killAgent(device);
   });
+
+  tests.add(
+    'goes on as it left, if a person says so, when its new device lost its power',
+    async () => {
+      const id = await start('power', 64);
+      await moveEarly(id);
+      await fixture.lab.kill('beta');
+      await fixture.lab.boot('beta');
+      await eventually(
+        async () => {
+          const { doubt } = (await fixture.list()).find((each) => each.device === 'alpha') ?? {};
+          return doubt?.what === 'lostThere' ? true : undefined;
+        },
+        'people are asked',
+        45_000,
+      );
+      // Until somebody has said so it does not run again.
+      assert.deepEqual(await copies(), [1, 0]);
+      const before = beats(await fixture.logs(id)).at(-1);
+      assertSaid(await fixture.flick.run(['resolve', id, '--run-here', '--yes']), 0);
+      const after = await eventually(
+        async () => beats(await fixture.logs(id)).find((each) => each > (before ?? 0)),
+        'the original goes on',
+      );
+      assert.equal(after, (before ?? 0) + 1);
+      await assertMemory(id);
+    },
+  );
 
   tests.add('waits for ever, and says so, when the original was lost', async () => {
     const id = await start('stranded', 96);
