@@ -25,6 +25,7 @@ export type Fault = (typeof faults)[number];
  * - `ended on source`, `ended on target`: it ended with its keeper or device there, as any program would.
  * - `lost there`: its copy ended with the target before the source was told that it ran; the original stands still and a
  *   person decides.
+ * - `stranded`: it runs on the target, and waits for ever once it touches memory that is gone with the source.
  * - `target or ended`: `target`, or `ended on source`, as with `either`; `lost or ended`: `lost there` or `ended on target`.
  */
 export type Verdict =
@@ -34,6 +35,7 @@ export type Verdict =
   | 'ended on source'
   | 'ended on target'
   | 'lost there'
+  | 'stranded'
   | 'target or ended'
   | 'lost or ended';
 
@@ -179,10 +181,9 @@ export const rows: readonly Row[] = [
     meanwhile: 'target',
     verdicts: {
       ...arrived,
-      // Whatever of it was not served yet is gone: it runs until it touches that.
-      'keeper killed': 'ended on target',
+      'keeper killed': 'stranded',
       'criu killed': 'target',
-      'power cut': 'ended on target',
+      'power cut': 'stranded',
     },
   },
   {
@@ -270,6 +271,7 @@ export const outcomesOf: Readonly<Record<Verdict, readonly string[]>> = {
   'ended on source': ['ended on source'],
   'ended on target': ['ended on target'],
   'lost there': ['lost there'],
+  stranded: ['stranded'],
   'target or ended': ['target', 'ended on source'],
   'lost or ended': ['lost there', 'ended on target'],
 };
