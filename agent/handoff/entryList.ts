@@ -1,12 +1,15 @@
+import { setImmediate as breathe } from 'node:timers/promises';
 import * as v from 'valibot';
 import type { FrameStream } from '../../common/frames.ts';
 import { FlickError } from '../../protocol/index.ts';
-import { entry, manifest, maxEntries, type Entry } from '../files/manifest.ts';
+import { entry, maxEntries, problemOf, type Entry } from '../files/manifest.ts';
 import { expect } from './messages.ts';
 
 /** Entries a message: with paths of 4 KiB this stays below the limit of a frame. */
 const entriesPerMessage = 100;
 const indicesPerMessage = 20_000;
+/** Entries that are dealt with before others have their turn in the agent. */
+const entriesAtOnce = 2_000;
 
 const entriesMessage = v.object({
   type: v.literal('entries'),
@@ -43,8 +46,13 @@ export async function sendEntries(
   entries: readonly Entry[],
   earlier: readonly Entry[],
 ): Promise<void> {
-  const places = new Map(earlier.map((each, index) => [JSON.stringify(each), index]));
+  const places = new Map<string, number>();
+  for (const [index, each] of earlier.entries()) {
+    if (index % entriesAtOnce === 0) await breathe();
+    places.set(JSON.stringify(each), index);
+  }
   for (let start = 0; ; start += entriesPerMessage) {
+    if (start % entriesAtOnce === 0) await breathe();
     const last = start + entriesPerMessage >= entries.length;
     await frames.sendJson({
       type: 'entries',
@@ -75,14 +83,11 @@ export async function receiveEntries(
     if (entries.length > maxEntries) break;
     if (message.last) break;
   }
-  const checked = v.safeParse(manifest, entries);
-  if (!checked.success) {
-    throw new FlickError(
-      'transferFailed',
-      `The list of files was refused: ${checked.issues[0].message}`,
-    );
+  const problem = problemOf(entries);
+  if (problem !== undefined) {
+    throw new FlickError('transferFailed', `The list of files was refused: ${problem}`);
   }
-  return checked.output;
+  return entries;
 }
 
 /**

@@ -80,10 +80,15 @@ describe('a link of 384 kbit/s', function () {
     );
     await cancelWhen(async () => (await kept('memory')) > 3_300);
     await fixture.lab.rate('beta', 'off');
+    await eventually(
+      async () => ((await kept('processes')) < 100 ? true : undefined),
+      'the target has given it up',
+    );
     const { bytesSent, memory } = await fixture.flick.json<
       Moved & { readonly memory: { readonly bytes: number; readonly sentBytes: number } }
     >(['move', id, 'beta']);
-    assert.ok(bytesSent - memory.sentBytes < 200_000, `${bytesSent} ${JSON.stringify(memory)}`);
+    // The images of the process are some 300 kB, the file is five times that.
+    assert.ok(bytesSent - memory.sentBytes < 600_000, `${bytesSent} ${JSON.stringify(memory)}`);
     // Random memory does not pack; of the first megabyte all had come.
     assert.ok(memory.sentBytes < 1_500_000, JSON.stringify(memory));
     await assertRunsOn(fixture, id, 'beta');
