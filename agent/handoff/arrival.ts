@@ -1,13 +1,11 @@
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Deferred } from '../../common/deferred.ts';
 import { FrameStream, type Frame } from '../../common/frames.ts';
 import { messageOf } from '../../common/rpc.ts';
 import { FlickError, type HandoffStep, type HandoffVerdict } from '../../protocol/index.ts';
-import { putPagesIn, readLeftOut, type LeftOut } from '../engines/criu/pagemap.ts';
-import type { HeldRestore } from '../engines/engine.ts';
+import { putPagesIn, readLeftOut } from '../engines/criu/pagemap.ts';
 import { KeptFiles, withBases } from '../files/keptFiles.ts';
 import { receiveFiles } from '../files/transfer.ts';
 import { chunksOf } from '../memory/chunks.ts';
@@ -19,11 +17,10 @@ import {
   makePrivateFolder,
   processFolders,
   removeTree,
-  type ProcessFolders,
 } from '../processes/cells.ts';
-import type { ManagedProcess } from '../processes/managedProcess.ts';
 import { ArrivalMemory } from './arrivalMemory.ts';
-import { AwayArrival, HomeArrival, type ArrivalFiles } from './arrivalFiles.ts';
+import { AwayArrival, HomeArrival } from './arrivalFiles.ts';
+import { imagesFolder, nextCell, takeDown, type Building } from './building.ts';
 import { cellIdentity, isRootToRoot, type CellParties } from './cellIdentity.ts';
 import type { HandoffContext, HandoffOperation } from './context.ts';
 import { refuseIfBlocked } from './departure.ts';
@@ -34,7 +31,7 @@ import { Inbox } from './inbox.ts';
 import { memoryFrom, untilInstalled } from './installation.ts';
 import { receiveImages } from './imageTransfer.ts';
 import { writeManifest } from './manifestFile.ts';
-import { endCell, letRun } from './letRun.ts';
+import { letRun } from './letRun.ts';
 import { livingCopy } from './livingCopy.ts';
 import type { Message, TargetEvent } from './machine.ts';
 import type { Copy, TargetSide } from './targetSide.ts';
@@ -56,25 +53,6 @@ import {
 
 /** How long the source may take to confirm that it has taken its process back, in ms. */
 const confirmPatience = 5_000;
-
-/** What has been built for the arriving process so far, to be taken down again if it does not come. */
-interface Building {
-  readonly folders: ProcessFolders;
-  readonly number: number;
-  readonly files: ArrivalFiles;
-  readonly existedBefore: boolean;
-  cell?: Cell;
-  /** The cell, where it could be begun before the images were there. */
-  starting?: Promise<Cell>;
-  held?: HeldRestore;
-  managed?: ManagedProcess;
-  /** Memory that was not in the images. */
-  leftOut?: LeftOut;
-  /** The keeper brings it while the process runs. */
-  isServed?: boolean;
-  /** The source's word to let it run. */
-  order?: Run;
-}
 
 /** The target's half of a handoff. */
 export class Arrival implements HandoffOperation<void> {
@@ -480,7 +458,7 @@ export class Arrival implements HandoffOperation<void> {
     return {
       pin: async () => building.held?.pin(),
       resume: () => this.#resume(building),
-      discard: () => this.#takeDown(building),
+      discard: () => takeDown(building, this.id, this.#context),
       keep: () => this.#keep(building),
       stop: () => Promise.resolve(),
       goOn: () => Promise.resolve(),
@@ -537,30 +515,6 @@ export class Arrival implements HandoffOperation<void> {
     }
   }
 
-  /** @throws while it is not certain that nothing of it is left that could run */
-  async #takeDown(building: Building): Promise<void> {
-    const { processes, logger } = this.#context;
-    await building.starting?.catch(() => undefined);
-    const { folders, number, held, cell } = building;
-    // One that was told to run is not held any more.
-    if (building.order === undefined) await held?.abort().catch(() => undefined);
-    if (cell !== undefined) await endCell(cell, held?.pid);
-    try {
-      if (building.managed !== undefined) processes.drop(building.managed);
-      await building.files.abort();
-      await removeTree(folders.record);
-      await removeTree(cellFolder(folders, number));
-      await removeTree(layerFolder(folders, number));
-      await removeTree(folders.manifest);
-      if (!building.existedBefore) await removeTree(folders.root);
-    } catch (error) {
-      logger.log('error', 'tidying up after an arrival that failed was not finished', {
-        handoff: this.id,
-        error: messageOf(error),
-      });
-    }
-  }
-
   async #guarded<T>(wait: Promise<T>): Promise<T> {
     const { signal } = this.#abort;
     return new Promise((resolve, reject) => {
@@ -583,19 +537,6 @@ export class Arrival implements HandoffOperation<void> {
 function partiesOf({ senderUid, userNamespace }: Offer): CellParties {
   const ownUid = process.getuid?.() ?? 0;
   return { ownUid, senderUid, senderInUserNamespace: userNamespace };
-}
-
-/** Inside the cell's own folder, which the keeper binds into the cell at the same path. */
-function imagesFolder(building: Building): string {
-  return join(cellFolder(building.folders, building.number), 'images');
-}
-
-function nextCell(entries: readonly string[]): number {
-  const numbers = entries.flatMap((name) => {
-    const match = /^(?:cell|layer)-(\d+)$/.exec(name);
-    return match === null ? [] : [Number(match[1])];
-  });
-  return Math.max(0, ...numbers) + 1;
 }
 
 function asFlickError(error: unknown): FlickError {

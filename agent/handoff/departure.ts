@@ -29,11 +29,11 @@ import { DepartureFiles } from './departureFiles.ts';
 import { DepartureMemory } from './departureMemory.ts';
 import { receiveNeeded, sendEntries, type Needed } from './entryList.ts';
 import { Inbox } from './inbox.ts';
+import { offerOf } from './offer.ts';
 import { listImages, sendImages } from './imageTransfer.ts';
 import {
   accept,
   expect,
-  handoffWire,
   held,
   incomplete,
   PeerAborted,
@@ -316,31 +316,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     const facts = await engine.inspect(this.#managed);
     const { privilegedHelper } = await device();
     refuseIfBlocked(await engine.departure(this.#managed, facts, privilegedHelper));
-    const { record, cell } = this.#managed;
-    await frames.sendJson({
-      type: 'offer',
-      wire: handoffWire,
-      handoff: this.id,
-      process: {
-        id: record.id,
-        name: record.name,
-        command: record.command,
-        cwd: record.cwd,
-        origin: record.origin,
-        hasTerminal: record.hasTerminal || facts.terminals.some((each) => !each.inside),
-        terminal: record.terminal,
-        home: record.home,
-        carry: record.carry,
-        startedAt: record.startedAt,
-        moves: record.moves,
-        shellJob: record.shellJob || !facts.session.leaderInside,
-        terminalIndex: cell === undefined ? terminalIndexOf(facts) : record.terminalIndex,
-      },
-      facts: { engine: 'criu', document: facts },
-      senderUid: process.getuid?.() ?? 0,
-      userNamespace: cell?.userNamespace !== undefined,
-      sealed: true,
-    });
+    await frames.sendJson(offerOf(this.#managed, facts, this.id));
     const answer = await this.#guarded(expect(frames, accept));
     if (answer.sealed) frames.seal();
     refuseOtherWire(answer.wire);
@@ -574,13 +550,6 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
       { remedy: 'Try again when the device is connected.', cause: error },
     );
   }
-}
-
-/** The job of somebody's shell has a terminal with a number of the device; CRIU opens it by that again. */
-function terminalIndexOf(facts: CriuFacts): number {
-  const paths = facts.terminals.filter((each) => !each.inside).map((each) => each.path);
-  const index = paths.map((path) => /^\/dev\/pts\/(\d{1,4})$/.exec(path)?.[1]).find(Boolean);
-  return Math.min(Number(index ?? 0), 1023);
 }
 
 function abortReason(signal: AbortSignal): FlickError {

@@ -75,7 +75,6 @@ export interface Listed {
   readonly doubt?: { readonly what: string };
   /** Of a process whose memory is still arriving. */
   readonly memory?: { readonly from: string; readonly doneBytes: number };
-  readonly doubt?: { readonly what: string };
   /** Offered for a process that is lost. */
   readonly capsule?: { readonly id: string };
 }
