@@ -109,9 +109,9 @@ describe('a process that runs before its memory is there', function () {
 
   tests.add('goes on at once, and all of its memory comes', async () => {
     const id = await start('early', 320);
-    const moved = await moveEarly(id, '80mbit');
+    const moved = await moveEarly(id, '200mbit');
     assert.ok((moved.memory?.missingBytes ?? 0) > 100 << 20, JSON.stringify(moved.memory));
-    // With all of its memory it would have stood still for half a minute.
+    // With all of its memory it would have stood still for a quarter of a minute.
     assert.ok(moved.downtimeMs < 5_000, `it stood still for ${moved.downtimeMs} ms`);
     assertSaid(await fixture.refuse(id, 'alpha'), 1, /memory of “early” is still arriving/);
     assert.deepEqual(
@@ -124,7 +124,7 @@ describe('a process that runs before its memory is there', function () {
   });
 
   tests.add('waits for it while the link is cut, and goes on', async () => {
-    const id = await start('cut', 96);
+    const id = await start('cut', 64);
     await moveEarly(id);
     await cut();
     // Long enough for both ends to find the connection dead.
@@ -148,7 +148,7 @@ describe('a process that runs before its memory is there', function () {
     ['beta', 'target'],
   ] as const) {
     tests.add(`gets the rest after the agent of the ${what} was killed`, async () => {
-      const id = await start(`orphan-${what}`, 96);
+      const id = await start(`orphan-${what}`, 64);
       await moveEarly(id);
       await killAgent(device);
       assert.deepEqual(await copies(), [1, 1]);
@@ -201,7 +201,7 @@ describe('a process that runs before its memory is there', function () {
   );
 
   tests.add('waits for ever, and says so, when the original was lost', async () => {
-    const id = await start('stranded', 96);
+    const id = await start('stranded', 64);
     await moveEarly(id);
     const [original] = await fixture.pidsOf('alpha', `^python3 ${holder}`);
     const keeper = await fixture.on('alpha', ['sh', '-c', `cut -d' ' -f4 /proc/${original}/stat`]);
@@ -220,7 +220,7 @@ describe('a process that runs before its memory is there', function () {
   });
 
   tests.add('needs none of it any more when it ends', async () => {
-    const id = await start('ended', 96);
+    const id = await start('ended', 64);
     await moveEarly(id);
     await fixture.flick.run(['kill', id, '--signal', 'KILL']);
     await eventually(
