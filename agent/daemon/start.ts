@@ -10,7 +10,7 @@ import { connectSocket } from './connect.ts';
  * V8 lets garbage lie for as long as the machine has memory to spare, which is the user's and not ours: a small nursery
  * (MB), and a collection each time the rest has grown by this share (percent).
  */
-const smallHeap = ['--max-semi-space-size=2', '--heap-growing-percent=25'];
+const smallHeap = ['--max-semi-space-size=4', '--heap-growing-percent=40'];
 
 /** How long a fresh daemon may take until it answers, in ms. */
 const startTimeout = 15_000;

@@ -9,7 +9,7 @@ import { expect } from './messages.ts';
 const entriesPerMessage = 100;
 const indicesPerMessage = 20_000;
 /** Entries that are dealt with before others have their turn in the agent. */
-const entriesAtOnce = 2_000;
+const entriesAtOnce = 500;
 
 const entriesMessage = v.object({
   type: v.literal('entries'),
@@ -72,6 +72,7 @@ export async function receiveEntries(
 ): Promise<Entry[]> {
   const entries: Entry[] = [];
   for (;;) {
+    if (entries.length % entriesAtOnce === 0) await breathe();
     const message = await expect(frames, entriesMessage);
     for (const each of message.entries) {
       const known = typeof each === 'number' ? earlier[each] : each;

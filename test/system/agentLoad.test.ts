@@ -7,16 +7,19 @@ import { Fleet } from '../../client/fleet.ts';
 import { describeDevice } from '../../protocol/index.ts';
 import { root } from '../support/provisioned.ts';
 import { isFullRun } from '../support/seed.ts';
-import { LabFixture } from './labFixture.ts';
+import { eventually, LabFixture } from './labFixture.ts';
 import { assertRunsOn } from './steady.ts';
 
 const beat = '/opt/beat.py';
-const sizes = isFullRun ? [512, 2048] : [256];
-/** What an agent may take of the device's memory, and how long a request may wait for it. */
+/** They take their time: `npm run test:full` only. */
+const sizes = isFullRun ? [512, 2048] : [];
+/** What an agent may take of the device's memory, in bytes. */
 const mostResident = 200e6;
+/** How long a request may wait for an agent that moves a process, in ms, on a machine that has other things to do too. */
+const longestAnswer = 2_000;
 
 describe('the agents of two devices', function () {
-  this.timeout(400_000);
+  this.timeout(900_000);
   let fixture: LabFixture;
   let fleet: Fleet;
 
@@ -61,21 +64,29 @@ describe('the agents of two devices', function () {
     return async () => {
       isOver = true;
       await ask;
-      return took.sort((a, b) => b - a);
+      return took;
     };
   }
 
   for (const megabytes of sizes) {
     it(`stay small and answer while a process of ${megabytes} MB moves there and back`, async () => {
       const id = await fixture.start('alpha', 'large', ['python3', beat, 'memory', `${megabytes}`]);
-      await assertRunsOn(fixture, id, 'alpha');
+      await eventually(
+        async () => ((await fixture.logs(id)).includes('beat 1') ? true : undefined),
+        'its memory is filled',
+        120_000,
+      );
       for (const to of ['beta', 'alpha']) {
         const answers = [asking(fleet.device('alpha')), asking(fleet.device('beta'))];
-        const { totalMs, downtimeMs } = await fixture.move(id, to);
-        const took = await Promise.all(answers.map((each) => each()));
-        const report = took.map((each) => each.slice(0, 3).map(Math.round));
+        const ran = await fixture.flick.run(['move', id, to], { timeoutMs: 300_000 });
+        assert.equal(ran.code, 0, ran.stderr);
+        const [longest = 0] = (await Promise.all(answers.map((each) => each())))
+          .flat()
+          .sort((a, b) => b - a);
+        assert.ok(longest < longestAnswer, `${longest} ms`);
+        await assertRunsOn(fixture, id, to);
         const most = [await mostOf('alpha'), await mostOf('beta')];
-        console.log(megabytes, to, totalMs, downtimeMs, report, most);
+        console.log(`      ${megabytes} MB to ${to}: ${most.join(' and ')} bytes, ${longest} ms`);
         assert.ok(Math.max(...most) < mostResident, `${most.join()} bytes`);
       }
       await fixture.end(id);
