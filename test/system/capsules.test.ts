@@ -289,5 +289,5 @@ describe('capsules', function () {
     assert.equal(await filesBelow(store), '');
   });
 
-  tests.register(4);
+  tests.register(3);
 });
