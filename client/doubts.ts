@@ -32,14 +32,16 @@ export async function settleHandoffBetween(
   target: Device,
   parties: MoveParties | undefined,
 ): Promise<Settlement | undefined> {
-  const [here, there] = await Promise.all([verdictOf(source, handoff), verdictOf(target, handoff)]);
+  // The source first: a target that is asked before it has decided gives up, and the move may be under way.
+  const here = await verdictOf(source, handoff);
+  if (here === 'held') throw new FlickError('inDoubt', 'The move is still under way.');
+  const there = await verdictOf(target, handoff);
   if (here === 'unknown') {
     if (there === 'unknown') return undefined;
     if (!mayTell(here, source.deviceId === parties?.source)) throw wrongDevice(source);
     await tell(target, handoff, here);
     return there === 'running' || there === 'incomplete' ? 'target' : 'source';
   }
-  if (here === 'held') throw new FlickError('inDoubt', 'The move is still under way.');
   const tookPart = target.deviceId === parties?.target;
   if (!mayTell(there, tookPart)) throw wrongDevice(target);
   const peerVerdict = here === 'claimed' ? await claimFrom(target, handoff, there) : there;
@@ -131,8 +133,9 @@ async function goesOn(
   target: Device,
   { logger, passages }: MoveKeeping,
 ): Promise<boolean> {
-  const [here, there] = await Promise.all([verdictOf(source, handoff), verdictOf(target, handoff)]);
-  if (here !== 'serving' || there !== 'incomplete') return false;
+  // In this order for the same reason as above.
+  if ((await verdictOf(source, handoff)) !== 'serving') return false;
+  if ((await verdictOf(target, handoff)) !== 'incomplete') return false;
   const passage = await bringPagesAgain(handoff, source, target, logger);
   // Agents that reach each other need nobody from now on.
   if (passage?.way === 'direct') passage.dispose();
