@@ -59,6 +59,11 @@ export class HandoffLink implements Disposable, LinkView {
     return this.#isDirect;
   }
 
+  /** Had a link and has none. */
+  get isCutOff(): boolean {
+    return this.#joined && !this.stream.isLinked;
+  }
+
   get onDidChange(): Event<boolean> {
     return this.stream.onDidChangeLink;
   }

@@ -84,9 +84,9 @@ export class HandoffLinks {
     this.#links.get(handoff)?.hurry();
   }
 
-  /** A half of a handoff has nobody at its other end at the moment. */
+  /** A half of a handoff has nobody at its other end any more. One whose agents have yet to meet is not cut off. */
   isCutOff(handoff: string): boolean {
-    return this.#links.get(handoff)?.stream.isLinked === false;
+    return this.#links.get(handoff)?.isCutOff === true;
   }
 
   #find(handoff: string): HandoffLink {
