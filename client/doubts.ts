@@ -109,7 +109,7 @@ export async function settleDoubtsOf(
       const [source, target] = doubt.role === 'source' ? [device, peer] : [peer, device];
       if (await goesOn(handoff, source, target, keeping)) continue;
       if (doubt.role === 'target') {
-        await tidyTarget(handoff, peer, device, parties);
+        if (await tidyTarget(handoff, peer, device, parties)) await notes.remove(handoff);
         continue;
       }
       const where = await settleHandoffBetween(handoff, device, peer, parties);
@@ -146,16 +146,19 @@ async function goesOn(
 /**
  * A target keeps its word until the source has heard it. The source alone begins to settle, as only it knows whether
  * the handoff is still under way; here it is told only that nobody will ask any more.
+ * @returns whether it was told
  */
 async function tidyTarget(
   handoff: string,
   source: Device,
   target: Device,
   parties: MoveParties | undefined,
-): Promise<void> {
-  if (source.deviceId !== parties?.source) return;
+): Promise<boolean> {
+  if (source.deviceId !== parties?.source) return false;
   const verdict = await verdictOf(source, handoff);
-  if (verdict === 'unknown') await target.request(settleHandoff, { handoff, peerVerdict: verdict });
+  if (verdict !== 'unknown') return false;
+  await target.request(settleHandoff, { handoff, peerVerdict: verdict });
+  return true;
 }
 
 /** The other side: by its identity where that is known, else whichever device knows the handoff. */

@@ -9,6 +9,7 @@ import {
   checkDeparture,
   FlickError,
   handoffSteps,
+  listDoubts,
   receiveProcess,
   sendProcess,
   type Finding,
@@ -63,6 +64,11 @@ export interface MoveOutcome extends HandoffOutcome {
 
 /** How long to wait for both devices after a link broke in the middle of a move, in ms. */
 const settleTimeout = 60_000;
+
+/** How often, at what interval and for how long the target is asked whether it has let go of its word, in ms. */
+const maxWordLooks = 3;
+const wordInterval = 100;
+const wordPatience = 1_000;
 
 /** @throws {FlickError} when one of the devices cannot be asked; what stands in the way is in the findings */
 export async function checkMove(
@@ -172,8 +178,8 @@ export async function moveProcess(
       signal?.removeEventListener('abort', cancel);
     }
     const { way, relayedBytes } = passage;
-    // Who took part is asked for until all memory is there.
-    isOpen = (outcome.memory?.missingBytes ?? 0) > 0;
+    // Who took part is asked for until all memory is there, and the target has heard that nobody needs its word.
+    isOpen = (outcome.memory?.missingBytes ?? 0) > 0 || (await keepsWord(to, handoff));
     return { ...outcome, name, from, to, engine: 'criu', way, relayedBytes };
   } catch (error) {
     // The source has the process; the target may not have heard of it and wait.
@@ -184,6 +190,20 @@ export async function moveProcess(
     passage?.dispose();
     if (!inDoubt && !isOpen) await notes.remove(handoff);
   }
+}
+
+/** The last message of a move can be lost with the link; then the target is told when it is met again. */
+async function keepsWord(target: Device, handoff: string): Promise<boolean> {
+  for (let looks = 0; looks < maxWordLooks; looks += 1) {
+    if (looks > 0) await delay(wordInterval);
+    try {
+      const { doubts } = await target.request(listDoubts, {}, AbortSignal.timeout(wordPatience));
+      if (doubts.every((each) => each.handoff !== handoff)) return false;
+    } catch {
+      return true;
+    }
+  }
+  return true;
 }
 
 function refuseSameDevice(from: Device, to: Device): void {

@@ -529,7 +529,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
   /** Whatever failed first when the process ended during the move, that it ended is the reason. */
   async #endedMeanwhile(error: unknown): Promise<FlickError | undefined> {
     const { reason } = this.#asFlickError(error);
-    if (error instanceof PeerAborted || !['linkLost', 'dumpFailed'].includes(reason))
+    if (error instanceof PeerAborted || !['linkLost', 'dumpFailed', 'processGone'].includes(reason))
       return undefined;
     for (const deadline = performance.now() + endPatience; this.#managed.isLive;) {
       if (performance.now() > deadline) return undefined;
