@@ -11,6 +11,7 @@ const rooms = [
   'extension',
   'cli',
   'test',
+  'bench',
 ];
 const mayImport = {
   protocol: [],
@@ -20,6 +21,7 @@ const mayImport = {
   'debug-adapter': ['protocol', 'common'],
   cli: ['protocol', 'common', 'client', 'debug-adapter'],
   extension: ['protocol', 'common', 'client', 'debug-adapter'],
+  bench: ['protocol', 'common', 'client', 'test'],
 };
 const importRules = Object.entries(mayImport).map(([room, allowed]) => {
   const forbidden = rooms.filter((other) => other !== room && !allowed.includes(other));

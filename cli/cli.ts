@@ -2,12 +2,16 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import { resolve } from 'node:path';
 import { realpathSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { findAgentFile, shippedFile } from '../client/agentFile.ts';
 import { Fleet } from '../client/fleet.ts';
 import { flickHome } from '../client/flickHome.ts';
 import { jsonLineLogger, silentLogger } from '../common/logger.ts';
 import { Output } from './output.ts';
 import { TtyPrompter } from './ttyPrompter.ts';
+
+/** How long a command that is over waits for what it settles by the way, in ms. */
+const settlePatience = 4_000;
 
 /** Gives the program another exit status than 0, such as that of the process it ran. */
 export type SetStatus = (status: number) => void;
@@ -80,6 +84,12 @@ export class Cli {
     this.#interrupted = undefined;
     handler?.();
     return handler !== undefined;
+  }
+
+  /** Lets go once moves in doubt are settled that this command came across, or soon. */
+  async end(): Promise<void> {
+    await Promise.race([this.#fleet?.settled(), delay(settlePatience, undefined, { ref: false })]);
+    this.dispose();
   }
 
   dispose(): void {

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { Cli, runningBundle, type SetStatus } from './cli.ts';
 import { registerAdopt } from './commands/adopt.ts';
 import { registerAttach } from './commands/attach.ts';
+import { registerCapsule } from './commands/capsule.ts';
 import { registerCheck } from './commands/check.ts';
 import { registerDebugUrl } from './commands/debugUrl.ts';
 import { registerDap } from './commands/dap.ts';
@@ -13,6 +14,7 @@ import { registerKill } from './commands/kill.ts';
 import { registerLogs } from './commands/logs.ts';
 import { registerMove } from './commands/move.ts';
 import { registerPs } from './commands/ps.ts';
+import { registerResolve } from './commands/resolve.ts';
 import { registerRun } from './commands/run.ts';
 import { registerVersion } from './commands/version.ts';
 import { registerWait } from './commands/wait.ts';
@@ -33,10 +35,12 @@ function buildProgram(cli: Cli, setStatus: SetStatus): Command {
   registerLogs(program, cli);
   registerCheck(program, cli, setStatus);
   registerMove(program, cli);
+  registerCapsule(program, cli);
   registerDebugUrl(program, cli);
   registerKill(program, cli);
   registerWait(program, cli);
   registerForget(program, cli);
+  registerResolve(program, cli);
   registerDap(program, cli);
   registerVersion(program, cli);
   return program;
@@ -63,7 +67,7 @@ async function main(words: readonly string[]): Promise<number> {
   } catch (error) {
     status = report(cli, error);
   } finally {
-    cli.dispose();
+    await cli.end();
   }
   return status;
 }

@@ -48,6 +48,14 @@ export function formatDuration(milliseconds: number): string {
   return `${String(minutes)} min ${String(seconds % 60)} s`;
 }
 
+/** A point in time (ms since 1970) on the clock of this machine: `2026-04-05 14:30`. */
+export function formatTime(time: number): string {
+  const then = new Date(time);
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const day = `${String(then.getFullYear())}-${two(then.getMonth() + 1)}-${two(then.getDate())}`;
+  return `${day} ${two(then.getHours())}:${two(then.getMinutes())}`;
+}
+
 /** A command line that a POSIX shell would read back as these words. */
 export function joinCommand(words: readonly string[]): string {
   return words

@@ -6,6 +6,8 @@ import { presentTicket } from '../common/preamble.ts';
 import { messageOf, type RpcPeer } from '../common/rpc.ts';
 import {
   agentStopping,
+  capsuleProgress,
+  capsulesChanged,
   describeDevice,
   FlickError,
   handoffProgress,
@@ -52,6 +54,8 @@ export class Device implements Disposable {
   readonly #processesChanged = this.#store.add(new Emitter<void>());
   readonly #rebooted = this.#store.add(new Emitter<readonly ProcessInfo[]>());
   readonly #progress = this.#store.add(new Emitter<ParamsOf<typeof handoffProgress>>());
+  readonly #capsulesChanged = this.#store.add(new Emitter<void>());
+  readonly #capsuleProgress = this.#store.add(new Emitter<ParamsOf<typeof capsuleProgress>>());
   readonly #watchers = { list: 0, metrics: 0 };
   #peer: RpcPeer | undefined;
   #description: DeviceDescription | undefined;
@@ -68,6 +72,9 @@ export class Device implements Disposable {
   readonly onDidReboot = this.#rebooted.event;
   /** How far handoffs are in which this device takes part. */
   readonly onHandoffProgress = this.#progress.event;
+  /** Capsules were saved or removed there. */
+  readonly onDidChangeCapsules = this.#capsulesChanged.event;
+  readonly onCapsuleProgress = this.#capsuleProgress.event;
 
   constructor(parts: DeviceParts) {
     this.name = parts.name;
@@ -211,6 +218,8 @@ export class Device implements Disposable {
     peer.onNotification(processChanged, ({ process }) => this.#putProcess(process));
     peer.onNotification(processRemoved, ({ id }) => this.#dropProcess(id));
     peer.onNotification(handoffProgress, (progress) => this.#progress.fire(progress));
+    peer.onNotification(capsulesChanged, () => this.#capsulesChanged.fire());
+    peer.onNotification(capsuleProgress, (progress) => this.#capsuleProgress.fire(progress));
     peer.onNotification(agentStopping, ({ why }) => {
       this.#logger.log('info', 'agent stopping', { device: this.name, why });
     });

@@ -17,7 +17,8 @@ import {
   type MoveOptions,
   type MoveOutcome,
 } from './move.ts';
-import { MoveNotes } from './moveNotes.ts';
+import { MoveNotes, type MoveKeeping } from './moveNotes.ts';
+import { Passages } from './passages.ts';
 import { findProcess, type FoundProcess } from './processSearch.ts';
 import type { Prompter } from './prompter.ts';
 import type { Transport } from './transports/transport.ts';
@@ -39,7 +40,8 @@ export class Fleet implements Disposable {
   readonly #logger: Logger;
   readonly #store = new DisposableStore();
   readonly #devicesChanged = this.#store.add(new Emitter<void>());
-  readonly #moveNotes: MoveNotes;
+  readonly #keeping: MoveKeeping;
+  readonly #settling = new Set<Promise<unknown>>();
   #devices: readonly Device[];
 
   /** The list of {@link devices} or {@link configurationProblem} has changed, here or by another program. */
@@ -48,7 +50,11 @@ export class Fleet implements Disposable {
   constructor(options: FleetOptions) {
     this.#options = options;
     this.#logger = options.logger ?? silentLogger;
-    this.#moveNotes = new MoveNotes(options.home);
+    this.#keeping = {
+      logger: this.#logger,
+      notes: new MoveNotes(options.home),
+      passages: this.#store.add(new Passages()),
+    };
     this.configuration = this.#store.add(new Configuration(options.home));
     this.#devices = [
       this.#make(undefined),
@@ -141,7 +147,7 @@ export class Fleet implements Disposable {
     to: Device,
     options: MoveOptions = {},
   ): Promise<MoveOutcome> {
-    return moveProcess(from, id, to, options, { logger: this.#logger, notes: this.#moveNotes });
+    return moveProcess(from, id, to, options, this.#keeping);
   }
 
   /**
@@ -156,15 +162,13 @@ export class Fleet implements Disposable {
     const settled = await Promise.all(
       asked.map(async (each) => {
         const others = this.#devices.filter((other) => other !== each);
-        return settleDoubtsOf(each, others, { logger: this.#logger, notes: this.#moveNotes }).catch(
-          (error: unknown) => {
-            this.#logger.log('warn', 'doubts not settled', {
-              device: each.name,
-              error: messageOf(error),
-            });
-            return [];
-          },
-        );
+        return settleDoubtsOf(each, others, this.#keeping).catch((error: unknown) => {
+          this.#logger.log('warn', 'doubts not settled', {
+            device: each.name,
+            error: messageOf(error),
+          });
+          return [];
+        });
       }),
     );
     return settled.flat();
@@ -191,6 +195,17 @@ export class Fleet implements Disposable {
     this.#store.dispose();
   }
 
+  /** Resolves when what began by itself is over: a program that goes in between leaves sides behind that were not told. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#settling);
+  }
+
+  #settle(): void {
+    const work = this.settleDoubts();
+    this.#settling.add(work);
+    void work.finally(() => this.#settling.delete(work));
+  }
+
   #make(entry: DeviceEntry | undefined): Device {
     const name = entry?.name ?? this.#localName();
     const device = makeDevice(name, entry, { ...this.#options, logger: this.#logger });
@@ -199,7 +214,7 @@ export class Fleet implements Disposable {
       const was = connected;
       connected = state.kind === 'connected';
       // Either side of an interrupted move can be the one that was away.
-      if (connected && !was) void this.settleDoubts();
+      if (connected && !was) this.#settle();
     });
     return device;
   }

@@ -9,16 +9,20 @@ import {
   checkDeparture,
   FlickError,
   handoffSteps,
+  listDoubts,
   receiveProcess,
   sendProcess,
   type Finding,
   type HandoffOutcome,
   type HandoffStep,
+  type MemoryWay,
+  type ProcessInfo,
 } from '../protocol/index.ts';
 import type { Device } from './device.ts';
 import { settleHandoffBetween } from './doubts.ts';
-import type { MoveKeeping } from './moveNotes.ts';
-import { relay } from './relay.ts';
+import { forecastMove, type MoveForecast } from './forecast.ts';
+import type { MoveKeeping, MoveParties } from './moveNotes.ts';
+import { bringTogether, joinOnce, type Passage, type Way } from './passage.ts';
 
 /** What both devices say of a move before anything is frozen. */
 export interface MoveCheck {
@@ -27,8 +31,7 @@ export interface MoveCheck {
   /** All files that belong to the process, and those of them that the target lacks. */
   readonly fileBytes: number;
   readonly missingBytes: number;
-  /** Absent unless it was measured. */
-  readonly expectedPauseMs?: number | undefined;
+  readonly forecast: MoveForecast;
 }
 
 export interface MoveProgress {
@@ -44,6 +47,8 @@ export interface MoveOptions {
   /** Go on in spite of findings that only warn; findings that block are never overridden. */
   readonly acceptWarnings?: boolean;
   readonly engine?: 'auto' | 'criu';
+  /** How the memory is to go, where the devices can do it so. */
+  readonly memory?: MemoryWay | 'auto';
 }
 
 export interface MoveOutcome extends HandoffOutcome {
@@ -51,12 +56,19 @@ export interface MoveOutcome extends HandoffOutcome {
   readonly from: Device;
   readonly to: Device;
   readonly engine: 'criu';
+  /** Whether the agents reached each other, or spoke through this client. */
+  readonly way: Way;
   /** Bytes that went through this client; 0 when the agents reached each other without it. */
   readonly relayedBytes: number;
 }
 
 /** How long to wait for both devices after a link broke in the middle of a move, in ms. */
 const settleTimeout = 60_000;
+
+/** How often, at what interval and for how long the target is asked whether it has let go of its word, in ms. */
+const maxWordLooks = 3;
+const wordInterval = 100;
+const wordPatience = 1_000;
 
 /** @throws {FlickError} when one of the devices cannot be asked; what stands in the way is in the findings */
 export async function checkMove(
@@ -69,15 +81,23 @@ export async function checkMove(
   await Promise.all([from.connect(), to.connect()]);
   const departure = await from.request(
     checkDeparture,
-    { id, ...(options.engine === undefined ? {} : { engine: options.engine }) },
+    { id, target: to.name, ...(options.engine === undefined ? {} : { engine: options.engine }) },
     options.signal,
   );
   const arrival = await to.request(checkArrival, { id, facts: departure.facts }, options.signal);
+  const { memoryBytes, fileBytes, experience } = departure;
+  const { missingBytes } = arrival;
   return {
     findings: [...departure.findings, ...arrival.findings],
-    memoryBytes: departure.memoryBytes,
-    fileBytes: departure.fileBytes,
-    missingBytes: arrival.missingBytes,
+    memoryBytes,
+    fileBytes,
+    missingBytes,
+    forecast: await forecastMove(from, to, {
+      experience,
+      memoryBytes,
+      missingBytes,
+      signal: options.signal,
+    }),
   };
 }
 
@@ -99,29 +119,36 @@ export async function moveProcess(
   refuseCancelled(signal);
   const handoff = makeHandoffId();
   const parties = { handoff, id, source: from.name, target: to.name };
-  await notes.write(handoff, { source: from.deviceId, target: to.deviceId });
+  const identities = { source: from.deviceId, target: to.deviceId };
+  await notes.write(handoff, identities);
   let inDoubt = false;
+  let isOpen = false;
   const progress = followProgress(handoff, [from, to], options.onProgress);
-  let joined: ReturnType<typeof relay> | undefined;
+  let passage: Passage | undefined;
   try {
     const name = from.processes.find((each) => each.id === id)?.name ?? id;
-    const { ticket: arriving } = await to.request(receiveProcess, parties);
     let outcome: HandoffOutcome;
     try {
-      // Each stream is opened at once: a ticket is good for half a minute only, and the source's check may take longer.
-      const targetStream = await to.openStream(arriving);
-      const leaving = await from
-        .request(
-          sendProcess,
-          { ...parties, acceptWarnings: options.acceptWarnings ?? false },
-          signal,
-        )
-        .then(({ ticket }) => from.openStream(ticket))
-        .catch((error: unknown) => {
-          targetStream.destroy();
-          throw error;
-        });
-      joined = relay(leaving, targetStream);
+      const arriving = await to.request(receiveProcess, { ...parties, link: true });
+      const leaving = await from.request(
+        sendProcess,
+        {
+          ...parties,
+          acceptWarnings: options.acceptWarnings ?? false,
+          link: true,
+          memory: options.memory ?? 'auto',
+        },
+        signal,
+      );
+      passage =
+        arriving.link === undefined || leaving.link === undefined
+          ? await joinOnce(from, leaving.ticket, to, arriving.ticket)
+          : await bringTogether({
+              handoff,
+              source: { device: from, offer: leaving.link },
+              target: { device: to, offer: arriving.link },
+              logger,
+            });
     } catch (error) {
       await Promise.all([abandon(to, handoff), abandon(from, handoff)]);
       refuseCancelled(signal);
@@ -140,7 +167,7 @@ export async function moveProcess(
       if (!(error instanceof FlickError) || !isUnsettled(error)) throw error;
       logger.log('warn', 'move interrupted', { handoff, error: error.message });
       inDoubt = true;
-      outcome = await settleInterrupted({ handoff, id, from, to, error, notes }).catch(
+      outcome = await settleInterrupted({ handoff, id, from, to, error, identities }).catch(
         (failure: unknown) => {
           inDoubt = failure instanceof FlickError && failure.reason === 'inDoubt';
           throw failure;
@@ -150,18 +177,33 @@ export async function moveProcess(
     } finally {
       signal?.removeEventListener('abort', cancel);
     }
-    return { ...outcome, name, from, to, engine: 'criu', relayedBytes: joined.forwardBytes };
+    const { way, relayedBytes } = passage;
+    // Who took part is asked for until all memory is there, and the target has heard that nobody needs its word.
+    isOpen = (outcome.memory?.missingBytes ?? 0) > 0 || (await keepsWord(to, handoff));
+    return { ...outcome, name, from, to, engine: 'criu', way, relayedBytes };
+  } catch (error) {
+    // The source has the process; the target may not have heard of it and wait.
+    if (!inDoubt) await abandon(to, handoff);
+    throw error;
   } finally {
     progress.dispose();
-    if (!inDoubt) await notes.remove(handoff);
-    // What is left of the streams ends by itself within a moment; a stream that does not must not keep us.
-    const left = joined;
-    if (left !== undefined) {
-      const timer = setTimeout(() => left.dispose(), 2_000);
-      timer.unref();
-      void left.done.then(() => clearTimeout(timer));
+    passage?.dispose();
+    if (!inDoubt && !isOpen) await notes.remove(handoff);
+  }
+}
+
+/** The last message of a move can be lost with the link; then the target is told when it is met again. */
+async function keepsWord(target: Device, handoff: string): Promise<boolean> {
+  for (let looks = 0; looks < maxWordLooks; looks += 1) {
+    if (looks > 0) await delay(wordInterval);
+    try {
+      const { doubts } = await target.request(listDoubts, {}, AbortSignal.timeout(wordPatience));
+      if (doubts.every((each) => each.handoff !== handoff)) return false;
+    } catch {
+      return true;
     }
   }
+  return true;
 }
 
 function refuseSameDevice(from: Device, to: Device): void {
@@ -190,7 +232,8 @@ interface Interrupted {
   readonly from: Device;
   readonly to: Device;
   readonly error: FlickError;
-  readonly notes: MoveKeeping['notes'];
+  /** Known here whatever another client, which settled it meanwhile, has made of the notes. */
+  readonly identities: MoveParties;
 }
 
 /** Finds out how a move ended after the link to the source or between the agents broke. */
@@ -208,11 +251,17 @@ async function settleInterrupted(interrupted: Interrupted): Promise<HandoffOutco
     }
     if (from.state.kind === 'connected' && failure instanceof FlickError) {
       if (!isOpen(failure)) throw failure;
-      if (await runsOn(from, id)) {
+      const state = (await seenOn(from, id))?.state;
+      // A source that has not released the process says so itself: no doubt then.
+      if (state === 'running' || state === 'stopped') {
         // An agent that was started anew knows nothing of the move that ended with the one before.
         throw failure.reason === 'invalidRequest' ? brokenOff(from, error) : failure;
       }
-      const settled = await settleByVerdicts(interrupted).catch(() => undefined);
+      const settled = await settleByVerdicts(interrupted).catch(async (thrown: unknown) => {
+        // Asking again changes nothing about a copy that was lost: it is a person's turn.
+        if ((await seenOn(from, id))?.doubt?.what === 'lostThere') throw thrown;
+        return undefined;
+      });
       if (settled !== undefined) return settled();
     }
     if (Date.now() > deadline) break;
@@ -235,23 +284,23 @@ function isOpen(error: FlickError): boolean {
   return isUnsettled(error) || error.reason === 'invalidRequest';
 }
 
-/** A source that has not released the process says so itself: no doubt then. */
-async function runsOn(device: Device, id: string): Promise<boolean> {
+async function seenOn(device: Device, id: string): Promise<ProcessInfo | undefined> {
   const processes = await device.listProcesses().catch(() => []);
-  const state = processes.find((each) => each.id === id)?.state;
-  return state === 'running' || state === 'stopped';
+  return processes.find((each) => each.id === id);
 }
 
 /** @returns what to tell of the move, once both sides agree */
 async function settleByVerdicts(interrupted: Interrupted): Promise<() => HandoffOutcome> {
-  const { handoff, id, from, to, error, notes } = interrupted;
+  const { handoff, id, from, to, error, identities } = interrupted;
   await to.connect();
-  const settled = await settleHandoffBetween(handoff, from, to, await notes.read(handoff));
+  const settled = await settleHandoffBetween(handoff, from, to, identities);
   const arrived = (await to.listProcesses()).find((each) => each.id === id);
   const runsThere = settled === undefined ? arrived?.pid != null : settled === 'target';
   if (!runsThere) {
+    const state = (await seenOn(from, id))?.state;
+    const failure = state === 'lost' || state === 'exited' ? endedOn(from, error) : undefined;
     return () => {
-      throw brokenOff(from, error);
+      throw failure ?? brokenOff(from, error);
     };
   }
   return () => ({
@@ -272,6 +321,13 @@ function brokenOff(from: Device, cause: FlickError): FlickError {
     `The connection broke during the move; the process still runs on ${from.name}.`,
     { remedy: 'Move it again when both devices are connected.', cause },
   );
+}
+
+function endedOn(from: Device, cause: FlickError): FlickError {
+  return new FlickError('processGone', `The process ended on ${from.name} during the move.`, {
+    remedy: 'If it was saved to a capsule, flick ps names the newest one.',
+    cause,
+  });
 }
 
 /** Reports of both agents as one: each step once it is reached, never one that is behind. */
@@ -299,7 +355,7 @@ function followProgress(
 }
 
 const idAlphabet = '0123456789abcdefghijklmnopqrstuvwxyz';
-function makeHandoffId(): string {
+export function makeHandoffId(): string {
   const letters = Array.from({ length: 16 }, () => idAlphabet.charAt(randomInt(36)));
   return `h-${letters.join('')}`;
 }

@@ -1,8 +1,12 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import type { Logger } from '../common/logger.ts';
 import { handoffId, text } from '../protocol/index.ts';
+import type { Passages } from './passages.ts';
+
+/** How long a note is kept that nobody has removed, in ms. */
+const kept = 180 * 24 * 3_600_000;
 
 const note = v.object({ version: v.literal(1), source: text, target: text });
 
@@ -16,6 +20,8 @@ export interface MoveParties {
 export interface MoveKeeping {
   readonly logger: Logger;
   readonly notes: MoveNotes;
+  /** Connections of agents that memory goes on to follow on, by their handoffs. */
+  readonly passages: Passages;
 }
 
 /**
@@ -31,6 +37,7 @@ export class MoveNotes {
 
   async write(handoff: string, parties: MoveParties): Promise<void> {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    await this.#forgetOld();
     const path = this.#path(handoff);
     await writeFile(`${path}.part`, `${JSON.stringify({ version: 1, ...parties })}\n`, {
       mode: 0o600,
@@ -50,6 +57,15 @@ export class MoveNotes {
 
   async remove(handoff: string): Promise<void> {
     await rm(this.#path(handoff), { force: true });
+  }
+
+  /** Who takes part in a move whose memory follows later, or who meets nobody again, has the note for long. */
+  async #forgetOld(): Promise<void> {
+    for (const name of await readdir(this.#folder)) {
+      const path = join(this.#folder, name);
+      const written = (await stat(path).catch(() => undefined))?.mtimeMs ?? Infinity;
+      if (Date.now() - written > kept) await rm(path, { force: true });
+    }
   }
 
   #path(handoff: string): string {

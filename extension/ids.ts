@@ -27,6 +27,10 @@ export const commandIds = [
   'flick.copyProcessId',
   'flick.resolveDoubt',
   'flick.cancelMove',
+  'flick.saveCapsule',
+  'flick.restoreCapsule',
+  'flick.showCapsule',
+  'flick.removeCapsule',
   'flick.refresh',
   'flick.showOutput',
 ] as const;

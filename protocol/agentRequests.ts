@@ -1,7 +1,15 @@
+import {
+  listCapsules,
+  removeCapsule,
+  restoreCapsule,
+  saveCapsule,
+  showCapsule,
+} from './capsule.ts';
 import { attachDebugger, listDebuggees } from './debug.ts';
 import {
   applySetup,
   describeDevice,
+  measureLink,
   planSetup,
   readLog,
   removeAgent,
@@ -9,14 +17,20 @@ import {
   uploadBundle,
 } from './device.ts';
 import {
+  abandonLink,
   awaitHandoff,
   cancelHandoff,
   checkArrival,
   checkDeparture,
+  fetchMissing,
   listDoubts,
+  meetPeer,
   queryHandoff,
   receiveProcess,
+  resolveDoubt,
+  relayHandoff,
   sendProcess,
+  serveMemory,
   settleHandoff,
 } from './handoff.ts';
 import {
@@ -37,6 +51,7 @@ import {
 /** Every request an agent answers; its handler table is checked against this for completeness. */
 export const agentRequests = {
   describeDevice,
+  measureLink,
   planSetup,
   applySetup,
   uploadBundle,
@@ -59,11 +74,22 @@ export const agentRequests = {
   checkArrival,
   sendProcess,
   receiveProcess,
+  serveMemory,
+  fetchMissing,
+  meetPeer,
+  relayHandoff,
+  abandonLink,
   awaitHandoff,
   cancelHandoff,
   queryHandoff,
   listDoubts,
   settleHandoff,
+  resolveDoubt,
+  saveCapsule,
+  listCapsules,
+  showCapsule,
+  restoreCapsule,
+  removeCapsule,
   listDebuggees,
   attachDebugger,
 } as const;

@@ -55,6 +55,19 @@ export const describeDevice = request(
   deviceDescription,
 );
 
+/** Largest load of a measurement, each way, in characters. */
+export const maxLinkLoad = 256 * 1024;
+const linkLoad = v.pipe(v.string(), v.maxLength(maxLinkLoad));
+/** Tells a client how fast its link is: takes `load` and answers with `length` characters. */
+export const measureLink = request(
+  'device/measureLink',
+  v.object({
+    load: linkLoad,
+    length: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(maxLinkLoad)),
+  }),
+  v.object({ load: linkLoad }),
+);
+
 /** One thing that setting a device up would do, in words for the person who is asked. */
 export const setupStep = v.object({ id: text, what: text, why: text, command: text });
 export const setupPlan = v.object({

@@ -8,6 +8,8 @@ import { text } from './limits.ts';
 export const errorReasons = [
   'invalidRequest',
   'noSuchProcess',
+  'noSuchCapsule',
+  'capsuleDamaged',
   'notYours',
   'ambiguous',
   'alreadyManaged',

@@ -1,4 +1,5 @@
 export * from './agentRequests.ts';
+export * from './capsule.ts';
 export * from './contract.ts';
 export * from './debug.ts';
 export * from './debugRuntime.ts';

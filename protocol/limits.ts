@@ -19,6 +19,7 @@ export const name = v.pipe(
 );
 export const processId = v.pipe(v.string(), v.regex(/^p-[0-9a-z]{10}$/));
 export const handoffId = v.pipe(v.string(), v.regex(/^h-[0-9a-z]{16}$/));
+export const capsuleId = v.pipe(v.string(), v.regex(/^c-[0-9a-z]{10}$/));
 export const ticket = v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/));
 /** A process id of the operating system, as the device's own PID namespace sees it. */
 export const pid = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(4_194_304));

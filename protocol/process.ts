@@ -68,6 +68,24 @@ export const movement = v.object({
   totalBytes: bytes,
 });
 
+/**
+ * Why a process is in doubt, and what a person may decide about it (`handoff/resolve`; docs/handoff.md tells the risks).
+ * `released`: the other device must be asked whether it runs there; `lostThere`: it ran there and was lost, here stands
+ * what it was when it left; `serving`: it runs there and needs pages from here; `stranded`: it runs here and pages that
+ * it needs are gone; `superseded`: it was claimed back by the other device while this one was away.
+ */
+export const processDoubt = v.object({
+  handoff: handoffId,
+  peer: text,
+  what: v.picklist(['released', 'lostThere', 'serving', 'stranded', 'superseded']),
+  choices: v.array(v.picklist(['runHere', 'gone'])),
+});
+export type ProcessDoubt = v.InferOutput<typeof processDoubt>;
+
+/** Memory that a process which runs here still lacks: it comes from the device where the process was before. */
+export const arrivingMemory = v.object({ from: text, doneBytes: bytes, totalBytes: bytes });
+export type ArrivingMemory = v.InferOutput<typeof arrivingMemory>;
+
 export const processInfo = v.object({
   id: processId,
   name,
@@ -86,6 +104,10 @@ export const processInfo = v.object({
   startedAt: time,
   moves: v.number(),
   exit: v.nullable(exitStatus),
+  /** Set while it is in doubt. */
+  doubt: v.optional(processDoubt),
+  /** Set until all of its memory is here; it cannot be moved on before. */
+  memory: v.optional(arrivingMemory),
   /** Why it was lost or is in doubt, and what the last failed move said. */
   remark: v.nullable(text),
   movement: v.nullable(movement),

@@ -16,6 +16,10 @@ const device = ['npm', 'lab', 'criu'];
  * @type {Record<string, { needs: readonly string[], steps: (args: readonly string[]) => string[][] }>}
  */
 const commands = {
+  bench: {
+    needs: [...device, 'build', 'podman'],
+    steps: (args) => [node('scripts/build.mjs'), tsx('bench/main.ts', ...args)],
+  },
   build: {
     needs: ['npm', 'build'],
     steps: (args) => [node('scripts/build.mjs', ...args)],

@@ -14,13 +14,18 @@ import {
   type AgentHello,
   type DeviceDescription,
 } from '../../protocol/index.ts';
+import { Capsules } from '../capsules/capsules.ts';
+import { CapsuleStore, limitFrom } from '../capsules/capsuleStore.ts';
 import { DebugRuntimes } from '../debug/debugRuntimes.ts';
 import { describeDevice } from '../device/describe.ts';
 import { DeviceSetup } from '../device/setup.ts';
 import { CriuEngine } from '../engines/criu/criuEngine.ts';
 import { Hasher } from '../files/hashing.ts';
 import { Handoffs } from '../handoff/handoffs.ts';
+import { Forecasts } from '../handoff/forecasts.ts';
 import { HandoffLedger } from '../handoff/ledger.ts';
+import { HandoffLinks } from '../handoff/link/links.ts';
+import { linkPatience } from '../handoff/link/patience.ts';
 import { installKeeper } from '../keeper/install.ts';
 import { removeTree } from '../processes/cells.ts';
 import { Processes } from '../processes/processes.ts';
@@ -97,13 +102,23 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     engine,
     debug,
     ledger,
+    forecasts: await Forecasts.open(home),
     hasher: new Hasher(),
     logger,
     keeper,
     device: () => describe(false),
   });
+  const links = new HandoffLinks({ patience: linkPatience(), bootId: hello.bootId, logger });
+  handoffs.onDidProgress(({ handoff, step }) => links.reached(handoff, step));
   await processes.load();
   await handoffs.recover();
+  const limit = limitFrom(process.env['FLICK_CAPSULES_LIMIT']);
+  const capsuleStore = once(() => CapsuleStore.open(home.capsules, limit));
+  // What a crash left half-written goes now; a store that cannot be used is no reason not to serve.
+  capsuleStore().catch((error: unknown) =>
+    logger.log('error', 'the capsules could not be opened', { error: messageOf(error) }),
+  );
+  const capsules = new Capsules({ home, store: capsuleStore, handoffs, processes, engine, logger });
 
   let removing = false;
   const end = (why: string): void => {
@@ -137,6 +152,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     tickets,
     processes,
     handoffs,
+    capsules,
+    links,
     engine,
     debug,
     setup,

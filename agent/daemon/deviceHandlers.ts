@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { randomId } from '../state/ids.ts';
@@ -12,6 +13,7 @@ const maxLogBytes = 512 * 1024;
 type DeviceRequests = Pick<
   AgentRequests,
   | 'describeDevice'
+  | 'measureLink'
   | 'planSetup'
   | 'applySetup'
   | 'uploadBundle'
@@ -25,6 +27,9 @@ export function deviceHandlers(services: Services): {
 } {
   return {
     describeDevice: ({ refresh }) => services.describe(refresh === true),
+    // Random, since a link may pack what goes over it.
+    measureLink: ({ length }) =>
+      Promise.resolve({ load: randomBytes(length).toString('base64').slice(0, length) }),
     planSetup: ({ undo, bundleAvailable }) =>
       services.setup.plan({
         ...(undo === undefined ? {} : { undo }),

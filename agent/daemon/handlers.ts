@@ -1,6 +1,8 @@
 import type { Handler, RpcPeer } from '../../common/rpc.ts';
 import {
   agentRequests,
+  capsuleProgress,
+  capsulesChanged,
   handoffProgress,
   processChanged,
   processRemoved,
@@ -9,6 +11,7 @@ import {
 } from '../../protocol/index.ts';
 import { DisposableStore, type Disposable } from '../../common/disposable.ts';
 import type { Services } from './services.ts';
+import { capsuleHandlers } from './capsuleHandlers.ts';
 import { debugHandlers } from './debugHandlers.ts';
 import { deviceHandlers } from './deviceHandlers.ts';
 import { handoffHandlers } from './handoffHandlers.ts';
@@ -27,6 +30,7 @@ export function serveClient(peer: RpcPeer, services: Services): void {
     ...deviceHandlers(services),
     ...processHandlers(services, watch),
     ...handoffHandlers(services),
+    ...capsuleHandlers(services),
     ...debugHandlers(services),
   };
   for (const key of Object.keys(agentRequests) as (keyof AgentRequests)[]) {
@@ -34,6 +38,9 @@ export function serveClient(peer: RpcPeer, services: Services): void {
     peer.handle(agentRequests[key] as AnyRequest, table[key] as unknown as Handler<AnyRequest>);
   }
   store.add(services.handoffs.onDidProgress((progress) => peer.notify(handoffProgress, progress)));
+  const { capsules } = services;
+  store.add(capsules.onDidProgress((progress) => peer.notify(capsuleProgress, progress)));
+  store.add(capsules.onDidChange(() => peer.notify(capsulesChanged, {})));
 }
 
 /** What one client wants to be told. Without `metrics` nothing is sampled on its behalf. */

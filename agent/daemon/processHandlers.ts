@@ -1,5 +1,6 @@
 import type { Handler } from '../../common/rpc.ts';
 import type { AgentRequests } from '../../protocol/index.ts';
+import { forgetMemory } from '../memory/memoryFolders.ts';
 import { listCandidates as readCandidates } from '../processes/candidates.ts';
 import type { ClientWatch } from './handlers.ts';
 import type { Services } from './services.ts';
@@ -24,7 +25,7 @@ export function processHandlers(
   services: Services,
   watch: ClientWatch,
 ): { readonly [K in keyof ProcessRequests]: Handler<ProcessRequests[K]> } {
-  const { processes, tickets } = services;
+  const { home, processes, tickets } = services;
   return {
     listProcesses: async () => {
       await processes.refresh();
@@ -51,6 +52,7 @@ export function processHandlers(
     waitProcess: async ({ id }, signal) => processes.get(id).wait(signal),
     forgetProcess: async ({ id }) => {
       await processes.forget(id);
+      await forgetMemory(home, id);
       return {};
     },
     renameProcess: async ({ id, name }) => {

@@ -1,9 +1,11 @@
 import type { Logger } from '../../common/logger.ts';
 import type { AgentHello, DeviceDescription } from '../../protocol/index.ts';
+import type { Capsules } from '../capsules/capsules.ts';
 import type { DebugRuntimes } from '../debug/debugRuntimes.ts';
 import type { DeviceSetup } from '../device/setup.ts';
 import type { CriuEngine } from '../engines/criu/criuEngine.ts';
 import type { Handoffs } from '../handoff/handoffs.ts';
+import type { HandoffLinks } from '../handoff/link/links.ts';
 import type { Processes } from '../processes/processes.ts';
 import type { AgentHome } from '../state/home.ts';
 import type { StreamTickets } from './tickets.ts';
@@ -16,6 +18,8 @@ export interface Services {
   readonly tickets: StreamTickets;
   readonly processes: Processes;
   readonly handoffs: Handoffs;
+  readonly capsules: Capsules;
+  readonly links: HandoffLinks;
   readonly engine: CriuEngine;
   readonly debug: DebugRuntimes;
   readonly setup: DeviceSetup;

@@ -6,6 +6,12 @@ import { FlickError, protocolVersion, type AgentHello } from '../../protocol/ind
 import { createAgentHome, type AgentHome } from '../state/home.ts';
 import { connectSocket } from './connect.ts';
 
+/**
+ * V8 lets garbage lie for as long as the machine has memory to spare, which is the user's and not ours: a small nursery
+ * (MB), and a collection each time the rest has grown by this share (percent).
+ */
+const smallHeap = ['--max-semi-space-size=4', '--heap-growing-percent=40'];
+
 /** How long a fresh daemon may take until it answers, in ms. */
 const startTimeout = 15_000;
 /** How long an older daemon may take to end: it first sees a handoff under way to its end, in ms. */
@@ -27,7 +33,7 @@ export async function startDaemon(
     if (running.build === build || running.protocol > protocolVersion) return running;
     await endDaemon(home);
   }
-  const child = spawn(process.execPath, [entry, 'daemon'], {
+  const child = spawn(process.execPath, [...smallHeap, entry, 'daemon'], {
     detached: true,
     stdio: 'ignore',
     cwd: '/',

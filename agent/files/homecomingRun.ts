@@ -1,11 +1,22 @@
 import { type BigIntStats, constants } from 'node:fs';
-import { chmod, link, lutimes, mkdir, open, rename, rm, symlink } from 'node:fs/promises';
+import {
+  chmod,
+  type FileHandle,
+  link,
+  lutimes,
+  mkdir,
+  open,
+  rename,
+  rm,
+  symlink,
+} from 'node:fs/promises';
 import { FlickError } from '../../protocol/index.ts';
 import { isErrno, writeDurably } from '../state/durable.ts';
 import { identityOf } from './hashing.ts';
 import type { HomecomingPlan, Homeward } from './homecoming.ts';
 import { finish, type Journal, type Operation, type Put, revert } from './homecomingJournal.ts';
-import { failure, finishFile, writeFully } from './layerWriter.ts';
+import { keptFrom, type KeptFiles } from './keptFiles.ts';
+import { failure, finishFile, sizeAndClose, writeFully } from './layerWriter.ts';
 import { type Entry, type FileEntry, nameOf, parentOf } from './manifest.ts';
 import type { FileSink, IncomingFile } from './transfer.ts';
 import { Tree } from './tree.ts';
@@ -18,6 +29,8 @@ export interface HomecomingTarget {
   readonly base?: string;
   /** Takes the content of files that are not allowed at home. */
   readonly layer?: FileSink;
+  /** Where large files that do not get through are kept, and what earlier ones are. */
+  readonly kept?: KeptFiles;
 }
 
 /**
@@ -103,11 +116,23 @@ export class Homecoming implements FileSink {
             await file.close();
           }),
         discard: async () => {
-          await file.close().catch(() => undefined);
-          await this.#tree.at(put.temp, (at) => rm(at, { force: true }));
+          const size = await sizeAndClose(file);
+          await this.#tree.at(put.temp, async (at) => {
+            // The agent's folder may be on another file system; then nothing of it is kept.
+            if (size >= keptFrom) {
+              await this.#target.kept?.take(at, entry.path, false).catch(() => undefined);
+            }
+            await rm(at, { force: true });
+          });
         },
       };
     });
+  }
+
+  async bases(entry: FileEntry): Promise<readonly FileHandle[]> {
+    const kept = (await this.#target.kept?.open(entry.path)) ?? [];
+    const own = await this.#tree.openFile(entry.path).catch(() => undefined);
+    return own === undefined ? kept : [...kept, own];
   }
 
   /**

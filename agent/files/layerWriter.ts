@@ -31,6 +31,7 @@ import {
   needsOwnMode,
   parentOf,
 } from './manifest.ts';
+import { keptFrom, type KeptFiles } from './keptFiles.ts';
 import type { FileSink, IncomingFile } from './transfer.ts';
 import { LinkInPath, Tree } from './tree.ts';
 
@@ -41,6 +42,8 @@ export interface LayerWriterOptions {
   readonly base?: string;
   /** Give entries the numeric owner they had on the source. For root only, whose cells keep numbers. */
   readonly owners?: boolean;
+  /** Where large files that do not get through are kept, and what earlier ones are. */
+  readonly kept?: KeptFiles | undefined;
 }
 
 interface Spot {
@@ -71,23 +74,30 @@ export class LayerWriter implements FileSink {
   readonly #base: Tree;
   readonly #uppers: ReadonlyMap<string, Tree>;
   readonly #owners: boolean;
+  readonly #kept: KeptFiles | undefined;
   /** Where a directory of the entries really lies in the cell, by the path the entries give it. */
   readonly #folders = new Map<string, string>([['/', '/']]);
   /** Set last: a directory may forbid writing, and its time changes with its content. */
   readonly #attributes = new Map<string, Attributes>();
 
-  private constructor(plan: LayerPlan, base: Tree, uppers: Map<string, Tree>, owners: boolean) {
+  private constructor(
+    plan: LayerPlan,
+    base: Tree,
+    uppers: Map<string, Tree>,
+    { owners, kept }: LayerWriterOptions,
+  ) {
     this.#plan = plan;
     this.#base = base;
     this.#uppers = uppers;
-    this.#owners = owners;
+    this.#owners = owners ?? false;
+    this.#kept = kept;
   }
 
   /** Makes the upper and work directories. @throws {FlickError} `diskFull`, `internal` */
   static async open(plan: LayerPlan, options: LayerWriterOptions = {}): Promise<LayerWriter> {
     const base = await Tree.open(options.base ?? '/');
     const uppers = new Map<string, Tree>();
-    const writer = new LayerWriter(plan, base, uppers, options.owners ?? false);
+    const writer = new LayerWriter(plan, base, uppers, options);
     try {
       for (const { mountPoint, upper, work } of plan.overlays) {
         await mkdir(upper, { recursive: true, mode: 0o700 });
@@ -167,11 +177,24 @@ export class LayerWriter implements FileSink {
             await spot.tree.within(folder, (at) => rename(at(temporary), at(nameOf(spot.inner))));
           }),
         discard: async () => {
-          await file.close().catch(() => undefined);
-          await spot.tree.within(folder, (at) => rm(at(temporary), { force: true }));
+          const size = await sizeAndClose(file);
+          await spot.tree.within(folder, async (at) => {
+            if (size >= keptFrom) await this.#kept?.take(at(temporary), entry.path, false);
+            await rm(at(temporary), { force: true });
+          });
         },
       };
     });
+  }
+
+  async bases(entry: FileEntry): Promise<readonly FileHandle[]> {
+    const spot = this.#spot(await this.#real(entry.path));
+    const placed = await spot.tree.openFile(spot.inner).catch(() => undefined);
+    const kept = (await this.#kept?.open(entry.path)) ?? [];
+    if (placed !== undefined) return [placed, ...kept];
+    const resolved = await this.#base.resolve(entry.path).catch(() => undefined);
+    const own = await this.#base.openFile(resolved?.path ?? entry.path).catch(() => undefined);
+    return own === undefined ? kept : [...kept, own];
   }
 
   /** Gives directories their modes and times; to be called when all is placed (and again when more was). */
@@ -335,6 +358,13 @@ export async function finishFile(
   if (owner !== undefined) await file.chown(owner.uid, owner.gid);
   await file.chmod(entry.mode & 0o777);
   await file.utimes(entry.mtimeMs / 1000, entry.mtimeMs / 1000);
+}
+
+/** Bytes that an incomplete file has; 0 when it is closed already. */
+export async function sizeAndClose(file: FileHandle): Promise<number> {
+  const { size } = await file.stat().catch(() => ({ size: 0 }));
+  await file.close().catch(() => undefined);
+  return size;
 }
 
 export function isWhiteout(status: BigIntStats): boolean {

@@ -103,16 +103,22 @@ export type Entry = v.InferOutput<typeof entry>;
 /** All of them, each path once, the sum of sizes bounded. */
 export const manifest = v.pipe(
   v.array(entry),
-  v.maxLength(maxEntries, `More than ${maxEntries} files travel with the process.`),
-  v.check(
-    (entries) => new Set(entries.map((each) => each.path)).size === entries.length,
-    'The list of files names a path twice.',
-  ),
-  v.check(
-    (entries) => totalBytes(entries) <= maxFileBytes,
-    'The files that travel with the process are too large.',
-  ),
+  v.rawCheck(({ dataset, addIssue }) => {
+    const problem = dataset.typed ? problemOf(dataset.value) : undefined;
+    if (problem !== undefined) addIssue({ message: problem });
+  }),
 );
+
+/** Why entries that are right each by themselves are no manifest; undefined when they are one. */
+export function problemOf(entries: readonly Entry[]): string | undefined {
+  if (entries.length > maxEntries) return `More than ${maxEntries} files travel with the process.`;
+  if (new Set(entries.map((each) => each.path)).size !== entries.length) {
+    return 'The list of files names a path twice.';
+  }
+  return totalBytes(entries) > maxFileBytes
+    ? 'The files that travel with the process are too large.'
+    : undefined;
+}
 
 /** Content bytes of the files among the entries. */
 export function totalBytes(entries: Iterable<Entry>): number {

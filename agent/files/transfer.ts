@@ -1,14 +1,24 @@
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
-import { promisify } from 'node:util';
-import { constants as zlibConstants, gunzip, gzip } from 'node:zlib';
 import * as v from 'valibot';
 import type { FrameStream } from '../../common/frames.ts';
 import { messageOf } from '../../common/rpc.ts';
 import { FlickError, sha256 } from '../../protocol/index.ts';
 import { isErrno } from '../state/durable.ts';
+import {
+  compresses,
+  contentFrame,
+  holeFrame,
+  partBytes,
+  readContentFrame,
+  readFully,
+  splitHoles,
+  unexpected,
+  zeros,
+} from './contentFrames.ts';
 import { identityOf, throwIfCancelled } from './hashing.ts';
 import { carriedPath, type Entry, type FileEntry } from './manifest.ts';
+import { type Missing, PieceReceiver, type PieceTransfer, sendPieces } from './pieceTransfer.ts';
 import { LinkInPath, Tree } from './tree.ts';
 
 /**
@@ -17,21 +27,14 @@ import { LinkInPath, Tree } from './tree.ts';
  *     {type:'file', path}  data*  {type:'end', sha256} | {type:'changed'}     for every file
  *     {type:'done'}
  *
- * The payload of a data frame begins with one byte: 0 content as it is; 1 `u32be length` and gzip of that many bytes;
- * 2 `u64be length` of zeros. `changed`: the file is not what the list says any more; what came of it is dropped.
+ * For the payload of the data frames see `contentFrames.ts`; where the head has `pieces`, `pieceTransfer.ts`. `changed`:
+ * the file is not what the list says any more; what came of it is at most a base for sending it again.
  */
-const rawChunk = 0;
-const gzipChunk = 1;
-const holeChunk = 2;
-const chunkBytes = 512 * 1024;
-/** Runs of zeros from this size on travel as a length, and are holes at the other end (tmpfs and ext4: 4 KiB). */
-const holeBytes = 64 * 1024;
-const sampleBytes = 64 * 1024;
-const zeros = Buffer.alloc(holeBytes);
-const compress = promisify<Buffer, { level: number }, Buffer>(gzip);
-const expand = promisify<Buffer, { maxOutputLength: number }, Buffer>(gunzip);
-
-const fileHead = v.object({ type: v.literal('file'), path: carriedPath });
+const fileHead = v.object({
+  type: v.literal('file'),
+  path: carriedPath,
+  pieces: v.optional(v.boolean(), false),
+});
 const fileTail = v.variant('type', [
   v.object({ type: v.literal('end'), sha256 }),
   v.object({ type: v.literal('changed') }),
@@ -44,6 +47,19 @@ export interface TransferOptions {
   readonly onProgress?: ((bytes: number) => void) | undefined;
 }
 
+export interface SendOptions extends TransferOptions {
+  /** Paths of files that the other device has something of, and how to wait for what it says to their pieces. */
+  readonly based?:
+    | {
+        readonly paths: ReadonlySet<string>;
+        readonly answer: () => Promise<Missing>;
+      }
+    | undefined;
+}
+
+/** Waits for the stream, or for the cancellation. */
+export type Waiting = <T>(operation: Promise<T>) => Promise<T>;
+
 export interface TransferResult {
   /** Paths that changed while they were sent, or were gone: describe and send them again once all is frozen. */
   readonly changed: string[];
@@ -54,13 +70,15 @@ export interface IncomingFile {
   write(data: Buffer, position: number): Promise<void>;
   /** The content is complete and right. */
   accept(): Promise<void>;
-  /** Nothing of it stays. */
+  /** It is not taken. Nothing of it stays at its place. */
   discard(): Promise<void>;
 }
 
 /** Where received files go: a cell's layer, or beside the real files at home. */
 export interface FileSink {
   create(entry: FileEntry): Promise<IncomingFile>;
+  /** Files that may have parts of its content, the likeliest first; whoever asks closes them. */
+  bases?(entry: FileEntry): Promise<readonly FileHandle[]>;
 }
 
 /**
@@ -72,7 +90,7 @@ export async function sendFiles(
   frames: FrameStream,
   view: string,
   entries: readonly Entry[],
-  options: TransferOptions = {},
+  options: SendOptions = {},
 ): Promise<TransferResult> {
   const changed: string[] = [];
   const tree = await Tree.open(view);
@@ -80,7 +98,11 @@ export async function sendFiles(
     for (const entry of entries) {
       if (entry.kind !== 'file') continue;
       throwIfCancelled(options.signal);
-      await pass(frames.sendJson({ type: 'file', path: entry.path }), options.signal);
+      const pieces = options.based?.paths.has(entry.path) === true;
+      await pass(
+        frames.sendJson({ type: 'file', path: entry.path, ...(pieces ? { pieces } : {}) }),
+        options.signal,
+      );
       const sha = await sendContent(frames, tree, entry, options);
       if (sha === undefined) changed.push(entry.path);
       await pass(
@@ -95,12 +117,42 @@ export async function sendFiles(
   return { changed };
 }
 
-/** @returns the hash of what was sent; undefined when it is not what the entry says */
+/**
+ * Sends files whose content is at hand, in pieces of any size.
+ * @throws {FlickError} `cancelled`, `transferFailed`; errors of `contentOf`
+ */
+export async function sendStoredFiles(
+  frames: FrameStream,
+  entries: readonly Entry[],
+  contentOf: (entry: FileEntry) => AsyncIterable<Buffer>,
+  options: TransferOptions = {},
+): Promise<void> {
+  for (const entry of entries) {
+    if (entry.kind !== 'file') continue;
+    throwIfCancelled(options.signal);
+    await pass(frames.sendJson({ type: 'file', path: entry.path }), options.signal);
+    for await (const data of contentOf(entry)) {
+      for (let start = 0; start < data.length; start += partBytes) {
+        const part = data.subarray(start, start + partBytes);
+        await pass(frames.sendData(await contentFrame(part, false)), options.signal);
+      }
+      options.onProgress?.(data.length);
+    }
+    await pass(frames.sendJson({ type: 'end', sha256: entry.sha256 }), options.signal);
+  }
+  await pass(frames.sendJson({ type: 'done' }), options.signal);
+}
+
+/**
+ * Sends what there is, no more than the entry says: a file that grows all the time is sent too, so that little is left
+ * of it when all stands still.
+ * @returns the hash of what was sent; undefined when it is not what the entry says
+ */
 async function sendContent(
   frames: FrameStream,
   tree: Tree,
   entry: FileEntry,
-  options: TransferOptions,
+  options: SendOptions,
 ): Promise<string | undefined> {
   let file: FileHandle;
   try {
@@ -112,27 +164,18 @@ async function sendContent(
   }
   try {
     const before = await file.stat({ bigint: true });
-    if (Number(before.size) !== entry.size) return undefined;
     const hash = createHash('sha256');
-    let pays: boolean | undefined;
-    for (let position = 0; position < entry.size;) {
-      throwIfCancelled(options.signal);
-      const chunk = await readFully(file, position, Math.min(chunkBytes, entry.size - position));
-      if (chunk.length === 0) return undefined;
-      hash.update(chunk);
-      for (const part of splitHoles(chunk)) {
-        if (part.hole) {
-          await pass(frames.sendData(holeFrame(part.data.length)), options.signal);
-          continue;
-        }
-        pays ??= await compresses(part.data);
-        await pass(frames.sendData(await contentFrame(part.data, pays)), options.signal);
-      }
-      position += chunk.length;
-      options.onProgress?.(chunk.length);
-    }
+    const { based, signal, onProgress } = options;
+    const wait: Waiting = (operation) => pass(operation, signal);
+    const sent =
+      based?.paths.has(entry.path) === true
+        ? await sendPieces(file, entry.size, based.answer, {
+            ...{ frames, hash, wait, signal, onProgress },
+          })
+        : await sendWhole(file, entry.size, { frames, hash, wait, signal, onProgress });
     const digest = hash.digest('hex');
-    const same = identityOf(await file.stat({ bigint: true })) === identityOf(before);
+    const after = await file.stat({ bigint: true });
+    const same = identityOf(after) === identityOf(before) && Number(after.size) === sent;
     return same && digest === entry.sha256 ? digest : undefined;
   } catch (error) {
     if (error instanceof FlickError) throw error;
@@ -140,6 +183,31 @@ async function sendContent(
   } finally {
     await file.close();
   }
+}
+
+async function sendWhole(
+  file: FileHandle,
+  size: number,
+  { frames, hash, wait, signal, onProgress }: PieceTransfer,
+): Promise<number> {
+  let pays: boolean | undefined;
+  let position = 0;
+  while (position < size) {
+    throwIfCancelled(signal);
+    const chunk = await readFully(file, position, Math.min(partBytes, size - position));
+    if (chunk.length === 0) break;
+    hash.update(chunk);
+    for (const part of splitHoles(chunk)) {
+      if (!part.hole) pays ??= await compresses(part.data);
+      const frame = part.hole
+        ? holeFrame(part.data.length)
+        : await contentFrame(part.data, pays ?? false);
+      await wait(frames.sendData(frame));
+    }
+    position += chunk.length;
+    onProgress?.(chunk.length);
+  }
+  return position;
 }
 
 /**
@@ -164,7 +232,9 @@ export async function receiveFiles(
     const incoming = await sink.create(entry);
     let accepted = false;
     try {
-      accepted = await receiveContent(frames, incoming, entry, options);
+      accepted = head.output.pieces
+        ? await receivePieces(frames, sink, incoming, entry, options)
+        : await receiveContent(frames, incoming, entry, options);
       if (accepted) await incoming.accept();
     } catch (error) {
       await incoming.discard();
@@ -191,119 +261,55 @@ async function receiveContent(
   for (;;) {
     throwIfCancelled(options.signal);
     const frame = await pass(frames.receive(), options.signal);
-    if (frame.kind === 'json') {
-      const tail = v.safeParse(fileTail, frame.value);
-      if (!tail.success) throw unexpected(`something else in the middle of ${entry.path}`);
-      if (tail.output.type === 'changed') return false;
-      const digest = hash.digest('hex');
-      if (position !== entry.size || digest !== entry.sha256 || digest !== tail.output.sha256) {
-        throw unexpected(`${entry.path} with another content than announced`);
-      }
-      return true;
-    }
-    const left = entry.size - position;
-    const chunk = await readChunk(frame.data, left, entry.path);
-    if (chunk.data === undefined) {
-      for (let rest = chunk.length; rest > 0; rest -= zeros.length) {
+    if (frame.kind === 'json') return isComplete(frame.value, entry, position, hash);
+    const part = await readContentFrame(frame.data, entry.size - position, entry.path);
+    if (part.data === undefined) {
+      for (let rest = part.length; rest > 0; rest -= zeros.length) {
         hash.update(rest < zeros.length ? zeros.subarray(0, rest) : zeros);
       }
     } else {
-      hash.update(chunk.data);
-      await incoming.write(chunk.data, position);
+      hash.update(part.data);
+      await incoming.write(part.data, position);
     }
-    position += chunk.length;
-    options.onProgress?.(chunk.length);
+    position += part.length;
+    options.onProgress?.(part.length);
   }
 }
 
-interface Chunk {
-  readonly length: number;
-  /** Undefined: zeros. */
-  readonly data?: Buffer;
-}
-
-async function readChunk(frame: Buffer, left: number, path: string): Promise<Chunk> {
-  const tooMuch = (): FlickError => unexpected(`more of ${path} than announced`);
-  switch (frame[0]) {
-    case rawChunk: {
-      const data = frame.subarray(1);
-      if (data.length > left) throw tooMuch();
-      return { length: data.length, data };
+async function receivePieces(
+  frames: FrameStream,
+  sink: FileSink,
+  incoming: IncomingFile,
+  entry: FileEntry,
+  { signal, onProgress }: TransferOptions,
+): Promise<boolean> {
+  const hash = createHash('sha256');
+  const wait: Waiting = (operation) => pass(operation, signal);
+  const bases = (await sink.bases?.(entry)) ?? [];
+  try {
+    const transfer = { frames, hash, wait, signal, onProgress };
+    const receiver = await PieceReceiver.open(incoming, entry, bases, transfer);
+    for (;;) {
+      throwIfCancelled(signal);
+      const frame = await wait(frames.receive());
+      if (frame.kind === 'json') return isComplete(frame.value, entry, receiver.position, hash);
+      await receiver.stretch(frame.data);
     }
-    case gzipChunk: {
-      const length = frame.length >= 5 ? frame.readUInt32BE(1) : left + 1;
-      if (length > left || length > chunkBytes) throw tooMuch();
-      const data = await expand(frame.subarray(5), { maxOutputLength: chunkBytes }).catch(
-        (error: unknown) => {
-          throw unexpected(`damaged content of ${path} (${messageOf(error)})`);
-        },
-      );
-      if (data.length !== length) throw unexpected(`damaged content of ${path}`);
-      return { length, data };
-    }
-    case holeChunk: {
-      const length = frame.length === 9 ? frame.readBigUInt64BE(1) : undefined;
-      // Bounded like any other chunk, so that hashing a run never keeps the event loop.
-      if (length === undefined || length > BigInt(Math.min(left, chunkBytes))) throw tooMuch();
-      return { length: Number(length) };
-    }
-    default:
-      throw unexpected(`something that is no content of ${path}`);
+  } finally {
+    for (const base of bases) await base.close();
   }
 }
 
-async function readFully(file: FileHandle, position: number, length: number): Promise<Buffer> {
-  const buffer = Buffer.allocUnsafe(length);
-  let filled = 0;
-  while (filled < length) {
-    const { bytesRead } = await file.read(buffer, filled, length - filled, position + filled);
-    if (bytesRead === 0) break;
-    filled += bytesRead;
+/** What the message after a content means. @returns false when the file has changed while it was sent */
+function isComplete(message: unknown, entry: FileEntry, received: number, hash: Hash): boolean {
+  const tail = v.safeParse(fileTail, message);
+  if (!tail.success) throw unexpected(`something else in the middle of ${entry.path}`);
+  if (tail.output.type === 'changed') return false;
+  const digest = hash.digest('hex');
+  if (received !== entry.size || digest !== entry.sha256 || digest !== tail.output.sha256) {
+    throw unexpected(`${entry.path} with another content than announced`);
   }
-  return buffer.subarray(0, filled);
-}
-
-function* splitHoles(chunk: Buffer): Generator<{ hole: boolean; data: Buffer }> {
-  let start = 0;
-  let inHole: boolean | undefined;
-  for (let at = 0; at < chunk.length; at += holeBytes) {
-    const block = chunk.subarray(at, at + holeBytes);
-    const hole = block.equals(block.length === holeBytes ? zeros : zeros.subarray(0, block.length));
-    if (inHole !== undefined && hole !== inHole) {
-      yield { hole: inHole, data: chunk.subarray(start, at) };
-      start = at;
-    }
-    inHole = hole;
-  }
-  if (inHole !== undefined) yield { hole: inHole, data: chunk.subarray(start) };
-}
-
-function holeFrame(length: number): Buffer {
-  const frame = Buffer.alloc(9);
-  frame[0] = holeChunk;
-  frame.writeBigUInt64BE(BigInt(length), 1);
-  return frame;
-}
-
-async function contentFrame(data: Buffer, pays: boolean): Promise<Buffer> {
-  if (pays) {
-    const packed = await compress(data, { level: zlibConstants.Z_BEST_SPEED });
-    if (packed.length < data.length) {
-      const header = Buffer.alloc(5);
-      header[0] = gzipChunk;
-      header.writeUInt32BE(data.length, 1);
-      return Buffer.concat([header, packed]);
-    }
-  }
-  return Buffer.concat([Buffer.from([rawChunk]), data]);
-}
-
-/** Small files and what is already compressed are not worth the time. */
-async function compresses(data: Buffer): Promise<boolean> {
-  if (data.length < 512) return false;
-  const sample = data.subarray(0, sampleBytes);
-  const packed = await compress(sample, { level: zlibConstants.Z_BEST_SPEED });
-  return packed.length < sample.length * 0.8;
+  return true;
 }
 
 async function receiveMessage(
@@ -341,8 +347,4 @@ function failed(what: string, error: unknown): FlickError {
   return new FlickError('transferFailed', `Failed to ${what}: ${messageOf(error)}`, {
     cause: error,
   });
-}
-
-function unexpected(what: string): FlickError {
-  return new FlickError('transferFailed', `The other device sent ${what}.`);
 }

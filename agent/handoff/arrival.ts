@@ -1,12 +1,15 @@
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Deferred } from '../../common/deferred.ts';
-import { FrameStream } from '../../common/frames.ts';
+import { FrameStream, type Frame } from '../../common/frames.ts';
 import { messageOf } from '../../common/rpc.ts';
 import { FlickError, type HandoffStep, type HandoffVerdict } from '../../protocol/index.ts';
-import type { HeldRestore } from '../engines/engine.ts';
+import { putPagesIn, readLeftOut } from '../engines/criu/pagemap.ts';
+import { KeptFiles, withBases } from '../files/keptFiles.ts';
 import { receiveFiles } from '../files/transfer.ts';
+import { chunksOf } from '../memory/chunks.ts';
+import { keptFilesFolder, pruneMemory } from '../memory/memoryFolders.ts';
 import { Cell } from '../processes/cell.ts';
 import {
   cellFolder,
@@ -14,71 +17,80 @@ import {
   makePrivateFolder,
   processFolders,
   removeTree,
-  type ProcessFolders,
 } from '../processes/cells.ts';
-import type { ManagedProcess } from '../processes/managedProcess.ts';
-import { AwayArrival, HomeArrival, type ArrivalFiles } from './arrivalFiles.ts';
-import { cellIdentity } from './cellIdentity.ts';
+import { ArrivalMemory } from './arrivalMemory.ts';
+import { AwayArrival, HomeArrival } from './arrivalFiles.ts';
+import { imagesFolder, nextCell, takeDown, type Building } from './building.ts';
+import { cellIdentity, isRootToRoot, type CellParties } from './cellIdentity.ts';
 import type { HandoffContext, HandoffOperation } from './context.ts';
 import { refuseIfBlocked } from './departure.ts';
+import type { Entry } from '../files/manifest.ts';
 import { receiveEntries, sendNeeded } from './entryList.ts';
+import { fetchRest } from './fetching.ts';
+import { Inbox } from './inbox.ts';
+import { memoryFrom, untilInstalled } from './installation.ts';
 import { receiveImages } from './imageTransfer.ts';
 import { writeManifest } from './manifestFile.ts';
-import { resumeOrTakeBack } from './resumeOrTakeBack.ts';
+import { letRun } from './letRun.ts';
+import { livingCopy } from './livingCopy.ts';
+import type { Message, TargetEvent } from './machine.ts';
+import type { Copy, TargetSide } from './targetSide.ts';
+import { traceHandoff } from './trace.ts';
+import { receiveScrollback } from './scrollback.ts';
 import {
   done,
   expect,
+  handoffWire,
   images,
   offer,
   PeerAborted,
+  refuseOtherWire,
   run,
   type Run,
-  scrollback,
   type Images,
   type Offer,
 } from './messages.ts';
 
-/** What has been built for the arriving process so far, to be taken down again if it does not come. */
-interface Building {
-  readonly folders: ProcessFolders;
-  readonly number: number;
-  readonly files: ArrivalFiles;
-  readonly existedBefore: boolean;
-  cell?: Cell;
-  held?: HeldRestore;
-  managed?: ManagedProcess;
-}
+/** How long the source may take to confirm that it has taken its process back, in ms. */
+const confirmPatience = 5_000;
 
 /** The target's half of a handoff. */
 export class Arrival implements HandoffOperation<void> {
   readonly id: string;
   readonly processId: string;
   readonly result: Promise<void>;
+  readonly streamOver: Promise<void>;
   readonly #context: HandoffContext;
   readonly #peer: string;
   readonly #result = new Deferred<void>();
   readonly #abort = new AbortController();
   readonly #over = new Deferred<void>();
-  #decided = false;
-  /** While the copy is being let run its word can still be taken back; never rejects. */
-  #resuming: Promise<unknown> | undefined;
+  #memory: ArrivalMemory | undefined;
+  #announced: readonly Entry[] = [];
+  readonly #side: TargetSide;
   #joined = false;
   #isOver = false;
-  #step: HandoffStep = 'check';
   #doneBytes = 0;
   #totalBytes = 0;
+  #remarks: string[] = [];
+  /** Of the copy, which may have ended by the time that the source is told of it. */
+  #pid = 0;
 
   constructor(options: {
     readonly id: string;
     readonly processId: string;
     readonly peer: string;
     readonly context: HandoffContext;
+    /** Decides; it goes on when the arrival is over. */
+    readonly side: TargetSide;
   }) {
     this.id = options.id;
     this.processId = options.processId;
     this.#peer = options.peer;
     this.#context = options.context;
+    this.#side = options.side;
     this.result = this.#result.promise;
+    this.streamOver = this.#over.promise;
   }
 
   get isOver(): boolean {
@@ -89,7 +101,7 @@ export class Arrival implements HandoffOperation<void> {
     this.#joined = true;
     const frames = new FrameStream(stream);
     stream.once('close', () => {
-      if (!this.#decided) this.#abort.abort();
+      if (this.#side.heeds({ type: 'linkLost' })) this.#abort.abort();
     });
     this.#run(frames)
       .then(
@@ -104,14 +116,15 @@ export class Arrival implements HandoffOperation<void> {
   }
 
   expire(): void {
-    if (this.#joined) return;
+    if (this.#isOver || this.#joined) return;
+    void this.#side.feed({ type: 'linkLost' }).catch(() => undefined);
     this.#isOver = true;
     this.#over.resolve();
     this.#result.reject(new FlickError('linkLost', 'The move did not begin: nobody joined it.'));
   }
 
   cancel(): boolean {
-    if (this.#decided) return false;
+    if (!this.#side.heeds({ type: 'cancel' })) return false;
     this.#abort.abort();
     return true;
   }
@@ -120,45 +133,124 @@ export class Arrival implements HandoffOperation<void> {
    * What this side knows, made durable by asking: while it is undecided it gives up first, so that the answer stays true.
    */
   async verdict(): Promise<HandoffVerdict> {
-    await this.#resuming;
-    if (!this.#decided) {
+    await this.#side.idle();
+    if (this.#side.heeds({ type: 'cancel' })) {
       this.#abort.abort();
-      await this.#over.promise;
+      if (this.#joined) await this.#over.promise;
     }
-    return this.#context.ledger.get(this.id)?.verdict ?? 'aborted';
+    return this.#side.verdict();
   }
 
   async #run(frames: FrameStream): Promise<void> {
-    let building: Building | undefined;
+    this.#side.send = (message) => this.#tell(frames, message);
     try {
       const offered = await this.#guarded(expect(frames, offer));
       await this.#judge(offered);
-      await frames.sendJson({ type: 'accept', findings: [] });
-      building = await this.#build(offered);
+      const { home } = this.#context;
+      this.#memory = await ArrivalMemory.open(home, this.processId, frames, this.#onBytes);
+      const { offer: memory } = this.#memory;
+      const { sealed } = offered;
+      await frames.sendJson({ type: 'accept', wire: handoffWire, findings: [], sealed, memory });
+      if (sealed) frames.seal();
+      const building = await this.#build(offered);
+      this.#side.copy = this.#copyOf(building);
       this.#begin('copy');
       await this.#receiveFiles(frames, building, false);
       await frames.sendJson({ type: 'placed', bytes: this.#doneBytes });
+      await this.#guarded(this.#memory.receiveRounds());
       this.#begin('send');
       await this.#receiveFiles(frames, building, true);
-      const output = await this.#receiveScrollback(frames);
+      const output = await this.#guarded(receiveScrollback(frames));
+      this.#startSoon(building, offered);
       const capsule = await this.#receiveCapsule(frames, building);
+      const inbox = new Inbox(frames, (frame) => this.#handleMemory(frame));
+      inbox.ended.promise.catch((error: unknown) => {
+        this.#memory?.fail(error);
+        // CRIU may wait for a page that nobody sends any more.
+        if (this.#side.heeds({ type: 'linkLost' })) this.#abort.abort();
+      });
       this.#begin('restore');
       await this.#restore(building, offered, capsule, output);
-      await frames.sendJson({ type: 'held' });
+      await this.#side.feed({ type: 'restored' });
       this.#begin('commit');
-      await this.#commit(frames, building, await this.#guarded(expect(frames, run)));
+      await this.#commit(inbox, building, await this.#guarded(expect(inbox, run)));
     } catch (error) {
-      if (building !== undefined && !this.#decided) await this.#takeDown(building);
-      if (!this.#decided && !(error instanceof PeerAborted)) {
-        const data = asFlickError(error).toData();
-        await frames.sendJson({ type: 'abort', ...data }).catch(() => undefined);
-      }
+      await this.#unwind(frames, error);
       throw error;
+    } finally {
+      await this.#keepMemory();
     }
+  }
+
+  async #handleMemory(frame: Frame): Promise<boolean> {
+    return (await this.#memory?.handle(frame)) ?? false;
+  }
+
+  /**
+   * Sees to the memory that is not in the images: the cell's keeper brings it while it arrives, or where it cannot, all of
+   * it is waited for and put into the images.
+   * @returns whether the keeper brings it
+   */
+  async #prepareMemory(building: Building, cell: Cell, capsule: Images): Promise<boolean> {
+    const memory = this.#memory;
+    if (memory === undefined || !capsule.memoryApart) return false;
+    const folder = imagesFolder(building);
+    const leftOut = await readLeftOut(folder);
+    building.leftOut = leftOut;
+    if (await cell.canLazy()) {
+      building.isServed = true;
+      await memory.serve(cell, folder, leftOut);
+      return true;
+    }
+    await this.#guarded(memory.whenComplete(chunksOf(leftOut.pages)));
+    await putPagesIn(folder, memory.image);
+    return false;
+  }
+
+  /** The process runs, and gets memory as it arrives. */
+  async #fetchRest(inbox: Inbox, { managed, cell, leftOut }: Building): Promise<void> {
+    const memory = this.#memory;
+    if (managed === undefined || cell === undefined || memory === undefined) {
+      throw new Error('There is nothing that could lack memory.');
+    }
+    const missing = chunksOf(leftOut?.pages ?? []);
+    const { id, peer } = this.#side;
+    this.#context.logger.log('info', 'it runs here, memory follows', { handoff: id, peer });
+    this.#result.resolve();
+    const options = { side: this.#side, context: this.#context, managed, cell };
+    await fetchRest({ ...options, memory, missing, inbox });
+  }
+
+  async #keepMemory(): Promise<void> {
+    try {
+      await this.#memory?.keep();
+      await pruneMemory(this.#context.home, this.processId);
+    } catch (error) {
+      this.#context.logger.log('warn', 'an image of memory was not kept', {
+        error: messageOf(error),
+      });
+    }
+  }
+
+  /** Nothing more comes of the stream. What that means, the machine says. */
+  async #unwind(frames: FrameStream, error: unknown): Promise<void> {
+    const side = this.#side;
+    side.send = async (message) => {
+      if (message !== 'abort') return;
+      const data = asFlickError(error).toData();
+      await frames.sendJson({ type: 'abort', ...data }).catch(() => undefined);
+    };
+    const event: TargetEvent =
+      error instanceof PeerAborted
+        ? { type: 'message', message: 'abort' }
+        : { type: 'failed', before: side.state };
+    await side.feed(event).catch(() => undefined);
+    side.send = undefined;
   }
 
   async #judge(offered: Offer): Promise<void> {
     const { engine, processes, device } = this.#context;
+    refuseOtherWire(offered.wire);
     if (offered.handoff !== this.id || offered.process.id !== this.processId) {
       throw new FlickError('transferFailed', 'The other device offered another process.');
     }
@@ -180,6 +272,7 @@ export class Arrival implements HandoffOperation<void> {
     await makePrivateFolder(folders.root);
     const number = nextCell(present ?? []);
     await makePrivateFolder(cellFolder(folders, number));
+    const kept = new KeptFiles(keptFilesFolder(home, this.processId));
     const atHome = offered.process.home.deviceId === processes.deviceId;
     const layer = layerFolder(folders, number);
     const files = atHome
@@ -187,6 +280,7 @@ export class Arrival implements HandoffOperation<void> {
           away: folders.away,
           journal: folders.journal,
           layer,
+          kept,
           from: this.#peer,
           id: this.id,
           hasher,
@@ -194,6 +288,7 @@ export class Arrival implements HandoffOperation<void> {
       : await AwayArrival.open({
           flickHome: home.root,
           layer,
+          kept,
           hasher,
           owners: process.getuid?.() === 0 && offered.senderUid === 0 && !offered.userNamespace,
         });
@@ -203,31 +298,16 @@ export class Arrival implements HandoffOperation<void> {
   async #receiveFiles(frames: FrameStream, building: Building, last: boolean): Promise<void> {
     const { files, folders } = building;
     const { signal } = this.#abort;
-    const entries = await this.#guarded(receiveEntries(frames));
+    const entries = await this.#guarded(receiveEntries(frames, this.#announced));
+    this.#announced = entries;
     const needed = await files.plan(entries, last, signal);
-    await sendNeeded(frames, entries, needed);
     const wanted = entries.filter((each) => needed.has(each.path));
+    await sendNeeded(frames, entries, needed, await withBases(files.sink, wanted));
     for (const each of wanted) if (each.kind === 'file') this.#totalBytes += each.size;
-    if (wanted.some((each) => each.kind === 'file')) {
-      await receiveFiles(frames, files.sink, wanted, { signal, onProgress: this.#onBytes });
-    } else {
-      await receiveFiles(frames, nothingExpected, [], { signal });
-    }
+    const onProgress = this.#onBytes;
+    const { changed } = await receiveFiles(frames, files.sink, wanted, { signal, onProgress });
+    files.missed(changed);
     if (last) await writeManifest(folders.manifest, entries);
-  }
-
-  async #receiveScrollback(frames: FrameStream): Promise<{ base: number; bytes: Buffer }> {
-    const { base, length } = await this.#guarded(expect(frames, scrollback));
-    if (length > maxScrollback) {
-      throw new FlickError('transferFailed', 'The scrollback is larger than any that is kept.');
-    }
-    const pieces: Buffer[] = [];
-    for (let received = 0; received < length;) {
-      const piece = await this.#guarded(frames.receiveData());
-      pieces.push(piece);
-      received += piece.length;
-    }
-    return { base, bytes: Buffer.concat(pieces).subarray(0, length) };
   }
 
   async #receiveCapsule(frames: FrameStream, building: Building): Promise<Images> {
@@ -236,8 +316,39 @@ export class Arrival implements HandoffOperation<void> {
     await removeTree(folder);
     await makePrivateFolder(folder);
     this.#totalBytes += capsule.files.reduce((sum, each) => sum + each.size, 0);
-    await receiveImages(frames, folder, capsule.files, this.#onBytes, this.#abort.signal);
+    await receiveImages(frames, folder, capsule.files, {
+      onProgress: this.#onBytes,
+      signal: this.#abort.signal,
+    });
     return capsule;
+  }
+
+  /** A cell whose ids do not depend on the images is made while they arrive: the process stands still. */
+  #startSoon(building: Building, offered: Offer): void {
+    if (!isRootToRoot(partiesOf(offered))) return;
+    building.starting = this.#startCell(building, offered, undefined);
+    // Whoever waits for it hears why it failed.
+    building.starting.catch(() => undefined);
+  }
+
+  async #startCell(
+    building: Building,
+    { process: travelling }: Offer,
+    userNamespace: ReturnType<typeof cellIdentity>,
+  ): Promise<Cell> {
+    const { keeper, logger } = this.#context;
+    const { overlays, binds } = await building.files.place();
+    this.#abort.signal.throwIfAborted();
+    building.cell = await Cell.start({
+      keeper: await keeper(),
+      folder: cellFolder(building.folders, building.number),
+      userNamespace,
+      terminalIndex: travelling.terminalIndex,
+      overlays,
+      binds,
+      logger,
+    });
+    return building.cell;
   }
 
   async #restore(
@@ -246,37 +357,29 @@ export class Arrival implements HandoffOperation<void> {
     capsule: Images,
     output: { base: number; bytes: Buffer },
   ): Promise<void> {
-    const { engine, keeper, logger, processes } = this.#context;
+    const { engine, processes } = this.#context;
     const { process: travelling } = offered;
     const folder = imagesFolder(building);
+    const { name } = travelling;
     const identity = cellIdentity(await engine.credentials(folder), {
-      ownUid: process.getuid?.() ?? 0,
-      senderUid: offered.senderUid,
-      senderInUserNamespace: offered.userNamespace,
-      name: travelling.name,
+      ...partiesOf(offered),
+      name,
     });
-    const mounts = await building.files.place();
-    this.#abort.signal.throwIfAborted();
-    const cell = await Cell.start({
-      keeper: await keeper(),
-      folder: cellFolder(building.folders, building.number),
-      userNamespace: identity,
-      terminalIndex: travelling.terminalIndex,
-      overlays: mounts.overlays,
-      binds: mounts.binds,
-      logger,
-    });
-    building.cell = cell;
+    const cell = await (building.starting ?? this.#startCell(building, offered, identity));
     await cell.preload(output.base, output.bytes);
     await cell.resize(travelling.terminal);
-    building.held = await engine.restore(travelling.id, {
-      cell,
-      folder,
-      root: capsule.root,
-      terminalKeys: capsule.terminalKeys,
-      shellJob: travelling.shellJob,
-      keepConnections: capsule.keepConnections,
-    });
+    const lazy = await this.#prepareMemory(building, cell, capsule);
+    building.held = await this.#guarded(
+      engine.restore(travelling.id, {
+        cell,
+        folder,
+        root: capsule.root,
+        terminalKeys: capsule.terminalKeys,
+        shellJob: travelling.shellJob,
+        keepConnections: capsule.keepConnections,
+        lazy,
+      }),
+    );
     const managed = processes.arrive({
       version: 1,
       ...travelling,
@@ -295,7 +398,9 @@ export class Arrival implements HandoffOperation<void> {
       remark: null,
       arriving: this.id,
     });
+    this.#pid = building.held.pid;
     building.managed = managed;
+    this.#side.managed = managed;
     managed.beginHandoff({
       id: this.id,
       role: 'target',
@@ -308,65 +413,105 @@ export class Arrival implements HandoffOperation<void> {
     processes.adoptCell(managed, cell, building.held.pid);
   }
 
-  /** The source has released it. Every line's place matters: see docs/architecture.md, "Handoff". */
-  async #commit(frames: FrameStream, building: Building, order: Run): Promise<void> {
-    const { ledger, logger, debug } = this.#context;
-    const { cell, held, managed, files } = building;
-    if (cell === undefined || held === undefined || managed === undefined)
-      throw new Error('There is nothing to run.');
-    await held.pin();
-    await ledger.write({
-      id: this.id,
-      process: this.processId,
-      role: 'target',
-      verdict: 'running',
-      peer: this.#peer,
-    });
-    this.#decided = true;
+  /** The source has released it; the order of what happens is the machine's (docs/handoff.md). */
+  async #commit(inbox: Inbox, building: Building, order: Run): Promise<void> {
+    const { leftOut, managed, cell, isServed } = building;
+    const lazy = order.early && isServed === true;
+    // Said before `run` on the same stream: a copy that lacks a page runs only where the source has said so.
+    if (leftOut !== undefined && !lazy) {
+      await this.#memory?.whenComplete(chunksOf(leftOut.pages));
+    }
+    building.order = order;
     this.#begin('resume');
-    const resumed = resumeOrTakeBack(held, cell, async () => {
-      await ledger.remove(this.id);
-      this.#decided = false;
-      delete building.held;
-    });
-    this.#resuming = resumed.catch(() => undefined);
-    await resumed;
-    await debug.wake(managed, this.id, order.debugged);
+    // From then on it says by itself when it can be moved on.
+    if (isServed === true) {
+      managed?.setArrivingMemory(memoryFrom(this.#peer));
+    }
+    await this.#side.feed({ type: 'message', message: 'run', lazy });
+    try {
+      await this.#side.resumed;
+    } catch (error) {
+      // The source takes its process back, and says so: then nothing of this handoff has to be kept.
+      await this.#confirmed(inbox);
+      throw error;
+    }
+    if (lazy) await this.#fetchRest(inbox, building);
+    if (isServed === true && managed !== undefined && cell !== undefined) {
+      await untilInstalled(managed, cell);
+    } else await removeTree(imagesFolder(building));
+    if (lazy) return;
+    await expect(inbox, done);
+    await this.#side.feed({ type: 'message', message: 'done' });
+  }
+
+  async #confirmed(inbox: Inbox): Promise<void> {
+    const told = expect(inbox, done).then(() =>
+      this.#side.feed({ type: 'message', message: 'done' }),
+    );
+    await Promise.race([
+      told.catch(() => undefined),
+      delay(confirmPatience, undefined, { ref: false }),
+    ]);
+  }
+
+  #copyOf(building: Building): Copy {
+    return {
+      pin: async () => building.held?.pin(),
+      resume: () => this.#resume(building),
+      discard: () => takeDown(building, this.id, this.#context),
+      keep: () => this.#keep(building),
+      stop: () => Promise.resolve(),
+      goOn: () => Promise.resolve(),
+    };
+  }
+
+  async #resume({ held, managed, order }: Building): Promise<void> {
+    if (held === undefined || managed === undefined || order === undefined) {
+      throw new Error('There is nothing to run.');
+    }
+    await letRun(() => held.resume());
+    await this.#context.debug.wake(managed, this.id, order.debugged);
     const input = Buffer.from(order.input, 'base64');
     if (input.length > 0) await managed.type(input).catch(() => undefined);
-    const remarks = [...files.remarks];
+  }
+
+  /** It lives here: its files are its own now, and its record no longer depends on this handoff. */
+  async #keep({ managed, files }: Building): Promise<void> {
+    this.#remarks = [...files.remarks];
     try {
       await files.commit();
     } catch (error) {
-      remarks.push(`Tidying up its files at home was not finished: ${messageOf(error)}`);
+      this.#remarks.push(`Tidying up its files at home was not finished: ${messageOf(error)}`);
+      const { logger } = this.#context;
       logger.log('error', 'a homecoming was not finished', { error: messageOf(error) });
     }
+    if (managed === undefined) return;
     managed.endHandoff();
-    await frames.sendJson({ type: 'running', pid: held.pid, remarks }).catch(() => undefined);
-    await managed.update({ arriving: null, remark: remarks.length > 0 ? remarks.join(' ') : null });
-    await removeTree(imagesFolder(building));
-    await expect(frames, done);
-    await ledger.remove(this.id);
+    const remark = this.#remarks.length > 0 ? this.#remarks.join(' ') : null;
+    await managed.update({ arriving: null, remark });
+    this.#side.copy = livingCopy(managed);
   }
 
-  async #takeDown(building: Building): Promise<void> {
-    const { processes, logger } = this.#context;
-    const { folders, number } = building;
-    try {
-      if (building.managed !== undefined) processes.drop(building.managed);
-      await building.held?.abort().catch(() => undefined);
-      await building.cell?.shutdown();
-      await building.files.abort();
-      await removeTree(folders.record);
-      await removeTree(cellFolder(folders, number));
-      await removeTree(layerFolder(folders, number));
-      await removeTree(folders.manifest);
-      if (!building.existedBefore) await removeTree(folders.root);
-    } catch (error) {
-      logger.log('error', 'tidying up after an arrival that failed was not finished', {
-        handoff: this.id,
-        error: messageOf(error),
-      });
+  async #tell(frames: FrameStream, message: Message): Promise<void> {
+    switch (message) {
+      case 'running':
+      case 'incomplete': {
+        const pid = this.#pid;
+        const remarks = this.#remarks;
+        await frames.sendJson({ type: message, pid, remarks }).catch(() => undefined);
+        return;
+      }
+      case 'complete':
+        // Nobody has to hear it: the word is kept until somebody asks.
+        await frames.sendJson({ type: 'complete' }).catch(() => undefined);
+        return;
+      case 'abort': {
+        const data = asFlickError(this.#side.failure).toData();
+        await frames.sendJson({ type: 'abort', ...data }).catch(() => undefined);
+        return;
+      }
+      default:
+        await frames.sendJson({ type: message });
     }
   }
 
@@ -385,29 +530,13 @@ export class Arrival implements HandoffOperation<void> {
   };
 
   #begin(step: HandoffStep): void {
-    this.#step = step;
-    this.#context.logger.log('debug', 'arrival', { handoff: this.id, step: this.#step });
+    traceHandoff(this.#context.logger, this.id, 'target', step);
   }
 }
 
-/** Most scrollback that is taken over, in bytes; keepers keep 1 MiB. */
-const maxScrollback = 64 << 20;
-
-const nothingExpected = {
-  create: () => Promise.reject(new FlickError('transferFailed', 'No file was asked for.')),
-};
-
-/** Inside the cell's own folder, which the keeper binds into the cell at the same path. */
-function imagesFolder(building: Building): string {
-  return join(cellFolder(building.folders, building.number), 'images');
-}
-
-function nextCell(entries: readonly string[]): number {
-  const numbers = entries.flatMap((name) => {
-    const match = /^(?:cell|layer)-(\d+)$/.exec(name);
-    return match === null ? [] : [Number(match[1])];
-  });
-  return Math.max(0, ...numbers) + 1;
+function partiesOf({ senderUid, userNamespace }: Offer): CellParties {
+  const ownUid = process.getuid?.() ?? 0;
+  return { ownUid, senderUid, senderInUserNamespace: userNamespace };
 }
 
 function asFlickError(error: unknown): FlickError {

@@ -1,3 +1,4 @@
+import type { FileHandle } from 'node:fs/promises';
 import type { AwayRecord } from '../files/homecoming.ts';
 import { awayRecord, planHomecoming } from '../files/homecoming.ts';
 import { Homecoming } from '../files/homecomingRun.ts';
@@ -7,9 +8,11 @@ import type { Hasher } from '../files/hashing.ts';
 import { planLayer, type Overlay } from '../files/layer.ts';
 import { plainPrograms } from '../files/plainPrograms.ts';
 import type { BindSpec } from '../keeper/startKeeper.ts';
+import { keepLayer, keptFrom, type KeptFiles } from '../files/keptFiles.ts';
 import { LayerWriter } from '../files/layerWriter.ts';
-import { totalBytes, type Entry } from '../files/manifest.ts';
-import type { FileSink } from '../files/transfer.ts';
+import { totalBytes, type Entry, type FileEntry } from '../files/manifest.ts';
+import type { FileSink, IncomingFile } from '../files/transfer.ts';
+import { Tree } from '../files/tree.ts';
 import { readProc } from '../procfs/read.ts';
 import { readValidated } from '../state/durable.ts';
 
@@ -25,6 +28,8 @@ export interface ArrivalFiles {
   readonly remarks: readonly string[];
   /** Which of the announced entries must be sent. `last` when the process stands still. */
   plan(entries: readonly Entry[], last: boolean, signal: AbortSignal): Promise<ReadonlySet<string>>;
+  /** Files that were asked for and changed while they were sent. */
+  missed(paths: readonly string[]): void;
   /** All content is there; makes it visible to the cell. */
   place(): Promise<CellMounts>;
   /** The process runs here for good. */
@@ -37,26 +42,24 @@ export class AwayArrival implements ArrivalFiles {
   readonly #writer: LayerWriter;
   readonly #overlays: readonly Overlay[];
   readonly #hasher: Hasher;
+  readonly #keep: () => Promise<void>;
+  readonly #kept: KeptFiles;
   readonly #placed = new Map<string, string>();
   readonly #mapped = new Set<string>();
 
-  private constructor(writer: LayerWriter, overlays: readonly Overlay[], hasher: Hasher) {
+  private constructor(writer: LayerWriter, overlays: readonly Overlay[], options: AwayOptions) {
     this.#writer = writer;
     this.#overlays = overlays;
-    this.#hasher = hasher;
+    this.#hasher = options.hasher;
+    this.#kept = options.kept;
+    this.#keep = () => keepLayer(options.kept, options.flickHome, options.layer);
   }
 
-  /** @param owners keep numeric owners: for root, whose cells keep numbers */
-  static async open(options: {
-    readonly flickHome: string;
-    readonly layer: string;
-    readonly hasher: Hasher;
-    readonly owners: boolean;
-  }): Promise<AwayArrival> {
+  static async open(options: AwayOptions): Promise<AwayArrival> {
     const mountinfo = (await readProc('/proc/self/mountinfo')) ?? '';
     const plan = planLayer(mountinfo, options.flickHome, options.layer);
-    const writer = await LayerWriter.open(plan, { owners: options.owners });
-    return new AwayArrival(writer, plan.overlays, options.hasher);
+    const writer = await LayerWriter.open(plan, { owners: options.owners, kept: options.kept });
+    return new AwayArrival(writer, plan.overlays, options);
   }
 
   get sink(): FileSink {
@@ -100,13 +103,28 @@ export class AwayArrival implements ArrivalFiles {
     };
   }
 
+  missed(paths: readonly string[]): void {
+    for (const path of paths) this.#placed.delete(path);
+  }
+
+  /** The layer belongs to the cell, which lives on. */
   async commit(): Promise<void> {
-    // The layer belongs to the cell, which lives on.
+    await this.#kept.clear();
   }
 
   async abort(): Promise<void> {
     await this.#writer.close();
+    await this.#keep();
   }
+}
+
+interface AwayOptions {
+  readonly flickHome: string;
+  readonly layer: string;
+  readonly kept: KeptFiles;
+  readonly hasher: Hasher;
+  /** Keep numeric owners: for root, whose cells keep numbers. */
+  readonly owners: boolean;
 }
 
 /** At home: the device's real files, with everything that goes into them undoable until the process runs. */
@@ -129,8 +147,7 @@ export class HomeArrival implements ArrivalFiles {
   }
 
   get sink(): FileSink {
-    if (this.#homecoming === undefined) throw new Error('Nothing was asked for yet.');
-    return this.#homecoming;
+    return this.#homecoming ?? new KeptBesideHome(this.#options.kept);
   }
 
   get remarks(): readonly string[] {
@@ -143,7 +160,7 @@ export class HomeArrival implements ArrivalFiles {
     signal: AbortSignal,
   ): Promise<ReadonlySet<string>> {
     // What has changed while it was away is known once it stands still; nothing is written at home before that.
-    if (!last) return new Set();
+    if (!last) return await this.#worthKeeping(entries, signal);
     const plan = await planHomecoming(entries, this.#away, {
       from: this.#options.from,
       hasher: this.#options.hasher,
@@ -157,6 +174,7 @@ export class HomeArrival implements ArrivalFiles {
     this.#homecoming = await Homecoming.prepare(plan, {
       journal: this.#options.journal,
       id: this.#options.id,
+      kept: this.#options.kept,
       ...(this.#layer === undefined ? {} : { layer: this.#layer }),
     });
     this.#mounts = {
@@ -169,6 +187,10 @@ export class HomeArrival implements ArrivalFiles {
     return new Set(plan.incoming.map((each) => each.path));
   }
 
+  missed(): void {
+    // Nothing is taken for placed before all has arrived.
+  }
+
   async place(): Promise<CellMounts> {
     await this.#layer?.seal();
     await this.#layer?.close();
@@ -178,11 +200,44 @@ export class HomeArrival implements ArrivalFiles {
 
   async commit(): Promise<void> {
     await this.#homecoming?.commit();
+    await this.#options.kept.clear();
   }
 
   async abort(): Promise<void> {
     await this.#homecoming?.abort();
     await this.#layer?.close();
+  }
+
+  /** Large files that home has not like this: what of them is here already need not come while the process waits. */
+  async #worthKeeping(
+    entries: readonly Entry[],
+    signal: AbortSignal,
+  ): Promise<ReadonlySet<string>> {
+    const { hasher, kept } = this.#options;
+    const large = entries.filter((each) => each.kind === 'file' && each.size >= keptFrom);
+    const { needed, bytes } = await lacking(large, '/', { hasher, signal });
+    return new Set(bytes > 0 && (await kept.hasRoom(bytes)) ? needed : []);
+  }
+}
+
+/** Takes large files before anything is written at home, where earlier versions of them are. */
+class KeptBesideHome implements FileSink {
+  readonly #kept: KeptFiles;
+
+  constructor(kept: KeptFiles) {
+    this.#kept = kept;
+  }
+
+  create(entry: FileEntry): Promise<IncomingFile> {
+    return this.#kept.create(entry);
+  }
+
+  async bases(entry: FileEntry): Promise<readonly FileHandle[]> {
+    const tree = await Tree.open('/');
+    const own = await tree.openFile(entry.path).catch(() => undefined);
+    await tree.close();
+    const kept = await this.#kept.open(entry.path);
+    return own === undefined ? kept : [...kept, own];
   }
 }
 
@@ -192,6 +247,7 @@ interface HomeArrivalOptions {
   readonly journal: string;
   /** Folder of the cell's layer, used only for files that home never sent. */
   readonly layer: string;
+  readonly kept: KeptFiles;
   /** What people call the device it comes from. */
   readonly from: string;
   /** The handoff's id. */

@@ -1,6 +1,18 @@
 import { FlickError } from '../../protocol/index.ts';
 import type { ImageCredentials } from '../engines/criu/images.ts';
 
+/** On whose behalf a process is passed on and received. */
+export interface CellParties {
+  readonly ownUid: number;
+  readonly senderUid: number;
+  readonly senderInUserNamespace: boolean;
+}
+
+/** Whether the process is root's and root receives it, whatever its images say. */
+export function isRootToRoot({ ownUid, senderUid, senderInUserNamespace }: CellParties): boolean {
+  return ownUid === 0 && senderUid === 0 && !senderInUserNamespace;
+}
+
 /**
  * Which ids the arriving process's cell maps to the receiving user, whatever the images claim: ids are mapped by
  * identity, not by number. A process of root that root receives needs no mapping, since it can gain nothing by it. Every
@@ -10,14 +22,9 @@ import type { ImageCredentials } from '../engines/criu/images.ts';
  */
 export function cellIdentity(
   claimed: ImageCredentials,
-  who: {
-    readonly ownUid: number;
-    readonly senderUid: number;
-    readonly senderInUserNamespace: boolean;
-    readonly name: string;
-  },
+  who: CellParties & { readonly name: string },
 ): { uid: number; gid: number } | undefined {
-  if (who.ownUid === 0 && who.senderUid === 0 && !who.senderInUserNamespace) return undefined;
+  if (isRootToRoot(who)) return undefined;
   const [uid, ...otherUids] = claimed.uids;
   const [gid, ...otherGids] = claimed.gids;
   if (uid === undefined || gid === undefined || otherUids.length > 0 || otherGids.length > 0) {

@@ -1,6 +1,9 @@
 import type { Duplex } from 'node:stream';
+import * as v from 'valibot';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Deferred } from '../../common/deferred.ts';
-import { FrameStream } from '../../common/frames.ts';
+import { FrameStream, type Frame } from '../../common/frames.ts';
+import { ResumableStream } from '../../common/resumableStream.ts';
 import { messageOf } from '../../common/rpc.ts';
 import {
   blocks,
@@ -8,44 +11,82 @@ import {
   type Finding,
   type HandoffOutcome,
   type HandoffStep,
+  type MemoryWay,
 } from '../../protocol/index.ts';
 import type { CriuCapture } from '../engines/criu/criuEngine.ts';
 import type { CriuFacts } from '../engines/criu/factsSchema.ts';
 import { recordDeparture } from '../files/homecoming.ts';
+import { chunksOf } from '../memory/chunks.ts';
+import { pruneMemory } from '../memory/memoryFolders.ts';
 import { totalBytes, type Entry } from '../files/manifest.ts';
-import { sendFiles } from '../files/transfer.ts';
+import { missing, type Missing } from '../files/pieceTransfer.ts';
+import { sendFiles, type TransferResult } from '../files/transfer.ts';
 import { cellFolder } from '../processes/cells.ts';
 import type { ManagedProcess } from '../processes/managedProcess.ts';
 import { writeDurably } from '../state/durable.ts';
-import type { HandoffContext, HandoffOperation } from './context.ts';
+import { plainLink, type HandoffContext, type HandoffOperation, type LinkView } from './context.ts';
 import { DepartureFiles } from './departureFiles.ts';
-import { receiveNeeded, sendEntries } from './entryList.ts';
+import { DepartureMemory } from './departureMemory.ts';
+import { receiveNeeded, sendEntries, type Needed } from './entryList.ts';
+import { Inbox } from './inbox.ts';
+import { offerOf } from './offer.ts';
 import { listImages, sendImages } from './imageTransfer.ts';
-import { accept, expect, held, PeerAborted, placed, running } from './messages.ts';
+import {
+  accept,
+  expect,
+  held,
+  incomplete,
+  PeerAborted,
+  placed,
+  refuseOtherWire,
+  running,
+} from './messages.ts';
+import type { SourceEvent } from './machine.ts';
+import { serve } from './serving.ts';
+import type { SourceSide } from './sourceSide.ts';
 import { StepClock } from './stepClock.ts';
+import { traceHandoff } from './trace.ts';
 import { join } from 'node:path';
 
 /** Most input that is taken along, in bytes. */
 const maxHeldInput = 256 * 1024;
 
-/** What a departure ended with when the other side could not be asked any more. */
-export type InDoubt = (capture: CriuCapture) => void;
+/** How long it may take until the end of a process is known, and how often is looked, in ms. */
+const endPatience = 300;
+const endInterval = 20;
+
+/** Memory that takes longer than this to follow is not waited for: the process runs without it. In ms. */
+const worthPostCopy = 50;
+/** How long who moved the process waits for its memory, although it runs already, in ms. */
+const resultPatience = 3_000;
+/** How often people are told how far it is, in ms. */
+const reportInterval = 250;
+
+/** Links that are slower than this get their images packed, in bytes a ms. */
+const slowLink = 20_000;
 
 /** The source's half of a handoff. */
 export class Departure implements HandoffOperation<HandoffOutcome> {
   readonly id: string;
   readonly result: Promise<HandoffOutcome>;
+  readonly streamOver: Promise<void>;
   readonly #context: HandoffContext;
   readonly #managed: ManagedProcess;
   readonly #peer: string;
+  readonly #way: MemoryWay | 'auto';
   readonly #clock = new StepClock();
   readonly #abort = new AbortController();
-  readonly #left: () => Promise<void>;
-  readonly #doubt: InDoubt;
-  readonly #result: Deferred<HandoffOutcome>;
-  #released = false;
+  readonly #side: SourceSide;
+  readonly #result = new Deferred<HandoffOutcome>();
+  readonly #streamOver = new Deferred<void>();
+  #outcome: HandoffOutcome | undefined;
+  #link: LinkView = plainLink;
   #debugged = false;
+  #memory: DepartureMemory | undefined;
+  #announced: readonly Entry[] = [];
   #joined = false;
+  /** Bytes that the stream has taken but not yet brought over: some MiB, which is a minute on a slow link. */
+  #underWay = (): number => 0;
   #step: HandoffStep = 'check';
   #doneBytes = 0;
   #totalBytes = 0;
@@ -55,53 +96,70 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     readonly peer: string;
     readonly managed: ManagedProcess;
     readonly context: HandoffContext;
-    /** The process has left: takes it off this device. */
-    readonly left: () => Promise<void>;
-    readonly doubt: InDoubt;
+    /** How the memory is to go. */
+    readonly way: MemoryWay | 'auto';
+    /** Decides; it goes on where the departure ends in doubt. */
+    readonly side: SourceSide;
   }) {
     this.id = options.id;
     this.#peer = options.peer;
     this.#managed = options.managed;
     this.#context = options.context;
-    this.#left = options.left;
-    this.#doubt = options.doubt;
-    this.#result = new Deferred();
+    this.#way = options.way;
+    this.#side = options.side;
     this.result = this.#result.promise;
+    this.streamOver = this.#streamOver.promise;
   }
 
-  join(stream: Duplex): void {
+  /** How it went as far as that is known now: with all figures once the last page is there. */
+  async outcome(): Promise<HandoffOutcome> {
+    const first = await this.result;
+    return this.#outcome ?? first;
+  }
+
+  join(stream: Duplex, link: LinkView): void {
     this.#joined = true;
+    this.#link = link;
     const frames = new FrameStream(stream);
+    if (stream instanceof ResumableStream) this.#underWay = () => stream.unconfirmed;
+    const reports = setInterval(() => this.#report(), reportInterval).unref();
+    void this.result.catch(() => undefined).finally(() => clearInterval(reports));
     // A lost link must end the wait for whatever was expected from it.
     stream.once('close', () => {
-      if (!this.#released) this.#abort.abort();
+      if (this.#side.state.phase === 'moving') this.#abort.abort();
     });
-    this.#run(frames).then(
-      (outcome) => {
-        frames.end();
-        this.#result.resolve(outcome);
-      },
-      (error: unknown) => {
-        frames.end();
-        this.#result.reject(this.#asFlickError(error));
-      },
-    );
+    this.#run(frames)
+      .then(
+        (outcome) => {
+          frames.end();
+          this.#result.resolve(outcome);
+        },
+        (error: unknown) => {
+          frames.end();
+          // The result stays what it was where the process runs already.
+          this.#result.reject(this.#asFlickError(error));
+        },
+      )
+      .finally(() => this.#streamOver.resolve());
   }
 
   expire(): void {
     if (this.#joined) return;
+    // Said once: the process may be in another handoff when it is heard again.
+    this.#joined = true;
+    void this.#side.feed({ type: 'linkLost' }).catch(() => undefined);
     this.#managed.endHandoff();
     this.#result.reject(new FlickError('linkLost', 'The move did not begin: nobody joined it.'));
+    this.#streamOver.resolve();
   }
 
   cancel(): boolean {
-    if (this.#released) return false;
+    if (!this.#side.heeds({ type: 'cancel' })) return false;
     this.#abort.abort(new FlickError('cancelled', 'The move was cancelled.'));
     return true;
   }
 
   async #run(frames: FrameStream): Promise<HandoffOutcome> {
-    let capture: CriuCapture | undefined;
     try {
       const facts = await this.#offer(frames);
       const files = await DepartureFiles.open(
@@ -111,48 +169,145 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
         this.#context.hasher,
       );
       await this.#copyWhileRunning(frames, files, facts);
+      if (this.#way === 'auto' || this.#way === 'pre-copy') {
+        const tasks = await this.#context.engine.memoryTasks(this.#managed);
+        await this.#memory?.copyWhileRunning(tasks);
+      } else await this.#memory?.copyNothing();
       this.#begin('freeze');
       this.#debugged = await this.#context.debug.park(this.#managed, this.id);
       const frozenAt = performance.now();
       this.#managed.holdInput();
-      capture = await this.#context.engine.capture(this.#managed, {
+      const capture = await this.#context.engine.capture(this.#managed, {
         handoff: this.id,
         facts,
         folder: this.#imagesFolder(),
+        memoryApart: this.#memory !== undefined,
       });
-      const entries = await this.#sendRest(frames, files, capture);
+      this.#side.original = capture;
+      const entries = await this.#sendRest(frames, files, capture, facts.memoryBytes);
+      const inbox = new Inbox(frames, (frame) => Promise.resolve(this.#handleMemory(frame)));
+      const sending = this.#sendMemory(capture, inbox);
       this.#begin('restore');
-      await this.#guarded(expect(frames, held));
-      const reply = await this.#commit(frames, files, entries, capture);
+      const restored = expect(inbox, held);
+      await this.#guarded(Promise.race([restored, sending.then(() => restored)]));
+      const early = !(await this.#guarded(this.#isSentSoon(capture, sending)));
+      const reply = await this.#commit(frames, inbox, { files, entries, early });
       const downtimeMs = Math.round((performance.now() - frozenAt) * 10) / 10;
-      await this.#finish(frames, capture);
-      return {
+      await this.#side.feed({ type: 'message', message: reply.type });
+      const isLate = reply.type === 'incomplete';
+      const outcome = (): HandoffOutcome => ({
         handoff: this.id,
         process: this.#managed.id,
         pid: reply.pid,
         downtimeMs,
-        ...this.#clock.finish(),
+        ...this.#clock.read(),
         bytesSent: frames.bytesSent,
+        ...this.#memoryFigures(facts.memoryBytes, isLate),
         remarks: [...this.#lost(facts), ...reply.remarks],
-      };
+      });
+      if (isLate) await this.#serve(inbox, sending, outcome);
+      this.#outcome = outcome();
+      await this.#learn(this.#outcome);
+      return this.#outcome;
     } catch (error) {
-      if (this.#released && !(error instanceof PeerAborted)) {
-        if (capture !== undefined) this.#doubt(capture);
-        this.#managed.endHandoff();
-        throw new FlickError(
-          'inDoubt',
-          `The connection to ${this.#peer} was lost at the moment of the hand-over; the process stands still here until ${this.#peer} can be asked whether it runs there.`,
-          { remedy: `Connect ${this.#peer}; Flick then settles it by itself.`, cause: error },
-        );
-      }
-      await capture?.abort();
-      await this.#context.debug.wake(this.#managed, this.id, false);
-      await this.#managed.releaseInput().catch(() => undefined);
-      if (this.#released) await this.#context.ledger.remove(this.id);
-      this.#managed.endHandoff();
-      await this.#tell(frames, error);
-      throw error;
+      throw await this.#unwind(frames, error);
+    } finally {
+      await this.#keepMemory();
     }
+  }
+
+  #handleMemory(frame: Frame): boolean {
+    return this.#memory?.handle(frame) ?? false;
+  }
+
+  /**
+   * Waits for the memory to be sent, if it is worth waiting for, or has to be: a process that runs without it must be able
+   * to get it whatever becomes of this client.
+   * @returns whether it is
+   */
+  async #isSentSoon({ memory }: CriuCapture, sending: Promise<void>): Promise<boolean> {
+    const isPossible = this.#way === 'auto' || this.#way === 'post-copy';
+    if (memory !== undefined && this.#memory !== undefined && this.#link.isDirect && isPossible) {
+      if (this.#memory.expectedMs > worthPostCopy) return false;
+      return Promise.race([sending.then(() => true), delay(2 * worthPostCopy, false)]);
+    }
+    await sending;
+    return true;
+  }
+
+  /** The process runs; who moved it is told so, if not of all its memory, within a moment. */
+  async #serve(inbox: Inbox, sending: Promise<void>, outcome: () => HandoffOutcome): Promise<void> {
+    const memory = this.#memory;
+    if (memory === undefined) throw new Error('There is no memory to be sent.');
+    this.#begin('serve');
+    const timer = setTimeout(() => this.#result.resolve(outcome()), resultPatience);
+    const { id, peer } = this.#side;
+    this.#context.logger.log('info', 'it runs there, memory follows', { handoff: id, peer });
+    try {
+      const options = { side: this.#side, managed: this.#managed, context: this.#context };
+      await serve({ ...options, memory, inbox, link: this.#link, sending });
+    } catch (error) {
+      this.#result.resolve(outcome());
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** All that the images do not hold, out of the process as it stands still. */
+  async #sendMemory({ memory }: CriuCapture, inbox: Inbox): Promise<void> {
+    if (memory === undefined || this.#memory === undefined) return;
+    inbox.ended.promise.catch((error: unknown) => this.#memory?.fail(error));
+    await this.#memory.sendRest(memory.tasks, chunksOf(memory.pages));
+  }
+
+  /** What was sent need not be sent again by the next move, whether this one got through or not. */
+  async #keepMemory(): Promise<void> {
+    try {
+      await this.#memory?.keep();
+      await pruneMemory(this.#context.home, this.#managed.id);
+    } catch (error) {
+      this.#context.logger.log('warn', 'an image of memory was not kept', {
+        error: messageOf(error),
+      });
+    }
+  }
+
+  /** Nothing more comes of the stream. What that means, the machine says. @returns what to tell people */
+  async #unwind(frames: FrameStream, error: unknown): Promise<unknown> {
+    const side = this.#side;
+    side.send = async (message) => {
+      if (message === 'abort') await this.#tell(frames, error);
+      else await frames.sendJson({ type: message }).catch(() => undefined);
+    };
+    const event: SourceEvent =
+      error instanceof PeerAborted
+        ? { type: 'message', message: 'abort' }
+        : side.state.phase === 'serving'
+          ? { type: 'linkLost' }
+          : { type: 'failed', before: side.state };
+    await side.feed(event).catch((failure: unknown) =>
+      this.#context.logger.log('error', 'a move could not be taken back yet', {
+        handoff: this.id,
+        error: messageOf(failure),
+      }),
+    );
+    side.send = undefined;
+    this.#managed.endHandoff();
+    const { state } = side;
+    if (state.phase === 'over') return (await this.#endedMeanwhile(error)) ?? error;
+    if (state.phase === 'serving' || state.phase === 'claimed') {
+      this.#context.logger.log('warn', 'memory could not be given to the end', {
+        handoff: this.id,
+        error: messageOf(error),
+      });
+      return error;
+    }
+    return new FlickError(
+      'inDoubt',
+      `The connection to ${this.#peer} was lost at the moment of the hand-over; the process stands still here until ${this.#peer} can be asked whether it runs there.`,
+      { remedy: `Connect ${this.#peer}; Flick then settles it by itself.`, cause: error },
+    );
   }
 
   async #offer(frames: FrameStream): Promise<CriuFacts> {
@@ -161,31 +316,23 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     const facts = await engine.inspect(this.#managed);
     const { privilegedHelper } = await device();
     refuseIfBlocked(await engine.departure(this.#managed, facts, privilegedHelper));
-    const { record, cell } = this.#managed;
-    await frames.sendJson({
-      type: 'offer',
-      handoff: this.id,
-      process: {
-        id: record.id,
-        name: record.name,
-        command: record.command,
-        cwd: record.cwd,
-        origin: record.origin,
-        hasTerminal: record.hasTerminal || facts.terminals.some((each) => !each.inside),
-        terminal: record.terminal,
-        home: record.home,
-        carry: record.carry,
-        startedAt: record.startedAt,
-        moves: record.moves,
-        shellJob: record.shellJob || !facts.session.leaderInside,
-        terminalIndex: cell === undefined ? terminalIndexOf(facts) : record.terminalIndex,
-      },
-      facts: { engine: 'criu', document: facts },
-      senderUid: process.getuid?.() ?? 0,
-      userNamespace: cell?.userNamespace !== undefined,
-    });
+    await frames.sendJson(offerOf(this.#managed, facts, this.id));
     const answer = await this.#guarded(expect(frames, accept));
+    if (answer.sealed) frames.seal();
+    refuseOtherWire(answer.wire);
     refuseIfBlocked(answer.findings);
+    if (answer.memory !== undefined) {
+      this.#memory = await DepartureMemory.open({
+        home: this.#context.home,
+        process: this.#managed.id,
+        handoff: this.id,
+        offer: answer.memory,
+        memoryBytes: facts.memoryBytes,
+        frames,
+        signal: this.#abort.signal,
+        onProgress: this.#onBytes,
+      });
+    }
     return facts;
   }
 
@@ -196,10 +343,11 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
   ): Promise<void> {
     this.#begin('copy');
     const entries = await files.collect(facts, this.#abort.signal);
-    await sendEntries(frames, entries);
+    await sendEntries(frames, entries, []);
+    this.#announced = entries;
     const needed = await this.#guarded(receiveNeeded(frames, entries));
-    this.#totalBytes = totalBytes(needed) + facts.memoryBytes;
-    await sendFiles(frames, files.view, needed, this.#transfer());
+    this.#totalBytes = totalBytes(needed.entries) + facts.memoryBytes;
+    await this.#sendFiles(frames, files, needed);
     await this.#guarded(expect(frames, placed));
   }
 
@@ -208,16 +356,21 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     frames: FrameStream,
     files: DepartureFiles,
     capture: CriuCapture,
+    memoryBytes: number,
   ): Promise<readonly Entry[]> {
     this.#begin('send');
-    const facts = await this.#context.engine.inspect(this.#managed);
+    const facts = await this.#context.engine.inspectFiles(this.#managed);
     const entries = await files.collect(facts, this.#abort.signal);
-    await sendEntries(frames, entries);
+    await sendEntries(frames, entries, this.#announced);
     const needed = await this.#guarded(receiveNeeded(frames, entries));
     const images = await listImages(capture.images);
     const imageBytes = images.reduce((sum, each) => sum + each.size, 0);
-    this.#totalBytes = this.#doneBytes + totalBytes(needed) + imageBytes;
-    const { changed } = await sendFiles(frames, files.view, needed, this.#transfer());
+    this.#totalBytes =
+      this.#doneBytes +
+      totalBytes(needed.entries) +
+      imageBytes +
+      (capture.memory === undefined ? 0 : memoryBytes);
+    const { changed } = await this.#sendFiles(frames, files, needed);
     if (changed.length > 0) {
       throw new FlickError(
         'transferFailed',
@@ -230,11 +383,25 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
       type: 'images',
       root: capture.root,
       terminalKeys: capture.terminalKeys,
+      memoryApart: capture.memory !== undefined,
       keepConnections: capture.keepConnections,
       files: images,
     });
-    await sendImages(frames, capture.images, images, this.#onBytes, this.#abort.signal);
+    await sendImages(frames, capture.images, images, {
+      ...this.#transfer(),
+      pack: (this.#memory?.rate ?? 0) < slowLink,
+    });
     return entries;
+  }
+
+  async #sendFiles(
+    frames: FrameStream,
+    { view }: DepartureFiles,
+    { entries, based }: Needed,
+  ): Promise<TransferResult> {
+    const answer = (): Promise<Missing> => this.#guarded(expect(frames, missing));
+    const options = { ...this.#transfer(), based: { paths: based, answer } };
+    return sendFiles(frames, view, entries, options);
   }
 
   async #sendScrollback(frames: FrameStream): Promise<void> {
@@ -244,13 +411,20 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     await frames.sendData(content);
   }
 
-  /** From here on the target decides. Every line's place matters: see docs/architecture.md, "Handoff". */
+  /** From here on the target decides; the order of what happens is the machine's (docs/handoff.md). */
   async #commit(
     frames: FrameStream,
-    files: DepartureFiles,
-    entries: readonly Entry[],
-    capture: CriuCapture,
-  ): Promise<{ readonly pid: number; readonly remarks: readonly string[] }> {
+    inbox: Inbox,
+    {
+      files,
+      entries,
+      early,
+    }: {
+      readonly files: DepartureFiles;
+      readonly entries: readonly Entry[];
+      readonly early: boolean;
+    },
+  ): Promise<v.InferOutput<typeof running> | v.InferOutput<typeof incomplete>> {
     this.#begin('commit');
     this.#abort.signal.throwIfAborted();
     if (this.#managed.atHome) {
@@ -258,34 +432,36 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
       await writeDurably(this.#managed.folders.away, `${JSON.stringify(away)}\n`);
     }
     this.#abort.signal.throwIfAborted();
-    this.#released = true;
-    await capture.pin();
-    await this.#context.ledger.write({
-      id: this.id,
-      process: this.#managed.id,
-      role: 'source',
-      verdict: 'released',
-      peer: this.#peer,
-    });
-    this.#begin('resume');
-    const input = this.#managed.takeHeldInput().subarray(0, maxHeldInput).toString('base64');
-    await frames.sendJson({ type: 'run', input, debugged: this.#debugged });
-    return expect(frames, running);
+    this.#side.send = async (message) => {
+      if (message === 'run') await this.#sendRun(frames, early);
+      // That it was heard is confirmed by nobody: a word that stays with the target does no harm. An abort is told by
+      // the end of the stream.
+      if (message === 'done') await frames.sendJson({ type: 'done' }).catch(() => undefined);
+    };
+    await this.#side.feed({ type: 'message', message: 'held' });
+    return expect(inbox, v.variant('type', [running, incomplete]));
   }
 
-  /** The target owns the process. Nothing that fails from here on can be undone, so it is logged and left to a restart. */
-  async #finish(frames: FrameStream, capture: CriuCapture): Promise<void> {
-    try {
-      await capture.release();
-      await this.#left();
-      await this.#context.ledger.remove(this.id);
-      await frames.sendJson({ type: 'done' });
-    } catch (error) {
-      this.#context.logger.log('error', 'tidying up after a departure failed', {
-        handoff: this.id,
-        error: messageOf(error),
-      });
-    }
+  async #sendRun(frames: FrameStream, early: boolean): Promise<void> {
+    this.#begin('resume');
+    const input = this.#managed.takeHeldInput().subarray(0, maxHeldInput).toString('base64');
+    await frames.sendJson({ type: 'run', input, debugged: this.#debugged, early });
+  }
+
+  #memoryFigures(memoryBytes: number, isLate: boolean): Pick<HandoffOutcome, 'memory'> {
+    return this.#memory === undefined ? {} : { memory: this.#memory.figures(memoryBytes, isLate) };
+  }
+
+  /** What the next check says of such a move. */
+  async #learn(outcome: HandoffOutcome): Promise<void> {
+    const { memory, downtimeMs: pauseMs, totalMs } = outcome;
+    if (memory === undefined || this.#memory === undefined) return;
+    const { bytes: memoryBytes, sentBytes, way } = memory;
+    const { rate } = this.#memory;
+    const figures = { memoryBytes, sentBytes, rate, pauseMs, totalMs, way };
+    await this.#context.forecasts
+      .learn(this.#peer, this.#managed.id, figures)
+      .catch(() => undefined);
   }
 
   /** What the move closed, said again afterwards. */
@@ -327,17 +503,19 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
   #begin(step: HandoffStep): void {
     this.#clock.begin(step);
     this.#step = step;
+    traceHandoff(this.#context.logger, this.id, 'source', step);
     this.#report();
   }
 
   #report(): void {
     const total = Math.max(this.#totalBytes, this.#doneBytes);
-    this.#managed.progress(this.#step, this.#doneBytes, total);
+    const doneBytes = Math.max(0, this.#doneBytes - this.#underWay());
+    this.#managed.progress(this.#step, doneBytes, total);
     this.#context.progress({
       handoff: this.id,
       process: this.#managed.id,
       step: this.#step,
-      doneBytes: this.#doneBytes,
+      doneBytes,
       totalBytes: total,
     });
   }
@@ -346,6 +524,21 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     if (error instanceof PeerAborted) return;
     const data = this.#asFlickError(error).toData();
     await frames.sendJson({ type: 'abort', ...data }).catch(() => undefined);
+  }
+
+  /** Whatever failed first when the process ended during the move, that it ended is the reason. */
+  async #endedMeanwhile(error: unknown): Promise<FlickError | undefined> {
+    const { reason } = this.#asFlickError(error);
+    if (error instanceof PeerAborted || !['linkLost', 'dumpFailed', 'processGone'].includes(reason))
+      return undefined;
+    for (const deadline = performance.now() + endPatience; this.#managed.isLive;) {
+      if (performance.now() > deadline) return undefined;
+      await delay(endInterval);
+    }
+    const { name } = this.#managed.record;
+    return new FlickError('processGone', `“${name}” ended while it was being moved.`, {
+      cause: error,
+    });
   }
 
   #asFlickError(error: unknown): FlickError {
@@ -357,13 +550,6 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
       { remedy: 'Try again when the device is connected.', cause: error },
     );
   }
-}
-
-/** The job of somebody's shell has a terminal with a number of the device; CRIU opens it by that again. */
-function terminalIndexOf(facts: CriuFacts): number {
-  const paths = facts.terminals.filter((each) => !each.inside).map((each) => each.path);
-  const index = paths.map((path) => /^\/dev\/pts\/(\d{1,4})$/.exec(path)?.[1]).find(Boolean);
-  return Math.min(Number(index ?? 0), 1023);
 }
 
 function abortReason(signal: AbortSignal): FlickError {

@@ -1,5 +1,6 @@
 import { lstat } from 'node:fs/promises';
 import { isAbsolute, resolve } from 'node:path';
+import type { FileFacts } from '../engines/criu/facts.ts';
 import type { CriuFacts } from '../engines/criu/factsSchema.ts';
 import { collectEntries } from '../files/collect.ts';
 import type { Hasher } from '../files/hashing.ts';
@@ -58,7 +59,7 @@ export class DepartureFiles {
   }
 
   /** All entries as they are now; cheap the second time, since unchanged files are not hashed again. */
-  async collect(facts: CriuFacts, signal: AbortSignal): Promise<Entry[]> {
+  async collect(facts: FileFacts, signal: AbortSignal): Promise<Entry[]> {
     const mapped = facts.mappedFiles.filter((each) => !each.deleted && isCarriable(each.path));
     const open = facts.openFiles.filter(
       (each) => !each.deleted && each.kind !== 'fifo' && isCarriable(each.path),

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { Emitter } from '../../common/event.ts';
 import { messageOf } from '../../common/rpc.ts';
 import {
@@ -14,34 +13,37 @@ import {
   type ResultOf,
   type sendProcess,
 } from '../../protocol/index.ts';
-import { recoverHomecoming } from '../files/homecomingJournal.ts';
-import { settleThroughHelper } from '../helper/helperClient.ts';
-import { Cell, type HeldJob } from '../processes/cell.ts';
-import { removeTree } from '../processes/cells.ts';
+import { removeImages } from '../processes/leftovers.ts';
 import type { ManagedProcess } from '../processes/managedProcess.ts';
-import { readTree } from '../processes/tree.ts';
 import { Arrival } from './arrival.ts';
-import type { HandoffContext, HandoffProgress } from './context.ts';
+import type { HandoffContext, HandoffOperation, HandoffProgress } from './context.ts';
+import { findCopy } from './copies.ts';
 import { Departure } from './departure.ts';
 import { DepartureFiles } from './departureFiles.ts';
+import type { LedgerEntry } from './ledger.ts';
+import { choicesOf, type Choice, type State } from './machine.ts';
+import { Fetching } from './fetching.ts';
+import { memoryFrom, untilInstalled } from './installation.ts';
+import { findOriginal, freeUnreleased } from './originals.ts';
+import { Serving } from './serving.ts';
+import { SourceSide } from './sourceSide.ts';
+import { TargetSide } from './targetSide.ts';
 
 /** How long the outcome of a handoff can still be asked for, in ms. */
 const outcomeKept = 600_000;
 /** Most often that progress is announced for one handoff, in ms. */
 const progressInterval = 100;
 
-/** The frozen original of a process that was released, until it is known whether the target runs it. */
-interface Original {
-  readonly release: () => Promise<void>;
-  readonly abort: () => Promise<void>;
-}
-
 /** All handoffs of this agent, in both roles. */
 export class Handoffs {
   readonly #context: HandoffContext;
   readonly #departures = new Map<string, Departure>();
   readonly #arrivals = new Map<string, Arrival>();
-  readonly #originals = new Map<string, Original>();
+  /** Both halves of the machine, for every handoff of which something is left to be decided. */
+  readonly #sources = new Map<string, SourceSide>();
+  readonly #targets = new Map<string, TargetSide>();
+  /** When nothing more is said on a handoff's last stream. */
+  readonly #streams = new Map<string, Promise<void>>();
   readonly #progress = new Emitter<HandoffProgress>();
   readonly #lastProgress = new Map<string, { step: string; at: number }>();
   readonly #idle = new Emitter<void>();
@@ -60,28 +62,115 @@ export class Handoffs {
 
   /** Finishes what an earlier daemon had begun; to be called once, when the processes are loaded. */
   async recover(): Promise<void> {
-    const { processes, ledger, logger } = this.#context;
-    for (const managed of processes.list()) {
-      try {
-        await this.#recoverOne(managed);
-      } catch (error) {
-        logger.log('error', 'a handoff could not be recovered', {
-          process: managed.id,
-          error: messageOf(error),
-        });
-      }
+    const { processes, ledger } = this.#context;
+    const entries = ledger.all();
+    const leaving = new Set<string>();
+    const open = new Set<string>();
+    for (const entry of entries) {
+      open.add(entry.process);
+      if (entry.role === 'source') leaving.add(entry.process);
+      await this.#guarded(entry.process, () => this.#recoverEntry(entry));
     }
-    for (const entry of ledger.all()) {
-      // Without its process there is nothing left to decide on a source; a target keeps its word for the source.
-      if (entry.role === 'source' && processes.find(entry.process) === undefined) {
-        await ledger.remove(entry.id);
-      }
+    for (const managed of processes.list()) {
+      if (leaving.has(managed.id)) continue;
+      await this.#guarded(managed.id, async () => {
+        await freeUnreleased(managed, this.#context.logger);
+        if (!open.has(managed.id)) await removeImages(managed);
+      });
+    }
+    for (const managed of processes.list()) {
+      await this.#guarded(managed.id, () => this.#followInstallation(managed));
     }
   }
 
+  /** Its keeper may still bring pages that an earlier daemon has fetched. */
+  async #followInstallation(managed: ManagedProcess): Promise<void> {
+    const { cell, isLive, arrivingMemory } = managed;
+    if (!isLive || cell === undefined || arrivingMemory !== undefined) return;
+    if (!(await cell.canLazy())) return;
+    const state = await cell.lazyState().catch(() => undefined);
+    if (state === undefined || state.finished || state.arrived < state.total) return;
+    managed.setArrivingMemory(memoryFrom('the device where it was'));
+    void untilInstalled(managed, cell);
+  }
+
+  async #guarded(process: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#context.logger.log('error', 'a handoff could not be recovered', {
+        process,
+        error: messageOf(error),
+      });
+    }
+  }
+
+  async #recoverEntry(entry: LedgerEntry): Promise<void> {
+    const { processes, logger } = this.#context;
+    const { id, process, peer } = entry;
+    const managed = processes.find(process);
+    if (entry.role === 'source') {
+      const side = this.#sourceSide({ id, process, peer, managed, phase: 'down' });
+      const { stands, original } = await findOriginal(managed, id, entry.verdict, logger);
+      side.original = original;
+      await side.feed({ type: 'restart', word: entry.verdict, original: stands });
+      return;
+    }
+    const side = this.#targetSide({ id, process, peer, phase: 'down', lazy: entry.lazy === true });
+    const found = await findCopy(managed, id, entry.verdict, processes);
+    side.managed = managed;
+    side.copy = found.copy;
+    const { survivor, kept } = found;
+    await side.feed({ type: 'restart', word: entry.verdict, copy: survivor, kept });
+    // Until it is known whether it runs, nobody else is answered.
+    await side.idle();
+  }
+
+  /** What a half needed that did not come to its end in one go: another daemon had begun it, or a word could not be written. */
+  #ended(managed: ManagedProcess | undefined): void {
+    // It may be on its way again by now.
+    if (managed === undefined || managed.handoff !== undefined) return;
+    void this.#guarded(managed.id, () => removeImages(managed));
+  }
+
+  #sourceSide(options: {
+    readonly id: string;
+    readonly process: string;
+    readonly peer: string;
+    readonly managed: ManagedProcess | undefined;
+    readonly phase: 'moving' | 'down';
+  }): SourceSide {
+    const over = (): void => {
+      this.#sources.delete(options.id);
+      if (options.phase === 'down') this.#ended(options.managed);
+    };
+    const side = new SourceSide({ ...options, context: this.#context, over });
+    this.#sources.set(side.id, side);
+    return side;
+  }
+
+  #targetSide(options: {
+    readonly id: string;
+    readonly process: string;
+    readonly peer: string;
+    readonly phase: 'building' | 'down';
+    readonly lazy: boolean;
+  }): TargetSide {
+    const over = (): void => {
+      this.#targets.delete(options.id);
+      this.#ended(side.managed);
+    };
+    const side: TargetSide = new TargetSide({ ...options, context: this.#context, over });
+    this.#targets.set(side.id, side);
+    return side;
+  }
+
   /** @throws {FlickError} `noSuchProcess`, `processGone` */
-  async checkDeparture(id: string): Promise<ResultOf<typeof checkDeparture>> {
-    const { processes, engine, device, home, hasher } = this.#context;
+  async checkDeparture({
+    id,
+    target,
+  }: ParamsOf<typeof checkDeparture>): Promise<ResultOf<typeof checkDeparture>> {
+    const { processes, engine, device, home, hasher, forecasts } = this.#context;
     const managed = processes.get(id);
     // Looked at while it is dumped, it would seem to have a debugger.
     managed.requireMovable();
@@ -93,11 +182,14 @@ export class Handoffs {
     const roots = facts.packageRoots
       .filter((each) => files.carriedRoots.includes(each.path))
       .map((each) => each.bytes);
+    const experience =
+      target === undefined ? undefined : forecasts.expect(target, id, facts.memoryBytes);
     return {
       facts: { engine: 'criu', document: facts },
       findings: [...findings],
       memoryBytes: facts.memoryBytes,
       fileBytes: [...sizes, ...roots].reduce((sum, each) => sum + each, 0),
+      ...(experience === undefined ? {} : { experience }),
     };
   }
 
@@ -113,8 +205,14 @@ export class Handoffs {
     return { findings: [...findings], missingBytes };
   }
 
-  /** @throws {FlickError} `noSuchProcess`, `busy`, `processGone`, `inDoubt` */
-  async send(params: ParamsOf<typeof sendProcess>): Promise<Departure> {
+  /**
+   * @param purpose with `capsule`, the other side is this agent's own, and calls the handoff off when it has all of it
+   * @throws {FlickError} `noSuchProcess`, `busy`, `processGone`, `inDoubt`
+   */
+  async send(
+    params: ParamsOf<typeof sendProcess>,
+    purpose: 'move' | 'capsule' = 'move',
+  ): Promise<Departure> {
     const managed = this.#context.processes.get(params.id);
     this.#refuseKnown(params.handoff);
     managed.beginHandoff({
@@ -130,15 +228,19 @@ export class Handoffs {
       peer: params.target,
       managed,
       context: this.#context,
-      left: () => this.#context.processes.leave(managed),
-      doubt: (capture) => {
-        this.#originals.set(params.handoff, capture);
-        managed.setDoubt(true);
-      },
+      way: params.memory ?? 'auto',
+      side: this.#sourceSide({
+        id: params.handoff,
+        process: params.id,
+        peer: params.target,
+        managed,
+        phase: 'moving',
+      }),
     });
     this.#departures.set(departure.id, departure);
-    this.#follow(departure.result, () => this.#departures.delete(departure.id));
+    this.#follow(departure, () => this.#departures.delete(departure.id));
     departure.result.catch((error: unknown) => {
+      if (purpose === 'capsule') return;
       if (error instanceof FlickError && error.reason !== 'cancelled') {
         void managed
           .update({ remark: `The last move failed: ${error.message}` })
@@ -148,13 +250,19 @@ export class Handoffs {
     return Promise.resolve(departure);
   }
 
+  /** The handoff by which a process is on its way to this device. */
+  arrivalOf(processId: string): string | undefined {
+    return [...this.#arrivals.values()].find((each) => each.processId === processId && !each.isOver)
+      ?.id;
+  }
+
   /** @throws {FlickError} `busy` when it runs here already */
   async receive(params: ParamsOf<typeof receiveProcess>): Promise<Arrival> {
     this.#refuseKnown(params.handoff);
-    const arriving = [...this.#arrivals.values()].some(
-      (each) => each.processId === params.id && !each.isOver,
-    );
-    if (arriving || this.#context.processes.find(params.id)?.isLive === true) {
+    if (
+      this.arrivalOf(params.id) !== undefined ||
+      this.#context.processes.find(params.id)?.isLive === true
+    ) {
       throw new FlickError('busy', 'The process already runs on this device, or is on its way.');
     }
     const arrival = new Arrival({
@@ -162,10 +270,51 @@ export class Handoffs {
       processId: params.id,
       peer: params.source,
       context: this.#context,
+      side: this.#targetSide({
+        id: params.handoff,
+        process: params.id,
+        peer: params.source,
+        phase: 'building',
+        lazy: false,
+      }),
     });
     this.#arrivals.set(arrival.id, arrival);
-    this.#follow(arrival.result, () => this.#arrivals.delete(arrival.id));
+    this.#follow(arrival, () => this.#arrivals.delete(arrival.id));
     return Promise.resolve(arrival);
+  }
+
+  /**
+   * The original here gives the memory again that its running copy lacks.
+   * @throws {FlickError} `invalidRequest` when there is none that does so
+   */
+  serveAgain(handoff: string): Serving {
+    const side = this.#sources.get(handoff);
+    const managed = side === undefined ? undefined : this.#context.processes.find(side.process);
+    if (side?.state.phase !== 'serving' || managed === undefined) {
+      throw new FlickError('invalidRequest', 'There is no memory here that is still needed.');
+    }
+    const earlier = this.#streams.get(handoff) ?? Promise.resolve();
+    const serving = new Serving({ side, managed, context: this.#context, earlier });
+    this.#remember(serving);
+    return serving;
+  }
+
+  /**
+   * The process here gets the memory again that it lacks.
+   * @throws {FlickError} `invalidRequest` when it lacks none
+   */
+  fetchAgain(handoff: string): Fetching {
+    const side = this.#targets.get(handoff);
+    const { managed } = side ?? {};
+    const { cell } = managed ?? {};
+    const lacks = side?.state.phase === 'running' && !side.state.complete;
+    if (side === undefined || managed === undefined || cell === undefined || !lacks) {
+      throw new FlickError('invalidRequest', 'The process lacks no memory here.');
+    }
+    const earlier = this.#streams.get(handoff) ?? Promise.resolve();
+    const fetching = new Fetching({ side, managed, cell, context: this.#context, earlier });
+    this.#remember(fetching);
+    return fetching;
   }
 
   /** @throws {FlickError} what ended it; `invalidRequest` when there was no such departure */
@@ -176,7 +325,7 @@ export class Handoffs {
         new FlickError('invalidRequest', `There is no move ${handoff} from this device.`),
       );
     }
-    return departure.result;
+    return departure.outcome();
   }
 
   cancel(handoff: string): boolean {
@@ -185,97 +334,74 @@ export class Handoffs {
 
   /** What this device durably knows. An undecided arrival gives up first, so that the answer stays true. */
   async query(handoff: string): Promise<HandoffVerdict> {
-    const arrival = this.#arrivals.get(handoff);
-    if (arrival !== undefined) return arrival.verdict();
-    return this.#context.ledger.get(handoff)?.verdict ?? 'unknown';
+    const target = this.#targets.get(handoff);
+    if (target !== undefined) await noticeLoss(target);
+    const source = this.#sources.get(handoff);
+    if (source !== undefined) await noticeOriginalLoss(source);
+    const asked = this.#arrivals.get(handoff) ?? target ?? source ?? nothingKnown;
+    return asked.verdict();
   }
 
   doubts(): ResultOf<typeof listDoubts>['doubts'] {
-    const { ledger } = this.#context;
-    return ledger
-      .all()
-      .filter((each) => !this.#departures.has(each.id) || this.#originals.has(each.id))
-      .map(({ id, process, role, peer }) => ({ handoff: id, process, role, peer }));
+    const sides = [...this.#sources.values(), ...this.#targets.values()];
+    return sides
+      .filter((side) => isOpen(side.state) && !isFetching(side))
+      .map(({ id, process, state, peer }) => ({ handoff: id, process, role: state.role, peer }));
   }
 
   /**
-   * Ends a handoff that was interrupted after its release, by what the other side durably knows.
+   * Takes in what the other side durably says of a handoff that was interrupted.
    * @returns whether the process runs here
-   * @throws {FlickError} `invalidRequest` when there is nothing to settle
+   * @throws {FlickError} `invalidRequest` when there is nothing to settle; `inDoubt` when that does not decide it
    */
   async settle(handoff: string, peerVerdict: HandoffVerdict): Promise<boolean> {
-    const { ledger, processes } = this.#context;
-    const entry = ledger.get(handoff);
-    if (entry === undefined) {
+    const target = this.#targets.get(handoff);
+    if (target !== undefined) {
+      await target.idle();
+      await noticeLoss(target);
+      await target.feed({ type: 'settle', peer: peerVerdict });
+      const { state } = target;
+      return state.phase === 'running' || (state.phase === 'over' && !state.aborted);
+    }
+    const source = this.#sources.get(handoff);
+    if (source === undefined) {
       throw new FlickError('invalidRequest', 'That move is settled already.');
     }
-    if (entry.role === 'target') {
-      // The source's word that its copy is gone: nobody will ask again.
-      if (peerVerdict === 'unknown' || peerVerdict === 'done') await ledger.remove(handoff);
-      return true;
+    await source.feed({ type: 'settle', peer: peerVerdict });
+    const { state } = source;
+    switch (state.phase) {
+      case 'over':
+        return state.runs === 'here';
+      case 'claimed':
+        return true;
+      case 'serving':
+        if (state.peer !== 'lost') return false;
+        throw lostThere(source);
+      case 'doubt':
+        if (state.peer === 'lost') throw lostThere(source);
+        throw new FlickError('inDoubt', 'The other device has not decided yet.');
+      default:
+        throw new FlickError('inDoubt', 'The move is still under way.');
     }
-    const managed = processes.find(entry.process);
-    const original = this.#originals.get(handoff);
-    const runsThere = peerVerdict === 'running' || peerVerdict === 'done';
-    if (peerVerdict === 'held' || peerVerdict === 'released') {
-      throw new FlickError('inDoubt', 'The other device has not decided yet.');
-    }
-    if (runsThere) await original?.release();
-    else await original?.abort();
-    this.#originals.delete(handoff);
-    await ledger.remove(handoff);
-    if (managed !== undefined) {
-      if (runsThere) await processes.leave(managed);
-      else {
-        managed.setDoubt(false);
-        await this.#context.debug.wake(managed, handoff, false);
-        await managed.releaseInput();
-      }
-    }
-    return !runsThere;
   }
 
-  async #recoverOne(managed: ManagedProcess): Promise<void> {
-    const { ledger } = this.#context;
-    const { arriving } = managed.record;
-    const released = ledger.forProcess(managed.id, 'source');
-    const guard = released === undefined ? undefined : await this.#guardOf(managed, released.id);
-    const pending = await (managed.cell ?? guard)?.pendingHold();
-    if (arriving !== null && ledger.get(arriving)?.verdict === 'running') {
-      // It was given to this device, whose daemon ended before it could let it run.
-      if (pending?.kind === 'restore') await pending.job.verdict(true);
-      await recoverHomecoming(managed.folders.journal, 'commit');
-      await managed.update({ arriving: null });
-      return;
+  /**
+   * A person decides about a process whose other device is gone.
+   * @returns whether it runs here
+   * @throws {FlickError} `invalidRequest` when that cannot be decided
+   */
+  async resolve(process: string, choice: Choice): Promise<boolean> {
+    const sides = [...this.#sources.values(), ...this.#targets.values()];
+    const side = sides.find(
+      (each) => each.process === process && choicesOf(each.state).includes(choice),
+    );
+    if (side === undefined) {
+      const { record } = this.#context.processes.get(process);
+      throw new FlickError('invalidRequest', `There is nothing to decide about “${record.name}”.`);
     }
-    if (pending?.kind !== 'dump') {
-      if (released !== undefined && managed.record.cell === null && process.getuid?.() !== 0) {
-        this.#originals.set(released.id, {
-          release: () => settleThroughHelper(released.id, true),
-          abort: () => settleThroughHelper(released.id, false),
-        });
-        managed.setDoubt(true);
-        return;
-      }
-      if (released !== undefined && managed.isLive) {
-        this.#originals.set(released.id, killedOutright(managed));
-        managed.setDoubt(true);
-      }
-      return;
-    }
-    const original = originalOf(managed, pending.job, guard);
-    if (released === undefined) {
-      await original.abort();
-      return;
-    }
-    this.#originals.set(released.id, original);
-    managed.setDoubt(true);
-  }
-
-  async #guardOf(managed: ManagedProcess, handoff: string): Promise<Cell | undefined> {
-    if (managed.record.cell !== null) return undefined;
-    const folder = join(managed.folders.root, `guard-${handoff}`);
-    return Cell.reconnect(folder, 0, undefined, this.#context.logger);
+    this.#context.logger.log('warn', 'a person decided a doubt', { handoff: side.id, choice });
+    await side.feed({ type: 'decide', choice });
+    return choice === 'runHere';
   }
 
   #refuseKnown(handoff: string): void {
@@ -286,14 +412,23 @@ export class Handoffs {
     }
   }
 
-  #follow(result: Promise<unknown>, forget: () => void): void {
+  /** Memory that follows a process which runs there already keeps no daemon from ending: the next one goes on with it. */
+  #follow({ id, result, streamOver }: HandoffOperation<unknown>, forget: () => void): void {
     this.#active += 1;
+    this.#remember({ id, streamOver });
     const end = (): void => {
       this.#active -= 1;
-      setTimeout(forget, outcomeKept).unref();
       if (this.#active === 0) this.#idle.fire();
     };
     result.then(end, end);
+    void streamOver.then(() => setTimeout(forget, outcomeKept).unref());
+  }
+
+  #remember({ id, streamOver }: Pick<HandoffOperation<unknown>, 'id' | 'streamOver'>): void {
+    this.#streams.set(id, streamOver);
+    void streamOver.then(() => {
+      if (this.#streams.get(id) === streamOver) this.#streams.delete(id);
+    });
   }
 
   #announce(progress: HandoffProgress): void {
@@ -305,38 +440,45 @@ export class Handoffs {
   }
 }
 
-function originalOf(managed: ManagedProcess, job: HeldJob, guard: Cell | undefined): Original {
-  const tidy = async (): Promise<void> => {
-    await guard?.shutdown();
-    if (managed.record.cell === null) return;
-    if (managed.cell !== undefined) await removeTree(join(managed.cell.folder, 'images'));
-  };
-  return {
-    release: async () => {
-      await job.verdict(true);
-      await tidy();
-    },
-    abort: async () => {
-      await job.verdict(false);
-      await tidy();
-    },
-  };
+const nothingKnown = { verdict: () => Promise.resolve('unknown' as const) };
+
+/** True for a state in which the other side has to be met. */
+function isOpen(state: State): boolean {
+  switch (state.phase) {
+    case 'doubt':
+    case 'claimed':
+    case 'running':
+    case 'aborted':
+    case 'lost':
+    case 'superseded':
+      return true;
+    case 'serving':
+      return state.peer !== 'linked';
+    default:
+      return false;
+  }
 }
 
-/** For a process whose holding CRIU is gone although it was released: it must not go on once the target has it. */
-function killedOutright(managed: ManagedProcess): Original {
-  return {
-    release: async () => {
-      if (managed.pid === undefined) return;
-      const tree = await readTree(managed.pid);
-      for (const { pid } of tree?.processes ?? []) {
-        try {
-          process.kill(pid, 'SIGKILL');
-        } catch {
-          // It has ended by itself.
-        }
-      }
-    },
-    abort: () => Promise.resolve(),
-  };
+/** It gets the memory that it lacks over a stream of its own, and nobody has to bring the two together. */
+function isFetching({ state, send }: SourceSide | TargetSide): boolean {
+  return state.phase === 'running' && !state.complete && send !== undefined;
+}
+
+/** Its keeper or its device can have died long after it came. */
+async function noticeLoss(side: TargetSide): Promise<void> {
+  const lost = side.managed !== undefined && side.managed.record.lost !== null;
+  if (lost && side.heeds({ type: 'copyLost' })) await side.feed({ type: 'copyLost' });
+}
+
+/** So can what stands still until the other side has all of it. */
+async function noticeOriginalLoss(side: SourceSide): Promise<void> {
+  if (side.managed?.isLive === false && side.heeds({ type: 'originalLost' })) {
+    await side.feed({ type: 'originalLost' });
+  }
+}
+
+function lostThere({ peer }: SourceSide): FlickError {
+  return new FlickError('inDoubt', `It ran on ${peer} and was lost there.`, {
+    remedy: 'Decide whether it goes on here as it was when it left (flick resolve).',
+  });
 }

@@ -1,5 +1,7 @@
 import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { deflateRaw, inflateRaw, type ZlibOptions } from 'node:zlib';
 import { maxFrame, type FrameStream } from '../../common/frames.ts';
 import { FlickError } from '../../protocol/index.ts';
 import { writeFully } from '../files/layerWriter.ts';
@@ -22,24 +24,71 @@ export async function listImages(folder: string): Promise<ImageFile[]> {
   return files;
 }
 
+export interface ImageTransferOptions {
+  readonly onProgress: (bytes: number) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Images travel one after the other in blocks of this size at most: a byte that says whether it is packed, and the block. */
+const blockBytes = maxFrame - 64;
+const deflate = promisify<Buffer, ZlibOptions, Buffer>(deflateRaw);
+const inflate = promisify<Buffer, ZlibOptions, Buffer>(inflateRaw);
+
+/** Sends the images of a folder. @param options.pack for links that are slower than the packing */
 export async function sendImages(
   frames: FrameStream,
   folder: string,
   files: readonly ImageFile[],
-  onProgress: (bytes: number) => void,
-  signal: AbortSignal,
+  options: SendOptions,
 ): Promise<void> {
+  await sendImageBytes(frames, readImages(folder, files), options);
+}
+
+type SendOptions = ImageTransferOptions & { readonly pack: boolean };
+
+/** Sends the bytes of all announced images, one after the other, however they are cut. */
+export async function sendImageBytes(
+  frames: FrameStream,
+  pieces: AsyncIterable<Buffer>,
+  { pack, onProgress, signal }: SendOptions,
+): Promise<void> {
+  let block: Buffer[] = [];
+  let size = 0;
+  const ship = async (): Promise<void> => {
+    if (size === 0) return;
+    const content = Buffer.concat(block);
+    block = [];
+    size = 0;
+    const packed = pack ? await deflate(content, { level: 3 }) : content;
+    const isPacked = packed.length < content.length;
+    await frames.sendData(
+      Buffer.concat([Buffer.from([isPacked ? 1 : 0]), isPacked ? packed : content]),
+    );
+    onProgress(content.length);
+  };
+  for await (const piece of pieces) {
+    for (let start = 0; start < piece.length;) {
+      signal.throwIfAborted();
+      const part = piece.subarray(start, start + blockBytes - size);
+      block.push(part);
+      size += part.length;
+      start += part.length;
+      if (size === blockBytes) await ship();
+    }
+  }
+  await ship();
+}
+
+async function* readImages(folder: string, files: readonly ImageFile[]): AsyncGenerator<Buffer> {
   for (const { name, size } of files) {
     const file = await open(join(folder, name), 'r');
     try {
       for (let position = 0; position < size;) {
-        signal.throwIfAborted();
-        const buffer = Buffer.allocUnsafe(Math.min(maxFrame, size - position));
+        const buffer = Buffer.allocUnsafe(Math.min(blockBytes, size - position));
         const { bytesRead } = await file.read(buffer, 0, buffer.length, position);
         if (bytesRead === 0) throw new Error(`The image ${name} ended early.`);
-        await frames.sendData(buffer.subarray(0, bytesRead));
+        yield buffer.subarray(0, bytesRead);
         position += bytesRead;
-        onProgress(bytesRead);
       }
     } finally {
       await file.close();
@@ -49,35 +98,50 @@ export async function sendImages(
 
 /**
  * Writes the announced images into a folder that holds nothing else.
- * @throws {FlickError} `transferFailed` when more arrives than was announced, `diskFull`
+ * @throws {FlickError} `transferFailed` when something else arrives than was announced, `diskFull`
  */
 export async function receiveImages(
   frames: FrameStream,
   folder: string,
   files: readonly ImageFile[],
-  onProgress: (bytes: number) => void,
-  signal: AbortSignal,
+  { onProgress, signal }: ImageTransferOptions,
 ): Promise<void> {
+  let block: Buffer = Buffer.alloc(0);
   for (const { name, size } of files) {
     const path = join(folder, name);
     const file = await open(path, 'wx', 0o600);
     try {
       for (let position = 0; position < size;) {
         signal.throwIfAborted();
-        const data = await frames.receiveData();
-        if (position + data.length > size) {
-          throw new FlickError('transferFailed', `The image ${name} is larger than announced.`);
+        if (block.length === 0) {
+          block = await unpack(await frames.receiveData());
+          onProgress(block.length);
         }
+        const data = block.subarray(0, size - position);
+        block = block.subarray(data.length);
         try {
           await writeFully(file, data, position);
         } catch (error) {
           throw writeFailure(path, error);
         }
         position += data.length;
-        onProgress(data.length);
       }
     } finally {
       await file.close();
     }
+  }
+  if (block.length > 0) {
+    throw new FlickError('transferFailed', 'The images are larger than announced.');
+  }
+}
+
+async function unpack(data: Buffer): Promise<Buffer> {
+  const content = data.subarray(1);
+  if (content.length === 0) throw new FlickError('transferFailed', 'An image arrived empty.');
+  if (data[0] === 0) return content;
+  try {
+    return await inflate(content, { maxOutputLength: blockBytes });
+  } catch (error) {
+    throw new FlickError('transferFailed', 'An image was damaged on the way.', { cause: error });
   }
 }

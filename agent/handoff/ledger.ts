@@ -3,22 +3,33 @@ import { join } from 'node:path';
 import * as v from 'valibot';
 import { FlickError, handoffId, processId, text, time } from '../../protocol/index.ts';
 import { readValidated, syncFolder, writeDurably } from '../state/durable.ts';
+import { sourceWords, targetWords } from './machine.ts';
 
-/**
- * What this device durably knows of a handoff that has passed its point of no return. A source writes `released` before
- * it tells the target to let the process run; a target writes `running` before the process runs. A handoff without an
- * entry has not been released here, or is over and confirmed.
- */
-export const ledgerEntry = v.object({
+const common = {
   version: v.literal(1),
   id: handoffId,
   process: processId,
-  role: v.picklist(['source', 'target']),
-  verdict: v.picklist(['released', 'running']),
   peer: text,
   at: time,
-});
+};
+
+/**
+ * What this device durably says of a handoff that has passed its point of no return: its word in the state machine
+ * (docs/handoff.md). A handoff without an entry has not been released here, or is over and confirmed.
+ */
+export const ledgerEntry = v.variant('role', [
+  v.object({ ...common, role: v.literal('source'), verdict: v.picklist(sourceWords) }),
+  v.object({
+    ...common,
+    role: v.literal('target'),
+    verdict: v.picklist(targetWords),
+    /** The copy runs before all its pages are here. */
+    lazy: v.optional(v.boolean()),
+  }),
+]);
 export type LedgerEntry = v.InferOutput<typeof ledgerEntry>;
+
+type Unstamped<E> = E extends unknown ? Omit<E, 'version' | 'at'> : never;
 
 /** One durable file a handoff. Entries are few and short-lived, so they are all kept in memory too. */
 export class HandoffLedger {
@@ -49,16 +60,12 @@ export class HandoffLedger {
     return this.#entries.get(id);
   }
 
-  forProcess(id: string, role: LedgerEntry['role']): LedgerEntry | undefined {
-    return [...this.#entries.values()].find((each) => each.process === id && each.role === role);
-  }
-
   all(): readonly LedgerEntry[] {
     return [...this.#entries.values()];
   }
 
   /** Durable when it resolves: only then may the message that depends on it be sent. */
-  async write(entry: Omit<LedgerEntry, 'version' | 'at'>): Promise<void> {
+  async write(entry: Unstamped<LedgerEntry>): Promise<void> {
     const full: LedgerEntry = { version: 1, at: Date.now(), ...entry };
     await writeDurably(this.#path(entry.id), `${JSON.stringify(full)}\n`);
     this.#entries.set(entry.id, full);

@@ -10,14 +10,20 @@ import {
   processFacts,
   text,
 } from '../../protocol/index.ts';
+import { codecs } from '../memory/batch.ts';
 import { maxTerminals } from '../engines/criu/commands.ts';
 import { processRecord } from '../processes/record.ts';
 import { describeIssues } from '../../common/rpc.ts';
 
+const chunkName = v.object({
+  task: v.pipe(v.number(), v.integer(), v.minValue(0)),
+  index: v.pipe(v.number(), v.integer(), v.minValue(0)),
+});
+
 /**
  * What two agents say to each other on a handoff stream, in this order (docs/architecture.md, "Handoff"):
  * offer → accept | abort; files (running) → placed; files (frozen), scrollback, images → held;
- * run → running; done. Either side may send `abort` instead, the source until it has sent `run`.
+ * run → running; done; or run → incomplete; memory that was still missing → complete; done. Either side may send `abort` instead, the source until it has sent `run`.
  */
 export const travellingProcess = v.pick(processRecord, [
   'id',
@@ -36,18 +42,78 @@ export const travellingProcess = v.pick(processRecord, [
 ]);
 export type TravellingProcess = v.InferOutput<typeof travellingProcess>;
 
+/** What the two agents speak on a handoff stream; counted up when it changes. */
+export const handoffWire = 2;
+const wire = v.optional(v.pipe(v.number(), v.integer(), v.minValue(1)), 1);
+
+/** @throws {FlickError} `notSupported` when the other agent is of a build that speaks otherwise */
+export function refuseOtherWire(theirs: number): void {
+  if (theirs === handoffWire) return;
+  throw new FlickError('notSupported', 'The agents of the two devices are of different builds.', {
+    remedy:
+      'Connect to both with the newest flick that you have; it brings their agents up to date.',
+  });
+}
+
 export const offer = v.object({
   type: v.literal('offer'),
+  wire,
   handoff: handoffId,
   process: travellingProcess,
   facts: processFacts,
   /** User id of the source's agent, and whether the process sits in a user namespace there. */
   senderUid: v.number(),
   userNamespace: v.boolean(),
+  /** The stream can be sealed from `accept` on (`FrameStream.seal`); so it is where the answer says so too. */
+  sealed: v.optional(v.boolean(), false),
 });
 export type Offer = v.InferOutput<typeof offer>;
 
-export const accept = v.object({ type: v.literal('accept'), findings: v.array(finding) });
+/** What a target has of the process's memory from an earlier move, or one that was broken off. */
+export const memoryOffer = v.object({
+  label: v.nullable(text),
+  applied: v.pipe(v.number(), v.integer(), v.minValue(0)),
+  codec: v.picklist(codecs),
+});
+export type MemoryOffer = v.InferOutput<typeof memoryOffer>;
+
+export const accept = v.object({
+  type: v.literal('accept'),
+  wire,
+  findings: v.array(finding),
+  sealed: v.optional(v.boolean(), false),
+  /** Without it the memory travels inside the images. */
+  memory: v.optional(memoryOffer),
+});
+/** Batches of memory follow, until the message comes back: what is different while the process runs. */
+export const rounds = v.object({
+  type: v.literal('rounds'),
+  /** How both sides call what they then have in common. */
+  label: text,
+  /** Both have the image that the target named; else both begin with an empty one. */
+  keep: v.boolean(),
+});
+/** The process waits for these. */
+export const want = v.object({
+  type: v.literal('want'),
+  chunks: v.pipe(v.array(chunkName), v.maxLength(4_096)),
+});
+/** The copy runs before all of its memory is there: the source's original has to stay. */
+export const incomplete = v.object({
+  type: v.literal('incomplete'),
+  pid,
+  remarks: v.array(text),
+});
+/** The target has all memory: the source's original is needed no longer. */
+export const complete = v.object({ type: v.literal('complete') });
+export const roundsEnd = v.object({ type: v.literal('rounds-end') });
+export const got = v.object({
+  type: v.literal('got'),
+  number: v.pipe(v.number(), v.integer(), v.minValue(0)),
+  mistaken: v.pipe(v.array(chunkName), v.maxLength(4_096)),
+});
+/** All memory was sent. */
+export const memoryEnd = v.object({ type: v.literal('memory-end') });
 export const placed = v.object({ type: v.literal('placed'), bytes });
 export const scrollback = v.object({ type: v.literal('scrollback'), base: bytes, length: bytes });
 export const images = v.object({
@@ -59,6 +125,8 @@ export const images = v.object({
     v.array(v.pipe(v.string(), v.regex(/^[0-9a-f]{1,16}:[0-9a-f]{1,16}$/))),
     v.maxLength(maxTerminals),
   ),
+  /** The memory is not in the images: batches of it follow, until `memory-end`. */
+  memoryApart: v.optional(v.boolean(), false),
   /** Connections inside the tree were kept, not closed. */
   keepConnections: v.boolean(),
   files: v.pipe(
@@ -71,12 +139,34 @@ export const images = v.object({
     v.maxLength(100_000),
   ),
 });
+/**
+ * How two agents begin to speak again when the copy runs at the one, which lacks memory that only the other has: fetch,
+ * then any number of `need`, need-end; batches of memory and what belongs to them, memory-end, complete, done.
+ */
+export const fetchMemory = v.object({
+  type: v.literal('fetch'),
+  wire,
+  handoff: handoffId,
+  memory: memoryOffer,
+});
+const mask = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0xffffffff));
+/** Chunks, and the pages of them that are missing, low and high word. */
+export const need = v.object({
+  type: v.literal('need'),
+  chunks: v.pipe(
+    v.array(v.object({ ...chunkName.entries, low: mask, high: mask })),
+    v.maxLength(4_096),
+  ),
+});
+export const needEnd = v.object({ type: v.literal('need-end') });
 export const held = v.object({ type: v.literal('held') });
 /** `input`, in base64, was typed while the process stood still; `debugged` says that debug runtimes in it stand by. */
 export const run = v.object({
   type: v.literal('run'),
   input: v.pipe(text, v.base64()),
   debugged: v.optional(v.boolean(), false),
+  /** Memory is still to come: a target that can is to let the copy run without it. */
+  early: v.optional(v.boolean(), false),
 });
 export type Run = v.InferOutput<typeof run>;
 export const running = v.object({ type: v.literal('running'), pid, remarks: v.array(text) });
@@ -99,7 +189,7 @@ export class PeerAborted extends FlickError {}
  * @throws {FlickError} what the other side aborted with, or `transferFailed` when something else arrived
  */
 export async function expect<S extends v.GenericSchema>(
-  frames: FrameStream,
+  frames: Pick<FrameStream, 'receiveJson'>,
   schema: S,
 ): Promise<v.InferOutput<S>> {
   const value = await frames.receiveJson();

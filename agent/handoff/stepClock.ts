@@ -11,17 +11,26 @@ export class StepClock {
     this.#current = { name, since: performance.now() };
   }
 
-  finish(): { steps: { name: HandoffStep; ms: number }[]; totalMs: number } {
-    this.#close();
-    return { steps: this.#steps, totalMs: rounded(performance.now() - this.#started) };
+  /** Up to now, the step that is under way included. */
+  read(): { steps: { name: HandoffStep; ms: number }[]; totalMs: number } {
+    const steps = this.#current === undefined ? [] : [measured(this.#current)];
+    return {
+      steps: [...this.#steps, ...steps],
+      totalMs: rounded(performance.now() - this.#started),
+    };
   }
 
   #close(): void {
-    if (this.#current === undefined) return;
-    const { name, since } = this.#current;
-    this.#steps.push({ name, ms: rounded(performance.now() - since) });
+    if (this.#current !== undefined) this.#steps.push(measured(this.#current));
     this.#current = undefined;
   }
+}
+
+function measured({ name, since }: { readonly name: HandoffStep; readonly since: number }): {
+  name: HandoffStep;
+  ms: number;
+} {
+  return { name, ms: rounded(performance.now() - since) };
 }
 
 function rounded(ms: number): number {

@@ -28,7 +28,7 @@ export async function dumpThroughHelper(
     }
     if (answer.type !== 'held') throw new Error('The helper answered something else.');
     const { signal } = new AbortController();
-    await receiveImages(helper, folder, answer.files, () => undefined, signal);
+    await receiveImages(helper, folder, answer.files, { onProgress: () => undefined, signal });
   } catch (error) {
     helper.end();
     throw error;

@@ -181,7 +181,11 @@ class Helper {
     await this.#refuseForeignImages(request, images);
     const files = await listImages(images);
     await this.#send({ type: 'held', files });
-    await sendImages(this.#frames, images, files, () => undefined, new AbortController().signal);
+    await sendImages(this.#frames, images, files, {
+      onProgress: () => undefined,
+      signal: new AbortController().signal,
+      pack: false,
+    });
   }
 
   /** @throws {Error} unless every process of the tree has only ids of the caller */

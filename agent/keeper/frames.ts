@@ -22,6 +22,9 @@ export const requestType = {
   announce: 14,
   unsubscribe: 15,
   hush: 16,
+  lazy: 17,
+  arrived: 18,
+  lazyState: 19,
 } as const;
 
 export type RequestType = (typeof requestType)[keyof typeof requestType];
@@ -33,6 +36,8 @@ export const answerType = {
   held: 131,
   output: 132,
   exited: 133,
+  wanted: 134,
+  lazyDone: 135,
 } as const;
 
 export interface Frame {
@@ -166,6 +171,13 @@ export class PayloadReader {
 
   string(): string {
     return this.#take(this.u32()).toString();
+  }
+
+  /** All that is left, as u64 numbers. @throws {FrameError} when it is not whole ones */
+  u64s(): number[] {
+    const count = (this.#payload.length - this.#at) / 8;
+    if (!Number.isInteger(count)) throw new FrameError('Failed to read a payload: it is cut off');
+    return Array.from({ length: count }, () => this.u64());
   }
 
   rest(): Buffer {

@@ -21,12 +21,15 @@ import {
   jobKinds,
   readAppEnd,
   readExitStatus,
+  readLazyState,
   readState,
   signalTargets,
   type AppEnd,
   type ExitStatus,
   type JobKind,
   type KeeperState,
+  type LazyState,
+  type PageRange,
   type SignalTarget,
 } from './keeperMessages.ts';
 
@@ -58,6 +61,8 @@ export interface ExecOptions {
   readonly ptyDescriptor?: boolean;
   /** A dump that leaves the process here (`--leave-running`). */
   readonly stays?: boolean;
+  /** Hands a socket over as descriptor 8 whose other end is closed, for `criu dump --lazy-pages --ps-socket 8`. */
+  readonly pageSocket?: boolean;
 }
 
 /** A program that the keeper runs. Its promises never reject. */
@@ -134,6 +139,8 @@ export class KeeperClient implements Disposable {
   readonly #jobs = new Map<number, JobEntry>();
   readonly #output = new Emitter<OutputPiece>();
   readonly #ended = new Emitter<AppEnd>();
+  readonly #wanted = new Emitter<readonly number[]>();
+  readonly #lazyDone = new Emitter<void>();
   readonly #closed = new Emitter<void>();
   #tag = 0;
   #isClosed = false;
@@ -141,6 +148,10 @@ export class KeeperClient implements Disposable {
   readonly onOutput = this.#output.event;
   /** The app is gone from this cell; the keeper leaves too. */
   readonly onEnded = this.#ended.event;
+  /** Page numbers that a process of a lazy restore waits for; to who called `lazy` or `lazyState` last. */
+  readonly onWanted = this.#wanted.event;
+  /** No process lacks a page any more; to who called `lazy` or `lazyState` last. */
+  readonly onLazyDone = this.#lazyDone.event;
   readonly onClosed = this.#closed.event;
 
   constructor(socket: Duplex) {
@@ -181,7 +192,8 @@ export class KeeperClient implements Disposable {
       (options.sessionOnPty === true ? 1 : 0) |
       (options.ptyDescriptor === true ? 2 : 0) |
       (options.hold === true ? 4 : 0) |
-      (options.stays === true ? 8 : 0);
+      (options.stays === true ? 8 : 0) |
+      (options.pageSocket === true ? 16 : 0);
     const writer = new PayloadWriter()
       .u32(flags)
       .u8(jobKinds.indexOf(options.kind))
@@ -264,6 +276,34 @@ export class KeeperClient implements Disposable {
     return this.#command(requestType.hush, new PayloadWriter().u32(ms));
   }
 
+  /**
+   * Makes the keeper serve the pages of the next restore, `criu restore --lazy-pages` with `folder` as its working
+   * directory. `folder` has lazy.index, lazy.pages and lazy.arrived in full length; README.md says what is in them. Only
+   * for a keeper with {@link KeeperState.canLazy}. Refused with `EINVAL` when a file is not as it should be.
+   */
+  lazy(folder: string): Promise<void> {
+    return this.#command(requestType.lazy, new PayloadWriter().string(folder));
+  }
+
+  /** Says that the content of these pages is in lazy.pages now. Of more than 32,768 ranges some may count before an error. */
+  async arrived(ranges: readonly PageRange[]): Promise<void> {
+    const most = 32_768;
+    for (let at = 0; at < ranges.length; at += most) {
+      const part = ranges.slice(at, at + most);
+      const bytes = Buffer.alloc(part.length * 16);
+      for (const [index, { first, count }] of part.entries()) {
+        bytes.writeBigUInt64LE(BigInt(first), index * 16);
+        bytes.writeBigUInt64LE(BigInt(count), index * 16 + 8);
+      }
+      await this.#command(requestType.arrived, new PayloadWriter().bytes(bytes));
+    }
+  }
+
+  /** Rejects with `ESRCH` before {@link lazy}. From now on this connection gets {@link onWanted} and {@link onLazyDone}. */
+  lazyState(): Promise<LazyState> {
+    return this.#request(requestType.lazyState, new PayloadWriter(), readLazyState);
+  }
+
   /** Kills everything in the cell and ends the keeper. Nothing is written down. */
   shutdown(): Promise<void> {
     return this.#command(requestType.shutdown, new PayloadWriter());
@@ -342,6 +382,12 @@ export class KeeperClient implements Disposable {
         return;
       case answerType.exited:
         this.#ended.fire(readAppEnd(reader));
+        return;
+      case answerType.wanted:
+        this.#wanted.fire(reader.u64s());
+        return;
+      case answerType.lazyDone:
+        this.#lazyDone.fire();
         return;
       default:
         throw new KeeperError('refused', `Failed to read a frame of type ${type}`);

@@ -56,11 +56,35 @@ export interface KeeperState {
   readonly exportable: boolean;
   /** It can leave out what Node.js prints of its inspector; false for a guard and for keepers that do not know how. */
   readonly canHush: boolean;
+  /** It knows how to run a dump that leaves the pages in the process. */
+  readonly canLeavePages: boolean;
+  /** It can be the lazy-pages daemon of a restore: built for it, allowed to use userfaultfd(2), pages of 4096 bytes. */
+  readonly canLazy: boolean;
   /** Input that the app's terminal has not taken yet, in bytes. */
   readonly pendingInput: number;
   /** For `--action-script`: makes criu hold. A path that criu executes as it stands. */
   readonly holdScript: string;
   readonly jobs: readonly JobState[];
+}
+
+/** Pages `[first, first + count)` of lazy.pages. */
+export interface PageRange {
+  readonly first: number;
+  readonly count: number;
+}
+
+/** How far a restore with `--lazy-pages` is. Pages are counted by their numbers in lazy.pages. */
+export interface LazyState {
+  /** Page numbers that the index names. */
+  readonly total: number;
+  /** Those of them whose content the keeper was told to be there. */
+  readonly arrived: number;
+  /** Those of them that no process still lacks: installed, or dropped by the program. */
+  readonly installed: number;
+  /** After LAZY_DONE: the keeper has let go of all files and processes. */
+  readonly finished: boolean;
+  /** At most 1024 page numbers that somebody waits for; one may stand there twice. */
+  readonly wanted: readonly number[];
 }
 
 function pick<T>(values: readonly T[], index: number): T {
@@ -81,6 +105,15 @@ export function readAppEnd(reader: PayloadReader): AppEnd {
   const state = pick(appStates, reader.u8());
   const status = readExitStatus(reader);
   return state === 'departed' ? { kind: 'departed' } : status;
+}
+
+/** Reads the reply to LAZY_STATE. */
+export function readLazyState(reader: PayloadReader): LazyState {
+  const total = reader.u64();
+  const arrived = reader.u64();
+  const installed = reader.u64();
+  const finished = reader.u8() === 1;
+  return { total, arrived, installed, finished, wanted: reader.u64s() };
 }
 
 function readJob(reader: PayloadReader): JobState {
@@ -122,6 +155,8 @@ export function readState(reader: PayloadReader): KeeperState {
     guard: (info & 4) !== 0,
     exportable: (info & 8) !== 0,
     canHush: (info & 16) !== 0,
+    canLeavePages: (info & 64) !== 0,
+    canLazy: (info & 32) !== 0,
     pendingInput,
     holdScript,
     jobs,

@@ -1,11 +1,13 @@
+import { constants } from 'node:os';
 import type { Disposable } from '../../common/disposable.ts';
+import type { Event } from '../../common/event.ts';
 import { Deferred } from '../../common/deferred.ts';
 import type { Logger } from '../../common/logger.ts';
 import { messageOf } from '../../common/rpc.ts';
 import { FlickError, type ExitStatus, type TerminalSize } from '../../protocol/index.ts';
 import { connectKeeper, type KeeperClient, type KeeperJob } from '../keeper/keeperClient.ts';
 import { KeeperError } from '../keeper/keeperError.ts';
-import type { AppEnd } from '../keeper/keeperMessages.ts';
+import type { AppEnd, LazyState, PageRange } from '../keeper/keeperMessages.ts';
 import { readAppEndRecord, readScrollbackRecord } from '../keeper/keeperRecords.ts';
 import { startCell, startGuard, type CellOptions } from '../keeper/startKeeper.ts';
 import { readProc, readTasks } from '../procfs/read.ts';
@@ -28,6 +30,8 @@ export interface HeldExec {
   readonly lastPid: number;
   readonly sessionOnTerminal: boolean;
   readonly passTerminal: boolean;
+  /** Hands over the socket for `--ps-socket 8` of a dump with `--lazy-pages`. */
+  readonly pageSocket?: boolean;
   /** Receives what CRIU prints. */
   readonly output: string;
 }
@@ -177,6 +181,11 @@ export class Cell implements Disposable {
     throw new FlickError('processGone', 'The process ended at once.');
   }
 
+  /** Its keeper knows how to run a dump that leaves the pages in the process. */
+  async canLeavePagesOut(): Promise<boolean> {
+    return (await this.#client.state()).canLeavePages;
+  }
+
   /** CRIU's action script that makes it hold. */
   async holdScript(): Promise<string> {
     return (await this.#client.state()).holdScript;
@@ -197,6 +206,7 @@ export class Cell implements Disposable {
       hold: true,
       sessionOnPty: exec.sessionOnTerminal,
       ptyDescriptor: exec.passTerminal,
+      pageSocket: exec.pageSocket === true,
     });
     if (!(await job.held)) {
       const status = await job.done;
@@ -205,15 +215,60 @@ export class Cell implements Disposable {
     return this.#heldJob(job);
   }
 
-  /** The pinned job that an earlier daemon left behind, if any. */
+  /**
+   * The pinned job that an earlier daemon left behind, if any. A restore that was told to go on and has not ended yet is
+   * one too: its verdict only waits for how it ends.
+   */
   async pendingHold(): Promise<
-    { readonly kind: 'dump' | 'restore'; readonly job: HeldJob } | undefined
+    | {
+        readonly kind: 'dump' | 'restore';
+        readonly job: HeldJob;
+      }
+    | undefined
   > {
     const { jobs } = await this.#client.state();
-    const pending = jobs.find((each) => each.phase === 'held' && each.kind !== 'plain');
-    if (pending === undefined || pending.kind === 'plain') return undefined;
-    const job = await this.#client.claim(pending.id);
-    return { kind: pending.kind, job: this.#heldJob(job) };
+    for (const { id, kind, phase, goOn } of jobs) {
+      if (kind === 'plain') continue;
+      const resuming = kind === 'restore' && phase === 'decided' && goOn;
+      if (phase !== 'held' && !resuming) continue;
+      const job = await this.#client.claim(id);
+      return { kind, job: this.#heldJob(job, resuming) };
+    }
+    return undefined;
+  }
+
+  /** Stops everything in the cell, or lets it go on. It stays so without this agent. */
+  async halt(stopped: boolean): Promise<void> {
+    const { SIGSTOP, SIGCONT } = constants.signals;
+    await this.#client.signal(stopped ? SIGSTOP : SIGCONT, 'all');
+  }
+
+  /** Whether the keeper can serve the pages of a restore that begins without them. */
+  async canLazy(): Promise<boolean> {
+    return (await this.#client.state()).canLazy;
+  }
+
+  /** See {@link KeeperClient.lazy}. */
+  async lazy(folder: string): Promise<void> {
+    await this.#client.lazy(folder);
+  }
+
+  async arrived(ranges: readonly PageRange[]): Promise<void> {
+    await this.#client.arrived(ranges);
+  }
+
+  async lazyState(): Promise<LazyState> {
+    return this.#client.lazyState();
+  }
+
+  /** Page numbers that the process waits for. */
+  get onWanted(): Event<readonly number[]> {
+    return this.#client.onWanted;
+  }
+
+  /** The process has all of its pages. */
+  get onLazyDone(): Event<void> {
+    return this.#client.onLazyDone;
   }
 
   async signal(signal: number): Promise<void> {
@@ -299,11 +354,11 @@ export class Cell implements Disposable {
     this.#client.dispose();
   }
 
-  #heldJob(job: KeeperJob): HeldJob {
+  #heldJob(job: KeeperJob, isDecided = false): HeldJob {
     return {
       pin: () => this.#client.pin(job.id),
       verdict: async (goOn) => {
-        await this.#client.verdict(job.id, goOn);
+        if (!isDecided) await this.#client.verdict(job.id, goOn);
         const status = await job.done;
         const well = status?.kind === 'code' && status.code === 0;
         if (goOn && !well) throw new Error(`CRIU ended with ${JSON.stringify(status)}.`);

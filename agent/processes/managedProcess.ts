@@ -2,8 +2,10 @@ import type { Disposable } from '../../common/disposable.ts';
 import { Emitter } from '../../common/event.ts';
 import {
   FlickError,
+  type ArrivingMemory,
   type ExitStatus,
   type HandoffStep,
+  type ProcessDoubt,
   type ProcessInfo,
   type ProcessNode,
   type ListeningPort,
@@ -41,18 +43,26 @@ export class ManagedProcess implements Disposable {
   readonly folders: ProcessFolders;
   readonly #changed = new Emitter<void>();
   readonly #ended = new Emitter<ExitStatus>();
+  readonly #left = new Emitter<void>();
   readonly #ownDeviceId: string;
   #record: ProcessRecord;
   #cell: Cell | undefined;
   #pid: number | undefined;
   #sample: Sample | undefined;
   #handoff: ActiveHandoff | undefined;
-  #inDoubt = false;
+  /** Pages of its memory that are still on their way. */
+  #memory: ArrivingMemory | undefined;
+  /** It runs on another device, which fetches memory from what stands still here. */
+  #serving: ActiveHandoff | undefined;
+  /** By their handoffs: it can have come by one that is not confirmed, and be leaving by another. */
+  readonly #doubts = new Map<string, ProcessDoubt>();
   #saving: Promise<void> = Promise.resolve();
   /** What was typed since the process stands still; undefined while it runs. */
   #heldInput: Buffer[] | undefined;
 
   readonly onDidChange = this.#changed.event;
+  /** It begins to run on another device; what is here stays for its memory. */
+  readonly onDidLeave = this.#left.event;
 
   constructor(folders: ProcessFolders, record: ProcessRecord, ownDeviceId: string) {
     this.folders = folders;
@@ -113,9 +123,17 @@ export class ManagedProcess implements Disposable {
     this.#changed.fire();
   }
 
-  setDoubt(inDoubt: boolean): void {
-    this.#inDoubt = inDoubt;
+  /** Says that a handoff leaves it in doubt, or no longer does. */
+  setDoubt(handoff: string, doubt: ProcessDoubt | undefined): void {
+    if (JSON.stringify(doubt) === JSON.stringify(this.#doubts.get(handoff))) return;
+    if (doubt === undefined) this.#doubts.delete(handoff);
+    else this.#doubts.set(handoff, doubt);
     this.#changed.fire();
+  }
+
+  get doubt(): ProcessDoubt | undefined {
+    const [first] = this.#doubts.values();
+    return first;
   }
 
   /** @throws {FlickError} `busy`, `inDoubt`, `processGone` when it cannot be moved now */
@@ -129,6 +147,36 @@ export class ManagedProcess implements Disposable {
       );
     }
     this.requireHere();
+    if (this.#memory !== undefined) {
+      throw new FlickError(
+        'busy',
+        `The memory of “${this.#record.name}” is still arriving from ${this.#memory.from}.`,
+        { remedy: 'It runs meanwhile. Move it on when all of it is here.' },
+      );
+    }
+  }
+
+  /** It runs, but cannot be moved on until all of its memory is here. @param memory undefined: all is here */
+  setArrivingMemory(memory: ArrivingMemory | undefined): void {
+    const before = this.#memory;
+    this.#memory = memory;
+    if (percentOf(before) !== percentOf(memory)) this.#changed.fire();
+  }
+
+  get arrivingMemory(): ArrivingMemory | undefined {
+    return this.#memory;
+  }
+
+  /** It runs on another device and fetches memory from here, or no longer does. */
+  setServing(serving: ActiveHandoff | undefined): void {
+    const began = this.#serving === undefined && serving !== undefined;
+    this.#serving = serving;
+    if (began) this.#left.fire();
+    this.#changed.fire();
+  }
+
+  get serving(): ActiveHandoff | undefined {
+    return this.#serving;
   }
 
   /** @throws {FlickError} `busy` while it stands still for a move, `inDoubt`, `processGone` */
@@ -138,9 +186,16 @@ export class ManagedProcess implements Disposable {
         remedy: 'Try again when the move is over.',
       });
     }
-    if (this.#inDoubt) {
+    if (this.#serving !== undefined && this.doubt === undefined) {
+      const { peer } = this.#serving;
+      throw new FlickError('busy', `“${this.#record.name}” runs on ${peer}.`, {
+        remedy: `What is here of it is there for its memory, which ${peer} still fetches.`,
+      });
+    }
+    const { doubt } = this;
+    if (doubt !== undefined) {
       throw new FlickError('inDoubt', `It is not known yet where “${this.#record.name}” runs.`, {
-        remedy: 'Connect the device it was last moved to; Flick then settles the move.',
+        remedy: `Connect ${doubt.peer}; Flick then settles the move. If it is gone for ever: flick resolve ${this.#record.id}`,
       });
     }
     if (!this.isLive) throw this.#gone();
@@ -223,6 +278,9 @@ export class ManagedProcess implements Disposable {
         { remedy: 'After its first move it has one.' },
       );
     }
+    // Who wants to follow it has to where it runs; what it wrote before can be read.
+    const isElsewhere = this.#serving !== undefined && this.doubt === undefined;
+    if (isElsewhere && options.follow !== false) this.requireHere();
     if (options.size !== undefined && this.isLive) await this.resize(options.size);
     return TerminalViewer.open(this, options.fromOffset ?? 0, options.follow ?? true);
   }
@@ -280,8 +338,8 @@ export class ManagedProcess implements Disposable {
   get state(): ProcessState {
     if (this.#record.lost !== null) return 'lost';
     if (this.#record.exit !== null) return 'exited';
-    if (this.#inDoubt) return 'inDoubt';
-    if (this.#handoff?.role === 'source') return 'moving';
+    if (this.doubt !== undefined) return 'inDoubt';
+    if (this.#serving !== undefined || this.#handoff?.role === 'source') return 'moving';
     if (this.#handoff?.role === 'target') return 'arriving';
     return this.#sample?.stopped === true ? 'stopped' : 'running';
   }
@@ -289,7 +347,7 @@ export class ManagedProcess implements Disposable {
   info(): ProcessInfo {
     const record = this.#record;
     const live = this.isLive ? this.#sample : undefined;
-    const handoff = this.#handoff;
+    const handoff = this.#serving ?? this.#handoff;
     return {
       id: record.id,
       name: record.name,
@@ -305,6 +363,8 @@ export class ManagedProcess implements Disposable {
       startedAt: record.startedAt,
       moves: record.moves,
       exit: record.exit,
+      ...(this.doubt === undefined ? {} : { doubt: this.doubt }),
+      ...(this.#memory === undefined ? {} : { memory: this.#memory }),
       remark: record.lost ?? record.remark,
       movement:
         handoff === undefined
@@ -326,9 +386,16 @@ export class ManagedProcess implements Disposable {
     this.#cell?.dispose();
     this.#changed.dispose();
     this.#ended.dispose();
+    this.#left.dispose();
   }
 
   #gone(): FlickError {
     return new FlickError('processGone', `“${this.#record.name}” does not run any more.`);
   }
+}
+
+/** What people see of it: more often is not told. */
+function percentOf(memory: ArrivingMemory | undefined): number {
+  if (memory === undefined) return -1;
+  return Math.floor((100 * memory.doneBytes) / Math.max(1, memory.totalBytes));
 }

@@ -14,7 +14,9 @@ import {
 } from '../../protocol/index.ts';
 import { debuggedEnvironment } from '../debug/launch.ts';
 import { recoverHomecoming } from '../files/homecomingJournal.ts';
+import { keepLayer, KeptFiles } from '../files/keptFiles.ts';
 import type { HandoffLedger } from '../handoff/ledger.ts';
+import { keptFilesFolder } from '../memory/memoryFolders.ts';
 import { readValidated } from '../state/durable.ts';
 import type { AgentHome } from '../state/home.ts';
 import { randomId } from '../state/ids.ts';
@@ -23,6 +25,7 @@ import { adoptableRoot, isAlive } from './adoption.ts';
 import { Cell } from './cell.ts';
 import { cellFolder, processFolders, removeTree } from './cells.ts';
 import { findProgram, launchEnvironment } from './environment.ts';
+import { removeImagesOfKilled, sweepUnrecorded } from './leftovers.ts';
 import { ManagedProcess } from './managedProcess.ts';
 import { processRecord, type ProcessRecord } from './record.ts';
 import { recover } from './recovery.ts';
@@ -82,7 +85,10 @@ export class Processes implements Disposable {
       const folders = processFolders(this.#options.home, id);
       try {
         const record = await readValidated(folders.record, processRecord);
-        if (record === undefined) continue;
+        if (record === undefined) {
+          await sweepUnrecorded(folders, this.#options.logger);
+          continue;
+        }
         await this.#recover(new ManagedProcess(folders, record, this.#options.deviceId));
       } catch (error) {
         this.#options.logger.log('error', 'a process record could not be read', {
@@ -228,7 +234,10 @@ export class Processes implements Disposable {
       .then(async (end) => {
         if (managed.cell !== cell) return;
         if (end.kind === 'exited') await managed.ended(end.status);
-        if (end.kind === 'lost') await managed.lost(end.why);
+        if (end.kind === 'lost') {
+          await managed.lost(end.why);
+          await removeImagesOfKilled(managed, cell);
+        }
       })
       .catch((error: unknown) =>
         this.#options.logger.log('error', 'an end could not be recorded', {
@@ -244,6 +253,9 @@ export class Processes implements Disposable {
     if (managed.handoff !== undefined) {
       throw new FlickError('busy', `“${managed.record.name}” is being moved just now.`);
     }
+    if (managed.serving !== undefined) managed.requireHere();
+    // Whatever stands still here may be the only copy there is.
+    if (managed.isLive && managed.doubt !== undefined) managed.requireHere();
     if (managed.isLive && managed.record.adopted === null) {
       throw new FlickError('refused', `“${managed.record.name}” still runs.`, {
         remedy: 'Stop it first (flick kill).',
@@ -260,14 +272,25 @@ export class Processes implements Disposable {
     managed.dispose();
   }
 
-  /** The process runs elsewhere: nothing of it stays but, at home, what its files were when it left. */
+  /**
+   * The process runs elsewhere: nothing of it stays but, at home, what its files were when it left, and away from home its
+   * large files, for when it comes back.
+   */
   async leave(managed: ManagedProcess): Promise<void> {
     // The keeper writes down that it has departed before it ends; its folder must not go under its hands.
     const gone = delay(keeperPatience, undefined, { ref: false });
     await Promise.race([managed.cell?.ended ?? Promise.resolve(), gone]);
     this.drop(managed);
     await rm(managed.folders.record, { force: true });
+    const { home, logger } = this.#options;
+    const kept = new KeptFiles(keptFilesFolder(home, managed.id));
     for (const entry of await readdir(managed.folders.root)) {
+      if (entry.startsWith('layer-') && !managed.atHome) {
+        await keepLayer(kept, home.root, join(managed.folders.root, entry)).catch(
+          (error: unknown) =>
+            logger.log('warn', 'its files were not kept', { error: messageOf(error) }),
+        );
+      }
       if (managed.atHome && join(managed.folders.root, entry) === managed.folders.away) continue;
       await removeTree(join(managed.folders.root, entry));
     }

@@ -39,9 +39,13 @@ export async function recover(
           record.cell.userNamespace ?? undefined,
           logger,
         );
-  if (arriving !== null && ledger.get(arriving)?.verdict !== 'running') {
+  const word = arriving === null ? undefined : ledger.get(arriving)?.verdict;
+  if (arriving !== null && (word === undefined || word === 'aborted')) {
     return { kind: 'arrivedNever', cell };
   }
+  // It was given to this device, which cannot have let it run for longer than that takes: the source still has its own.
+  const isNew = word === 'accepted';
+  if (isNew && rebooted) return { kind: 'arrivedNever', cell };
   if (rebooted) {
     await managed.lost(
       'The device was restarted while it ran here; a process does not survive that.',
@@ -61,10 +65,11 @@ export async function recover(
       cell.dispose();
     }
   }
-  return readEnd(managed);
+  const end = await readEnd(managed);
+  return end ?? (isNew ? { kind: 'arrivedNever', cell: undefined } : killed(managed));
 }
 
-async function readEnd(managed: ManagedProcess): Promise<Recovered> {
+async function readEnd(managed: ManagedProcess): Promise<Recovered | undefined> {
   const number = managed.record.cell?.number;
   const end =
     number === undefined ? undefined : await readAppEndRecord(cellFolder(managed.folders, number));
@@ -78,7 +83,11 @@ async function readEnd(managed: ManagedProcess): Promise<Recovered> {
       await managed.ended({ exitCode: null, signal: signalName(end.signal) });
       return { kind: 'stays' };
     case undefined:
-      await managed.lost('Its keeper was killed while no agent ran, and the process with it.');
-      return { kind: 'stays' };
+      return undefined;
   }
+}
+
+async function killed(managed: ManagedProcess): Promise<Recovered> {
+  await managed.lost('Its keeper was killed while no agent ran, and the process with it.');
+  return { kind: 'stays' };
 }

@@ -33,6 +33,8 @@ export class TerminalViewer implements Disposable {
     this.#kept = kept;
     this.#until = until;
     if (client !== undefined) this.#store.add(client);
+    // Viewers follow it to where it runs.
+    this.#store.add(managed.onDidLeave(() => this.dispose()));
   }
 
   static async open(

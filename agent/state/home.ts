@@ -18,6 +18,8 @@ export interface AgentHome {
   readonly processes: string;
   /** One folder a handoff: images, logs and what is durably known of it. */
   readonly handoffs: string;
+  /** Processes at rest: manifests, and blocks of content. */
+  readonly capsules: string;
   /** The keeper's binary and other files unpacked from the agent. */
   readonly bin: string;
   /** Name of the abstract socket that only one daemon of this home can hold (unix(7)). */
@@ -39,6 +41,7 @@ export function agentHome(environment: NodeJS.ProcessEnv = process.env): AgentHo
     log: join(root, 'agent.log'),
     processes: join(root, 'processes'),
     handoffs: join(root, 'handoffs'),
+    capsules: join(root, 'capsules'),
     bin: join(root, 'bin'),
     lock: `\0flick-agent-${uid}-${digest}`,
   };

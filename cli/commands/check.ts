@@ -4,12 +4,18 @@ import { blocks } from '../../protocol/index.ts';
 import { leaf, type Cli, type SetStatus } from '../cli.ts';
 import { exitStatuses } from '../errors.ts';
 import { formatFindings } from '../findings.ts';
-import { escapeControl, formatBytes } from '../text.ts';
+import { escapeControl, formatBytes, formatDuration } from '../text.ts';
 
 /** What goes over, in a few words. */
 export function describeAmount({ memoryBytes, missingBytes }: MoveCheck): string {
   const memory = `${formatBytes(memoryBytes)} of memory`;
   return missingBytes === 0 ? memory : `${memory} and ${formatBytes(missingBytes)} of files`;
+}
+
+function describeForecast({ forecast: { pauseMs, totalMs, basis, way } }: MoveCheck): string {
+  const source = basis === 'moves' ? 'earlier moves' : 'the speed of the link';
+  const late = way === 'post-copy' ? ' Some of its memory may follow later.' : '';
+  return ` Going by ${source} it pauses for about ${formatDuration(pauseMs)}; the move takes about ${formatDuration(totalMs)} in all.${late}`;
 }
 
 export function registerCheck(program: Command, cli: Cli, setStatus: SetStatus): void {
@@ -25,7 +31,7 @@ export function registerCheck(program: Command, cli: Cli, setStatus: SetStatus):
     const movable = !blocks(check.findings);
     const name = escapeControl(process.name);
     const verdict = movable
-      ? `${name} can move from ${escapeControl(from.name)} to ${escapeControl(to.name)}: ${describeAmount(check)}.`
+      ? `${name} can move from ${escapeControl(from.name)} to ${escapeControl(to.name)}: ${describeAmount(check)}.${describeForecast(check)}`
       : `${name} cannot move from ${escapeControl(from.name)} to ${escapeControl(to.name)}.`;
     const findings = formatFindings(check.findings, '  ');
     output.result(

@@ -1,27 +1,41 @@
 import { Option, type Command } from 'commander';
 import type { MoveOutcome, MoveProgress } from '../../client/move.ts';
-import { blocks, handoffStepLabels } from '../../protocol/index.ts';
+import { TimeLeft } from '../../client/timeLeft.ts';
+import { blocks, handoffStepLabels, memoryWays, type MemoryWay } from '../../protocol/index.ts';
 import { leaf, type Cli } from '../cli.ts';
 import { RefusedError } from '../errors.ts';
 import { formatFindings } from '../findings.ts';
 import { escapeControl, formatBytes, formatDuration } from '../text.ts';
 
-function describeProgress({ doneBytes, totalBytes }: MoveProgress): string {
+const ways = { direct: 'straight from device to device', relayed: 'through this machine' } as const;
+
+interface Options {
+  readonly engine: 'auto' | 'criu';
+  readonly memory: 'auto' | MemoryWay;
+}
+
+function describeProgress({ doneBytes, totalBytes }: MoveProgress, left: TimeLeft): string {
   if (totalBytes === 0) return '';
-  return `  ${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`;
+  const ms = left.update(doneBytes, totalBytes, performance.now());
+  const time =
+    ms === undefined ? '' : `, about ${formatDuration(Math.ceil(ms / 1_000) * 1_000)} left`;
+  return `  ${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}${time}`;
 }
 
 function moveDocument(outcome: MoveOutcome): object {
   const { process: id, name, pid, from, to, engine } = outcome;
-  const { downtimeMs, totalMs, bytesSent, steps, remarks } = outcome;
+  const { downtimeMs, totalMs, bytesSent, relayedBytes, way, memory, steps, remarks } = outcome;
   return {
     process: { id, name, device: to.name, pid },
     from: from.name,
     to: to.name,
     engine,
+    way,
     downtimeMs,
     totalMs,
     bytesSent,
+    relayedBytes,
+    memory: memory ?? null,
     steps,
     remarks,
   };
@@ -32,7 +46,12 @@ export function registerMove(program: Command, cli: Cli): void {
     .addOption(
       new Option('--engine <engine>', 'how it is moved').choices(['auto', 'criu']).default('auto'),
     )
-    .action(async (nameOrId: string, target: string, options: { engine: 'auto' | 'criu' }) => {
+    .addOption(
+      new Option('--memory <way>', 'how its memory goes, where the devices can do it so')
+        .choices(['auto', ...memoryWays])
+        .default('auto'),
+    )
+    .action(async (nameOrId: string, target: string, options: Options) => {
       const { fleet, output } = cli;
       const to = fleet.device(target);
       const { device: from, process } = await fleet.findProcess(nameOrId);
@@ -43,7 +62,7 @@ export function registerMove(program: Command, cli: Cli): void {
         output.note('Cancelling. Ctrl-C again leaves at once.');
         cancel.abort();
       });
-      const { engine } = options;
+      const { engine, memory: wanted } = options;
       output.status(`${title}${handoffStepLabels.check}`);
       const check = await fleet.checkMove(from, process.id, to, { engine, signal: cancel.signal });
       if (blocks(check.findings)) {
@@ -53,23 +72,32 @@ export function registerMove(program: Command, cli: Cli): void {
         );
       }
       if (check.findings.length > 0) output.note(formatFindings(check.findings, '  '));
+      const left = new TimeLeft();
       const outcome = await fleet.move(from, process.id, to, {
         engine,
+        memory: wanted,
         acceptWarnings: true,
         signal: cancel.signal,
         onProgress: (progress) =>
-          output.status(`${title}${handoffStepLabels[progress.step]}`, describeProgress(progress)),
+          output.status(
+            `${title}${handoffStepLabels[progress.step]}`,
+            describeProgress(progress, left),
+          ),
       });
       release();
-      const { downtimeMs, totalMs, bytesSent, remarks } = outcome;
+      const { downtimeMs, totalMs, bytesSent, memory, remarks, way } = outcome;
+      const how = memory === undefined ? '' : `, ${memory.way}`;
       const figures =
         totalMs === 0
           ? ''
-          : ` in ${formatDuration(totalMs)}; it paused for ${formatDuration(downtimeMs)} (${formatBytes(bytesSent)} sent)`;
+          : ` in ${formatDuration(totalMs)}; it paused for ${formatDuration(downtimeMs)} (${formatBytes(bytesSent)} sent ${ways[way]}${how})`;
+      const missing = memory?.missingBytes ?? 0;
+      const follows = `It runs there already; ${formatBytes(missing)} of its memory still come from ${from.name}, which must stay reachable.`;
       output.result(
         moveDocument(outcome),
         [
           `${name} moved from ${escapeControl(from.name)} to ${escapeControl(to.name)}${figures}.`,
+          ...(missing > 0 ? [`  · ${escapeControl(follows)}`] : []),
           ...remarks.map((each) => `  · ${escapeControl(each)}`),
         ].join('\n'),
       );

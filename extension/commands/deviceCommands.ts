@@ -77,7 +77,11 @@ export function deviceCommands(services: Services): CommandTable<DeviceCommandId
 
     'flick.refresh': async () => {
       const connected = fleet.devices.filter(isState('connected'));
-      for (const device of connected) tree.elements.device(device).candidates.listed = undefined;
+      for (const device of connected) {
+        const { candidates, capsules } = tree.elements.device(device);
+        candidates.listed = undefined;
+        capsules.listed = undefined;
+      }
       const failures = await Promise.all(
         connected.map(async (device) => {
           try {

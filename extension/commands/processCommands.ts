@@ -10,10 +10,10 @@ import {
 } from '../../protocol/index.ts';
 import * as v from 'valibot';
 import { l10n } from '../l10n.ts';
-import { deviceInText } from '../model/deviceRow.ts';
 import { isAlive, isEnded } from '../model/processRow.ts';
 import type { PlannedMove } from '../moves/plan.ts';
 import type { CommandTable, Services } from './services.ts';
+import { resolveDoubt } from './resolveDoubt.ts';
 import { confirmed, pickDevice, processTargets } from './targets.ts';
 
 /** How long a process gets to end by itself before the harder way is offered, in ms. */
@@ -129,35 +129,6 @@ export function processCommands(services: Services): CommandTable<ProcessCommand
       if (target !== undefined) await resolveDoubt(services, target.device, target.info);
     },
   };
-}
-
-/** What is in doubt settles by itself when both devices are connected; this tries again now and says what is missing. */
-async function resolveDoubt(services: Services, device: Device, info: ProcessInfo): Promise<void> {
-  const { fleet, problems } = services;
-  const others = fleet.devices.filter((each) => each !== device);
-  const settled = await fleet.settleDoubts(device);
-  if (settled.includes(info.id)) {
-    problems.offer('information', l10n.t('The move of {0} is settled.', info.name), []);
-    return;
-  }
-  const peer = fleet.devices.find((each) => each.name === info.movement?.peer);
-  const away = others.filter((each) => each.state.kind !== 'connected');
-  const asked = peer === undefined ? away : [peer];
-  problems.offer(
-    'warning',
-    l10n.t(
-      'The move of {0} cannot be settled until the other device answers: {1}. Until then no copy of it runs twice.',
-      info.name,
-      asked.map(deviceInText).join(', '),
-    ),
-    asked.map((each) => ({
-      title: l10n.t('Connect {0}', deviceInText(each)),
-      run: async () => {
-        await each.connect();
-        await resolveDoubt(services, device, info);
-      },
-    })),
-  );
 }
 
 async function stop({ problems }: Services, device: Device, info: ProcessInfo): Promise<void> {

@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import { DisposableStore, type Disposable } from '../../common/disposable.ts';
 import { commandIds, type CommandId } from '../ids.ts';
 import { l10n } from '../l10n.ts';
+import { capsuleCommands } from './capsuleCommands.ts';
 import { debugCommands } from './debugCommands.ts';
 import { deviceCommands } from './deviceCommands.ts';
 import { processCommands } from './processCommands.ts';
@@ -14,6 +15,7 @@ export function registerCommands(services: Services): Disposable {
   const table: CommandTable<CommandId> = {
     ...deviceCommands(services),
     ...processCommands(services),
+    ...capsuleCommands(services),
     ...debugCommands(services),
     ...runCommands(services),
     ...setupCommands(services),

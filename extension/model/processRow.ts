@@ -62,7 +62,7 @@ export function processRow(info: ProcessInfo, around: Surroundings): Row {
 export function describeProcessState(info: ProcessInfo): string {
   switch (info.state) {
     case 'running':
-      return '';
+      return describeMemory(info);
     case 'stopped':
       return l10n.t('stopped');
     case 'moving':
@@ -80,6 +80,14 @@ export function describeProcessState(info: ProcessInfo): string {
     case 'lost':
       return l10n.t('lost');
   }
+}
+
+/** Memory that is still on its way is worth knowing: the process cannot be moved on, and the other device is needed. */
+function describeMemory({ memory }: ProcessInfo): string {
+  if (memory === undefined) return '';
+  if (memory.totalBytes === 0) return l10n.t('memory still comes from {0}', memory.from);
+  const share = Math.floor((100 * memory.doneBytes) / memory.totalBytes);
+  return l10n.t('memory still comes from {0} ({1} %)', memory.from, share);
 }
 
 export function describeExit({ exit }: ProcessInfo): string {
@@ -148,9 +156,14 @@ function runsNode(info: ProcessInfo): boolean {
   return [program, ...commands(info.tree)].some((each) => nodePrograms.test(each));
 }
 
+/** Whether it is too late to cancel a move that is at this step. */
+export function isPastRelease(step: string): boolean {
+  return ['commit', 'resume', 'serve'].includes(step);
+}
+
 /** Past the release a move goes through; there is nothing to cancel. */
 function isReleased({ movement }: ProcessInfo): boolean {
-  return movement?.step === 'commit' || movement?.step === 'resume';
+  return movement !== null && isPastRelease(movement.step);
 }
 
 function processTooltip(info: ProcessInfo, { awaySince }: Surroundings): string {

@@ -9,7 +9,6 @@ export interface CheckedMove {
   readonly from: string;
   readonly to: string;
   readonly check: MoveCheck;
-  readonly expectedPauseMs: number;
 }
 
 /** Whether a person is asked before these moves, by the setting `flick.confirmMove`. */
@@ -37,25 +36,28 @@ export function confirmation(moves: readonly CheckedMove[]): {
   return { message, detail: moves.map((move) => detailOf(move, moves.length > 1)).join('\n\n') };
 }
 
-function detailOf(
-  { processName, from, check, expectedPauseMs }: CheckedMove,
-  named: boolean,
-): string {
+function detailOf({ processName, from, check }: CheckedMove, named: boolean): string {
   const lines = named ? [l10n.t('{0}, from {1}:', processName, from)] : [];
+  const memory = formatBytes(check.memoryBytes);
   lines.push(
     check.missingBytes > 0
+      ? l10n.t('{0} of memory and {1} of files go along.', memory, formatBytes(check.missingBytes))
+      : l10n.t('{0} of memory goes along.', memory),
+  );
+  const { forecast } = check;
+  const expected = [roughly(forecast.pauseMs), roughly(forecast.totalMs)] as const;
+  lines.push(
+    forecast.basis === 'moves'
       ? l10n.t(
-          '{0} of memory and {1} of files go along; the process is paused for about {2}.',
-          formatBytes(check.memoryBytes),
-          formatBytes(check.missingBytes),
-          roughly(expectedPauseMs),
+          'Going by earlier moves it is paused for about {0}; the move takes about {1} in all.',
+          ...expected,
         )
       : l10n.t(
-          '{0} of memory goes along; the process is paused for about {1}.',
-          formatBytes(check.memoryBytes),
-          roughly(expectedPauseMs),
+          'Going by the speed of the link it is paused for about {0}; the move takes about {1} in all.',
+          ...expected,
         ),
   );
+  if (forecast.way === 'post-copy') lines.push(l10n.t('Some of its memory may follow later.'));
   const shown = findingLines(check.findings);
   lines.push(...(shown.length === 0 ? [l10n.t('The check found nothing in the way.')] : shown));
   return lines.join('\n');
@@ -94,7 +96,7 @@ export function refusal(processName: string, to: string, findings: readonly Find
 export function summary(processName: string, to: string, outcome: HandoffOutcome): string {
   // A move that was settled after its link broke has no measured times.
   if (outcome.downtimeMs === 0) return l10n.t('{0} now runs on {1}.', processName, to);
-  return l10n.t(
+  const figures = l10n.t(
     '{0} now runs on {1}. It was paused for {2}; {3} were sent in {4}.',
     processName,
     to,
@@ -102,4 +104,20 @@ export function summary(processName: string, to: string, outcome: HandoffOutcome
     formatBytes(outcome.bytesSent),
     formatDuration(outcome.totalMs),
   );
+  const { memory } = outcome;
+  return memory === undefined ? figures : `${figures} ${describeWay(memory)}`;
+}
+
+/** How the memory went, in words. */
+function describeWay({ way, missingBytes }: NonNullable<HandoffOutcome['memory']>): string {
+  switch (way) {
+    case 'stop-and-copy':
+      return l10n.t('Its memory went while it stood still.');
+    case 'pre-copy':
+      return l10n.t('Most of its memory went while it still ran.');
+    case 'post-copy':
+      return missingBytes > 0
+        ? l10n.t('{0} of its memory still follow while it runs.', formatBytes(missingBytes))
+        : l10n.t('Some of its memory followed when it ran already.');
+  }
 }

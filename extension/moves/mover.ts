@@ -7,7 +7,7 @@ import { l10n } from '../l10n.ts';
 import { deviceInText } from '../model/deviceRow.ts';
 import { findingsList } from '../model/markdown.ts';
 import { isCancellation } from '../model/problem.ts';
-import { describeStep } from '../model/processRow.ts';
+import { describeStep, isPastRelease } from '../model/processRow.ts';
 import type { Problems } from '../problems.ts';
 import { settings } from '../settings.ts';
 import type { MoveStatus } from './moveStatus.ts';
@@ -19,7 +19,6 @@ import {
   summary,
   type CheckedMove,
 } from './moveText.ts';
-import { PauseEstimate } from './pauseEstimate.ts';
 import type { MovePlan, PlannedMove } from './plan.ts';
 
 interface ReadyMove {
@@ -39,7 +38,6 @@ export interface MoverParts {
 /** Takes a wish to move processes from the drop (or the command) to the end: check, question, move, report. */
 export class Mover {
   readonly #parts: MoverParts;
-  readonly #estimate = new PauseEstimate();
 
   constructor(parts: MoverParts) {
     this.#parts = parts;
@@ -117,13 +115,11 @@ export class Mover {
       this.#refuse(move, check);
       return undefined;
     }
-    const bytes = check.memoryBytes + check.missingBytes;
     return {
       processName,
       from: deviceInText(from),
       to: deviceInText(to),
       check,
-      expectedPauseMs: check.expectedPauseMs ?? this.#estimate.expect(from.name, to.name, bytes),
     };
   }
 
@@ -193,8 +189,6 @@ export class Mover {
       });
       return true;
     }
-    const bytes = checked.check.memoryBytes + checked.check.missingBytes;
-    this.#estimate.learn(from.name, to.name, bytes, outcome.downtimeMs);
     await this.#parts.arrived(move);
     // With no question asked beforehand, what the check warned of is said now.
     const untold = settings.confirmMove === 'never' ? findingLines(checked.check.findings) : [];
@@ -227,7 +221,7 @@ export class Mover {
             acceptWarnings: true,
             signal: abort.signal,
             onProgress: (now) => {
-              const released = now.step === 'commit' || now.step === 'resume';
+              const released = isPastRelease(now.step);
               const step = describeStep(now);
               const text =
                 released && token.isCancellationRequested

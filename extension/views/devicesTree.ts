@@ -2,7 +2,8 @@ import * as vscode from 'vscode';
 import type { Device } from '../../client/device.ts';
 import type { Fleet } from '../../client/fleet.ts';
 import { DisposableStore, type Disposable } from '../../common/disposable.ts';
-import { listCandidates } from '../../protocol/index.ts';
+import { listCandidates, listCapsules } from '../../protocol/index.ts';
+import { capsuleGroupRow, capsuleRow } from '../model/capsuleRow.ts';
 import { candidateGroupRow, candidateRow } from '../model/candidateRow.ts';
 import { deviceRow } from '../model/deviceRow.ts';
 import { isFleetEmpty } from '../model/fleetState.ts';
@@ -11,7 +12,12 @@ import { processRow, taskRow } from '../model/processRow.ts';
 import type { Row } from '../model/rows.ts';
 import { l10n } from '../l10n.ts';
 import { awayUri } from './awayDecorations.ts';
-import { ElementStore, type CandidatesElement, type Element } from './elements.ts';
+import {
+  ElementStore,
+  type CandidatesElement,
+  type CapsulesElement,
+  type Element,
+} from './elements.ts';
 
 /** Changes that arrive together are drawn together. In ms. */
 const gatherMs = 30;
@@ -81,8 +87,12 @@ export class DevicesTree implements vscode.TreeDataProvider<Element>, Disposable
     switch (element.kind) {
       case 'device': {
         const canAsk = element.device.state.kind === 'connected';
-        return [...element.processes, ...(canAsk ? [element.candidates] : [])];
+        return [...element.processes, ...(canAsk ? [element.capsules, element.candidates] : [])];
       }
+      case 'capsules':
+        return this.#capsules(element);
+      case 'capsule':
+        return [];
       case 'candidates':
         return this.#candidates(element);
       case 'process':
@@ -134,6 +144,10 @@ export class DevicesTree implements vscode.TreeDataProvider<Element>, Disposable
         });
       case 'task':
         return taskRow(element.task, away);
+      case 'capsules':
+        return capsuleGroupRow(element.problem);
+      case 'capsule':
+        return capsuleRow(element.capsule, (id) => element.parent.nameOf(id), now);
       case 'candidates':
         return candidateGroupRow(element.problem);
       case 'candidate':
@@ -157,6 +171,30 @@ export class DevicesTree implements vscode.TreeDataProvider<Element>, Disposable
     return [...(group.listed ?? [])];
   }
 
+  async #capsules(group: CapsulesElement): Promise<Element[]> {
+    if (group.listed !== undefined) return [...group.listed];
+    const before = group.problem;
+    try {
+      const { capsules, damaged } = await group.device.request(listCapsules, {});
+      group.problem = capsules.length + damaged.length === 0 ? l10n.t('none saved yet') : undefined;
+      group.update([
+        ...capsules.map((info) => ({ id: info.id, info })),
+        ...damaged.map(({ id, why }) => ({ id, damage: why })),
+      ]);
+    } catch (error) {
+      group.listed = [];
+      group.problem = describeProblem(l10n.t('Could not list them'), error).message;
+    }
+    if (group.problem !== before) this.refresh(group);
+    return [...(group.listed ?? [])];
+  }
+
+  #capsulesChanged(device: Device): void {
+    const { capsules } = this.elements.device(device);
+    capsules.listed = undefined;
+    this.refresh(capsules);
+  }
+
   #devicesChanged(): void {
     const { devices } = this.#fleet;
     for (const [device, listeners] of this.#deviceListeners) {
@@ -169,6 +207,7 @@ export class DevicesTree implements vscode.TreeDataProvider<Element>, Disposable
       const listeners = new DisposableStore();
       listeners.add(device.onDidChangeState(() => this.refresh(this.elements.device(device))));
       listeners.add(device.onDidChangeProcesses(() => this.#processesChanged(device)));
+      listeners.add(device.onDidChangeCapsules(() => this.#capsulesChanged(device)));
       this.#deviceListeners.set(device, listeners);
     }
     this.refresh();
@@ -195,8 +234,11 @@ function collapsible(element: Element): vscode.TreeItemCollapsibleState {
   switch (element.kind) {
     case 'device':
       return Expanded;
+    case 'capsules':
     case 'candidates':
       return Collapsed;
+    case 'capsule':
+      return None;
     case 'process':
     case 'task':
     case 'candidate':

@@ -43,7 +43,8 @@ export class DevicesView implements Disposable {
     this.#store.add(this.#view.onDidChangeVisibility(() => this.#update()));
     this.#store.add(
       this.#view.onDidCollapseElement(({ element }) => {
-        if (element.kind === 'candidates') element.listed = undefined;
+        if (element.kind === 'candidates' || element.kind === 'capsules')
+          element.listed = undefined;
       }),
     );
     this.#store.add(fleet.onDidChangeDevices(() => this.#update()));

@@ -1,5 +1,6 @@
 import type { Device } from '../../client/device.ts';
 import type { Candidate, ProcessInfo, ProcessNode } from '../../protocol/index.ts';
+import type { ListedCapsule } from '../model/capsuleRow.ts';
 
 /**
  * The elements of the Devices tree. VS Code recognises rows by these objects and by their ids, so each is made once
@@ -10,12 +11,14 @@ export class DeviceElement {
   readonly id: string;
   readonly device: Device;
   readonly parent = undefined;
+  readonly capsules: CapsulesElement;
   readonly candidates: CandidatesElement;
   readonly #processes = new Map<string, ProcessElement>();
 
   constructor(device: Device) {
     this.id = `device/${device.name}`;
     this.device = device;
+    this.capsules = new CapsulesElement(this);
     this.candidates = new CandidatesElement(this);
   }
 
@@ -101,6 +104,65 @@ export class TaskElement {
   }
 }
 
+/** The group of a device's capsules; what is in it is asked for only when somebody opens it. */
+export class CapsulesElement {
+  readonly kind = 'capsules';
+  readonly id: string;
+  readonly parent: DeviceElement;
+  readonly #elements = new Map<string, CapsuleElement>();
+  /** Why the list could not be had, or that there is nothing in it. */
+  problem: string | undefined;
+  /** What was last listed; undefined asks again when the group is next drawn. */
+  listed: readonly CapsuleElement[] | undefined;
+
+  constructor(parent: DeviceElement) {
+    this.id = `${parent.id}/capsules`;
+    this.parent = parent;
+  }
+
+  get device(): Device {
+    return this.parent.device;
+  }
+
+  update(capsules: readonly ListedCapsule[]): void {
+    const present = new Set(capsules.map((each) => each.id));
+    for (const id of this.#elements.keys()) if (!present.has(id)) this.#elements.delete(id);
+    this.listed = capsules.map((capsule) => {
+      const known = this.#elements.get(capsule.id);
+      if (known !== undefined) {
+        known.capsule = capsule;
+        return known;
+      }
+      const made = new CapsuleElement(this, capsule);
+      this.#elements.set(capsule.id, made);
+      return made;
+    });
+  }
+
+  /** The name of a listed capsule, else its id. */
+  nameOf(id: string): string {
+    const capsule = this.#elements.get(id)?.capsule;
+    return capsule !== undefined && 'info' in capsule ? capsule.info.name : id;
+  }
+}
+
+export class CapsuleElement {
+  readonly kind = 'capsule';
+  readonly id: string;
+  readonly parent: CapsulesElement;
+  capsule: ListedCapsule;
+
+  constructor(parent: CapsulesElement, capsule: ListedCapsule) {
+    this.id = `${parent.id}/${capsule.id}`;
+    this.parent = parent;
+    this.capsule = capsule;
+  }
+
+  get device(): Device {
+    return this.parent.device;
+  }
+}
+
 /** The group of processes that could be adopted; what is in it is asked for only when somebody opens it. */
 export class CandidatesElement {
   readonly kind = 'candidates';
@@ -165,7 +227,13 @@ export class CandidateElement {
 }
 
 export type Element =
-  DeviceElement | ProcessElement | TaskElement | CandidatesElement | CandidateElement;
+  | DeviceElement
+  | ProcessElement
+  | TaskElement
+  | CapsulesElement
+  | CapsuleElement
+  | CandidatesElement
+  | CandidateElement;
 
 /** Keeps one element for each child process of a parent. */
 class Tasks {
@@ -222,6 +290,8 @@ export function isElement(value: unknown): value is Element {
     value instanceof DeviceElement ||
     value instanceof ProcessElement ||
     value instanceof TaskElement ||
+    value instanceof CapsulesElement ||
+    value instanceof CapsuleElement ||
     value instanceof CandidatesElement ||
     value instanceof CandidateElement
   );

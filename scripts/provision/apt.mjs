@@ -48,9 +48,13 @@ const groups = {
     why: 'the tests drive a real VS Code in a browser',
     packages: { chromium: 'chromium' },
   },
+  debootstrap: {
+    why: 'it makes the root file system that Podman is compared in',
+    packages: { debootstrap: 'debootstrap' },
+  },
 };
 
-/** @typedef {'build' | 'lab' | 'programs' | 'browser'} AptGroup */
+/** @typedef {'build' | 'lab' | 'programs' | 'browser' | 'debootstrap'} AptGroup */
 
 const policyFile = '/usr/sbin/policy-rc.d';
 let listsAreFresh = false;

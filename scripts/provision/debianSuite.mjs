@@ -79,7 +79,7 @@ function writeConfiguration(suite, state) {
  * The address of the Debian mirror that this machine uses (security and update archives aside).
  * @throws {Error} where the machine's sources name none
  */
-function mirrorOfThisMachine() {
+export function mirrorOfThisMachine() {
   const parts = '/etc/apt/sources.list.d';
   const files = ['/etc/apt/sources.list'];
   if (existsSync(parts)) files.push(...readdirSync(parts).map((name) => join(parts, name)));

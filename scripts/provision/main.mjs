@@ -2,6 +2,7 @@ import { ensureApt } from './apt.mjs';
 import { ensureCriu, ensureCriuBundle, ensureOldCriu } from './criu.mjs';
 import { ensureNode } from './node.mjs';
 import { ensureNpmPackages } from './npmPackages.mjs';
+import { ensurePodmanRoot } from './podmanRoot.mjs';
 import { ensureVscodeServer } from './vscodeServer.mjs';
 
 /**
@@ -20,6 +21,7 @@ export const provisions = {
   node22: () => ensureNode(22),
   node24: () => ensureNode(24),
   node26: () => ensureNode(26),
+  podman: ensurePodmanRoot,
   vscode: ensureVscodeServer,
 };
 

@@ -65,7 +65,8 @@ describe('flick between two devices', function () {
     assert.ok(moved.downtimeMs > 0 && moved.bytesSent > 0);
     assert.deepEqual(
       moved.steps.map((each) => each.name),
-      [...handoffSteps],
+      // Its little memory is not worth running without.
+      handoffSteps.filter((each) => each !== 'serve'),
     );
     await delay(500);
     const { stdout } = await flick.run(['logs', 'mover']);

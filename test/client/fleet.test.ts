@@ -171,6 +171,8 @@ describe('a fleet of real agents', function () {
           check.findings.filter((each) => each.severity === 'blocks'),
           [],
         );
+        assert.equal(check.forecast.basis, 'link');
+        assert.ok(check.forecast.pauseMs > 0 && check.forecast.totalMs > check.forecast.pauseMs);
         const steps: string[] = [];
         const outcome = await lab.fleet.move(device, process.id, to, {
           acceptWarnings: true,
@@ -179,7 +181,7 @@ describe('a fleet of real agents', function () {
         assert.equal(outcome.process, process.id);
         assert.equal(outcome.to, to);
         assert.ok(outcome.downtimeMs > 0 && outcome.totalMs >= outcome.downtimeMs);
-        assert.ok(outcome.relayedBytes > 0);
+        assert.deepEqual([outcome.way, outcome.relayedBytes], ['direct', 0]);
         assert.ok(steps.includes('freeze'), steps.join());
         await until(
           () => session.state.kind === 'attached' && session.state.device === to,
@@ -191,6 +193,7 @@ describe('a fleet of real agents', function () {
         await until(() => text.length > length + 100, 'the process should go on writing');
         const back = await lab.fleet.move(to, process.id, device, { acceptWarnings: true });
         assert.equal(back.to, device);
+        assert.equal((await lab.fleet.checkMove(device, process.id, to)).forecast.basis, 'moves');
         await until(
           () => session.state.kind === 'attached' && session.state.device === device,
           'the terminal should come back',

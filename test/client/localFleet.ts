@@ -4,6 +4,7 @@ import { AgentFile } from '../../client/agentFile.ts';
 import type { Device } from '../../client/device.ts';
 import { Fleet } from '../../client/fleet.ts';
 import { LocalTransport } from '../../client/transports/local.ts';
+import type { Transport } from '../../client/transports/transport.ts';
 import { provisioned, root } from '../support/provisioned.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
@@ -21,8 +22,14 @@ export interface LocalFleet {
   dispose(): Promise<void>;
 }
 
-/** @param names of the devices beside this machine */
-export async function makeLocalFleet(names: readonly string[]): Promise<LocalFleet> {
+/**
+ * @param names of the devices beside this machine
+ * @param transportTo how the agent of a home is reached
+ */
+export async function makeLocalFleet(
+  names: readonly string[],
+  transportTo: (home: string, name: string) => Transport = (home) => new LocalTransport(home),
+): Promise<LocalFleet> {
   const folder = temporaryFolder();
   // Agents inherit it; one that is installed on the machine is as good.
   process.env['FLICK_CRIU'] ??= provisioned.criu;
@@ -34,7 +41,10 @@ export async function makeLocalFleet(names: readonly string[]): Promise<LocalFle
         passphrase: () => Promise.resolve(undefined),
         confirmHostKey: () => Promise.resolve(false),
       },
-      createTransport: (entry) => new LocalTransport(join(folder.path, entry?.name ?? 'local')),
+      createTransport: (entry) => {
+        const name = entry?.name ?? 'local';
+        return transportTo(join(folder.path, name), name);
+      },
     });
   const fleet = make();
   for (const name of names) await fleet.addDevice({ name, host: 'unused' });

@@ -83,6 +83,12 @@ describe('debugging in VS Code', function () {
   it('attaches to a process that runs on a device, from the tree', async () => {
     await session.workbench.openContainer('Flick');
     await devices().row({ label: 'counter', under: 'alpha' }, 60_000);
+    // Rows still come while devices connect: VS Code gives a click on one that is drawn anew to nobody.
+    for (const name of ['alpha', 'alpha-dev', 'beta', 'beta-dev']) {
+      const connected = async (): Promise<boolean> =>
+        (await devices().row(name)).description.startsWith('CRIU');
+      await waitFor(`${name} to be connected`, connected, 60_000);
+    }
     await devices().inlineAction({ label: 'counter', under: 'alpha' }, 'Debug Process');
     await waitFor('the session', () =>
       session.host((code) => code.debug.activeDebugSession?.type === 'flick'),

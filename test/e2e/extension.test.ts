@@ -21,6 +21,7 @@ describe('the extension in VS Code', function () {
   let session: VsCodeSession;
   let lab: Lab;
   let folder: string;
+  let savedAt = 0;
 
   before(async function () {
     requireVsCode(this);
@@ -144,6 +145,19 @@ describe('the extension in VS Code', function () {
     await waitFor('the count to go on', counting);
   });
 
+  it('saves a capsule of it, which appears below its device', async () => {
+    const { notifications, quickInput, terminal } = session.workbench;
+    await session.host((code) => code.commands.executeCommand('notifications.clearAll'));
+    await devices().contextMenu('node', 'Save Capsule…');
+    await quickInput.waitFor('Save Capsule');
+    savedAt = lastCount(await terminal.text());
+    await quickInput.fill('halfway');
+    await notifications.waitFor(/node is saved as halfway on alpha\. It paused for/, 60_000);
+    await devices().expand({ label: 'Capsules', under: 'alpha' });
+    await devices().row({ label: 'halfway', under: 'Capsules' });
+    await session.screenshot('flick-capsule');
+  });
+
   it('shows the doctor’s findings', async () => {
     await session.host((code) => code.commands.executeCommand('notifications.clearAll'));
     await session.workbench.command('Flick: Doctor');
@@ -164,6 +178,26 @@ describe('the extension in VS Code', function () {
     await waitFor('the row to say so', ended);
     await devices().inlineAction('node', 'Forget Process');
     await devices().waitUntilGone('node');
+  });
+
+  it('restores it from its capsule, with all that it knew, and removes the capsule', async () => {
+    const { dialog, notifications, terminal } = session.workbench;
+    await devices().contextMenu('halfway', 'Restore Capsule');
+    await notifications.waitFor(/node runs again on alpha/, 60_000);
+    await devices().row({ label: 'node', under: 'alpha' });
+    await notifications.press(/node runs again on alpha/, 'Open Terminal');
+    await terminal.waitFor(/count \d+/, 20_000);
+    const counting = async (): Promise<boolean> => lastCount(await terminal.text()) > savedAt;
+    await waitFor('the count to go on from the capsule', counting);
+    await session.screenshot('flick-capsule-restored');
+    await devices().contextMenu('halfway', 'Remove Capsule…');
+    await dialog.waitFor('Remove halfway?');
+    await dialog.press('Remove');
+    await devices().waitUntilGone('halfway');
+    await devices().contextMenu('node', 'Stop Process…');
+    await dialog.waitFor('Stop node?');
+    await dialog.press('Stop');
+    await terminal.waitFor(/node was ended by SIGTERM/, 20_000);
   });
 
   it('greys a device that lost its power, and keeps trying', async () => {

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { doctorReport } from '../../extension/model/doctorReport.ts';
 import { AlternateScreen, plainText, tabName } from '../../extension/model/terminalText.ts';
 import { confirmation, mustConfirm, refusal, summary } from '../../extension/moves/moveText.ts';
-import { PauseEstimate } from '../../extension/moves/pauseEstimate.ts';
 import type { Finding } from '../../protocol/index.ts';
 import { description } from './samples.ts';
 
@@ -24,8 +23,13 @@ const move = (findings: readonly Finding[]) => ({
   processName: 'web',
   from: 'alpha',
   to: 'beta',
-  check: { findings, memoryBytes: 48 << 20, fileBytes: 0, missingBytes: 0 },
-  expectedPauseMs: 420,
+  check: {
+    findings,
+    memoryBytes: 48 << 20,
+    fileBytes: 0,
+    missingBytes: 0,
+    forecast: { pauseMs: 420, totalMs: 1_800, basis: 'moves' as const },
+  },
 });
 
 describe('texts of a move', () => {
@@ -42,7 +46,8 @@ describe('texts of a move', () => {
     assert.equal(
       detail,
       [
-        '48 MB of memory goes along; the process is paused for about 400 ms.',
+        '48 MB of memory goes along.',
+        'Going by earlier moves it is paused for about 400 ms; the move takes about 2 s in all.',
         '⚠ A connection to 10.0.0.9:5432 is closed.',
         '   → The program must connect again.',
       ].join('\n'),
@@ -79,22 +84,16 @@ describe('texts of a move', () => {
       'web now runs on beta. It was paused for 182 ms; 3.0 MB were sent in 900 ms.',
     );
     assert.equal(summary('web', 'beta', { ...outcome, downtimeMs: 0 }), 'web now runs on beta.');
-  });
-});
-
-describe('the expected pause', () => {
-  it('is learned from earlier moves of the same pair', () => {
-    const estimate = new PauseEstimate();
-    const before = estimate.expect('alpha', 'beta', 100 << 20);
-    estimate.learn('alpha', 'beta', 100 << 20, 5200);
-    assert.equal(Math.round(estimate.expect('alpha', 'beta', 100 << 20)), 5200);
-    assert.equal(estimate.expect('beta', 'alpha', 100 << 20), before);
-  });
-
-  it('learns nothing about the rate from a small process', () => {
-    const estimate = new PauseEstimate();
-    estimate.learn('alpha', 'beta', 1 << 20, 210);
-    assert.equal(estimate.expect('alpha', 'beta', 0), 200);
+    const memory = { rounds: 2, bytes: 90 << 20, sentBytes: 3 << 20, missingBytes: 0 };
+    assert.match(
+      summary('web', 'beta', { ...outcome, memory: { ...memory, way: 'pre-copy' } }),
+      /in 900 ms\. Most of its memory went while it still ran\.$/,
+    );
+    const late = { ...memory, way: 'post-copy' as const, missingBytes: 20 << 20 };
+    assert.match(
+      summary('web', 'beta', { ...outcome, memory: late }),
+      /20(\.0)? MB of its memory still follow while it runs\.$/,
+    );
   });
 });
 

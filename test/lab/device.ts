@@ -86,7 +86,8 @@ export async function bootDevice(places: LabPlaces, device: DeviceState): Promis
   await setRate(places.id, device.index, init.pid, device.rate);
   const { delayMs } = device;
   if (delayMs === undefined) return { ...device, init };
-  return { ...device, init, relay: await insertDelay(places.id, device.index, delayMs, folder) };
+  const relay = await insertDelay(places.id, device.index, { delayMs, copies: 1, mark: folder });
+  return { ...device, init, relay };
 }
 
 /** Whether a TCP connection to port 22 is greeted as RFC 4253 section 4.2 says. */

@@ -131,8 +131,21 @@ export class Lab {
     });
   }
 
-  /** Holds each packet to and from a device up: `50ms` (a round trip takes 100 ms more), or `off`. */
-  async delay(name: string, delay: string): Promise<void> {
+  /** Pulls a device's cable: nothing reaches it any more, and nobody is told. A boot plugs it in again. */
+  async cut(name: string): Promise<void> {
+    await network.cut(this.#places.id, this.#device(this.#state(), name).index);
+  }
+
+  /** Takes {@link cut} back. */
+  async mend(name: string): Promise<void> {
+    await network.mend(this.#places.id, this.#device(this.#state(), name).index);
+  }
+
+  /**
+   * Holds each packet to and from a device up: `50ms` (a round trip takes 100 ms more), or `off`.
+   * @param copies how often each packet arrives
+   */
+  async delay(name: string, delay: string, copies = 1): Promise<void> {
     const delayMs = delay === 'off' ? 0 : network.parseDelay(delay);
     await this.#change(name, async ({ delayMs: _old, relay, ...device }) => {
       const { id } = this.#places;
@@ -144,7 +157,7 @@ export class Lab {
       return {
         ...device,
         delayMs,
-        relay: await network.insertDelay(id, device.index, delayMs, mark),
+        relay: await network.insertDelay(id, device.index, { delayMs, copies, mark }),
       };
     });
   }

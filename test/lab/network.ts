@@ -110,6 +110,17 @@ export async function unplug(id: string, index: number): Promise<void> {
   await run(['ip', 'link', 'delete', linkNames.cable(id, index)]);
 }
 
+/** Pulls a device's cable out of the lab's bridge: what is sent goes nowhere, and no end of it is told. */
+export async function cut(id: string, index: number): Promise<void> {
+  await mustRun(['ip', 'link', 'set', linkNames.cable(id, index), 'nomaster']);
+}
+
+/** Takes {@link cut} back. */
+export async function mend(id: string, index: number): Promise<void> {
+  const cable = linkNames.cable(id, index);
+  await mustRun(['ip', 'link', 'set', cable, 'master', linkNames.bridge(id)]);
+}
+
 /**
  * Limits what goes through a device's cable, each way.
  * @param rate a rate in the words of tc(8), such as `384kbit`; undefined takes the limit off
@@ -154,21 +165,28 @@ export function parseDelay(text: string): number {
   return Number(match[1]) * (match[2] === 's' ? 1000 : 1);
 }
 
+/** What a relay does with each frame. */
+export interface Delay {
+  readonly delayMs: number;
+  /** How often each frame arrives. */
+  readonly copies: number;
+  /** An argument by which the relay is found where its lab's state is lost. */
+  readonly mark: string;
+}
+
 /**
  * Puts a relay into a device's cable that holds every frame up, each way.
- * @param mark an argument by which the relay is found where its lab's state is lost
  * @returns the relay, to be ended with {@link removeDelay}
  */
 export async function insertDelay(
   id: string,
   index: number,
-  delayMs: number,
-  mark: string,
+  { delayMs, copies, mark }: Delay,
 ): Promise<ProcessHandle> {
   const nearTap = linkNames.nearTap(id, index);
   const farTap = linkNames.farTap(id, index);
   const nearBridge = linkNames.nearBridge(id, index);
-  const relay = await startRelay([String(delayMs), nearTap, farTap, mark]);
+  const relay = await startRelay([String(delayMs), nearTap, farTap, String(copies), mark]);
   await makePlainBridge(nearBridge);
   const attach = async (link: string, bridge: string): Promise<void> => {
     await mustRun(['ip', 'link', 'set', link, 'master', bridge, 'addrgenmode', 'none', 'up']);

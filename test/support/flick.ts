@@ -72,6 +72,11 @@ export interface Listed {
   readonly pid: number | null;
   readonly state: string;
   readonly remark: string | null;
+  readonly doubt?: { readonly what: string };
+  /** Of a process whose memory is still arriving. */
+  readonly memory?: { readonly from: string; readonly doneBytes: number };
+  /** Offered for a process that is lost. */
+  readonly capsule?: { readonly id: string };
 }
 
 export interface Moved {
@@ -82,5 +87,13 @@ export interface Moved {
   readonly downtimeMs: number;
   readonly totalMs: number;
   readonly bytesSent: number;
+  readonly way: 'direct' | 'relayed';
+  readonly relayedBytes: number;
+  readonly memory: {
+    readonly way: 'stop-and-copy' | 'pre-copy' | 'post-copy';
+    readonly bytes: number;
+    readonly sentBytes: number;
+    readonly missingBytes: number;
+  } | null;
   readonly steps: readonly { readonly name: string; readonly ms: number }[];
 }

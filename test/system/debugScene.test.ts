@@ -197,6 +197,7 @@ describe('the scene: a TypeScript program, debugged while it moves', function ()
 
       talk.note('to beta, while the main thread spins');
       await talk.ask('evaluate', { expression: 'spinSoon()', context: 'repl' });
+      await talk.output(/^spins/);
       await move('beta');
       await talk.ask('pause', { threadId: 1 });
       await talk.event('stopped');

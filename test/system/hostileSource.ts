@@ -1,7 +1,16 @@
 import { createHash, randomInt } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import {
+  receiveImages,
+  sendImageBytes,
+  type ImageFile,
+} from '../../agent/handoff/imageTransfer.ts';
 import { FrameStream } from '../../common/frames.ts';
 import { messageOf } from '../../common/rpc.ts';
 import type { Device } from '../../client/device.ts';
+import { temporaryFolder } from '../support/temporary.ts';
 import { awaitHandoff, FlickError, receiveProcess, sendProcess } from '../../protocol/index.ts';
 
 /** A file that the source never had. */
@@ -97,7 +106,8 @@ class Tampering {
   async #forward(message: Message): Promise<void> {
     switch (message.type) {
       case 'offer':
-        await this.#target.sendJson({ ...message, ...this.#hostility.offer });
+        // Whoever sits in between could not change what comes after a seal.
+        await this.#target.sendJson({ ...message, sealed: false, ...this.#hostility.offer });
         return;
       case 'entries':
         await this.#target.sendJson(this.#withPlanted(message));
@@ -153,26 +163,22 @@ class Tampering {
   }
 
   async #forwardImages(message: Message): Promise<void> {
-    const announced = message['files'] as { name: string; size: number }[];
+    const announced = message['files'] as ImageFile[];
+    const { signal } = new AbortController();
+    const options = { onProgress: () => undefined, signal, pack: false };
+    const folder = temporaryFolder();
     const images = new Map<string, Buffer>();
-    for (const { name, size } of announced) {
-      const parts: Buffer[] = [];
-      for (let received = 0; received < size;) {
-        const data = await this.#source.receiveData();
-        parts.push(data);
-        received += data.length;
-      }
-      images.set(name, Buffer.concat(parts));
+    try {
+      await receiveImages(this.#source, folder.path, announced, options);
+      for (const { name } of announced) images.set(name, readFileSync(join(folder.path, name)));
+    } finally {
+      folder.remove();
     }
     const changed = this.#hostility.images?.(images) ?? images;
     const files = [...changed].map(([name, content]) => ({ name, size: content.length }));
     await this.#target.sendJson({ ...message, files });
-    let first = true;
-    for (const content of changed.values()) {
-      const extra = first && this.#hostility.overlong === true ? [Buffer.alloc(1 << 20)] : [];
-      first = false;
-      for (const part of [...extra, content]) await this.#target.sendData(part);
-    }
+    const extra = this.#hostility.overlong === true ? [Buffer.alloc(1 << 20)] : [];
+    await sendImageBytes(this.#target, Readable.from([...extra, ...changed.values()]), options);
   }
 }
 

@@ -115,12 +115,24 @@ export class LabFixture {
       .map(Number);
   }
 
+  /** Starts the device's agent again with little patience for links that are away. */
+  async makeImpatient(device: string): Promise<void> {
+    await this.on(device, ['sh', '-c', impatient]);
+  }
+
   async end(id: string): Promise<void> {
     await this.flick.run(['kill', id, '--signal', 'KILL']);
     await this.flick.run(['wait', id]);
     await this.flick.run(['forget', id]);
   }
 }
+
+const impatient = `
+pid=$(pgrep -u root -f 'agent.cjs daemon$')
+node=$(readlink /proc/$pid/exe)
+file=$(tr '\\0' '\\n' < /proc/$pid/cmdline | grep 'agent.cjs$')
+kill -9 $pid
+FLICK_LINK_PATIENCE=1500 "$node" "$file" start > /dev/null`;
 
 /** Waits for something to become true. @throws with `what` when it does not in time */
 export async function eventually<T>(

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { assertRunsOn, assertSaid } from './steady.ts';
+import { SampledTests } from '../support/sampledTests.ts';
 import { sample } from '../support/seed.ts';
 import { beats, broken, eventually, LabFixture } from './labFixture.ts';
 import { UnderWay } from './underWay.ts';
@@ -9,6 +10,7 @@ const home = '/root/.flick';
 const node24 = '/opt/flick-lab/clone/.cache/node/24/bin/node';
 
 describe('a move that cannot be', function () {
+  const tests = new SampledTests('refusals');
   this.timeout(60_000);
   let fixture: LabFixture;
   /** A process on alpha that all that is done to it must leave as it is. */
@@ -60,7 +62,7 @@ describe('a move that cannot be', function () {
     await fixture.on('beta', ['umount', '-l', home]);
   }
 
-  it('CRIU is not there, or too old for the kernel', async () => {
+  tests.add('CRIU is not there, or too old for the kernel', async () => {
     const criu = '/usr/local/bin/criu';
     await fixture.on('beta', ['mv', criu, `${criu}.kept`]);
     try {
@@ -85,7 +87,7 @@ describe('a move that cannot be', function () {
     await assertRunsOn(fixture, steady, 'alpha');
   });
 
-  it('CRIU went away since it was looked for', async () => {
+  tests.add('CRIU went away since it was looked for', async () => {
     const criu = '/usr/local/bin/criu';
     await fixture.on('beta', ['mv', criu, `${criu}.kept`]);
     try {
@@ -97,7 +99,7 @@ describe('a move that cannot be', function () {
     await assertRunsOn(fixture, steady, 'alpha');
   });
 
-  it('its disk is full, as the check sees', async () => {
+  tests.add('its disk is full, as the check sees', async () => {
     await coverHome('24m');
     try {
       assertSaid(
@@ -112,7 +114,7 @@ describe('a move that cannot be', function () {
     await assertRunsOn(fixture, steady, 'alpha');
   });
 
-  it('its disk fills up in the middle of the move', async () => {
+  tests.add('its disk fills up in the middle of the move', async () => {
     await coverHome('100m');
     await fixture.on('alpha', ['mkdir', '-p', '/root/big']);
     await fixture.on('alpha', ['sh', '-c', 'head -c 120M /dev/zero > /root/big/file']);
@@ -127,7 +129,7 @@ describe('a move that cannot be', function () {
     }
   });
 
-  it('its port is taken there, and by whom', async () => {
+  tests.add('its port is taken there, and by whom', async () => {
     const holder = await daemon('beta', ['python3', beat, 'listen', '8123']);
     const id = await fixture.start('alpha', 'listener', ['python3', beat, 'listen', '8123']);
     assertSaid(
@@ -140,7 +142,7 @@ describe('a move that cannot be', function () {
     await fixture.on('beta', ['kill', String(holder)]);
   });
 
-  it('a file of it is of a kind that only its device has', async () => {
+  tests.add('a file of it is of a kind that only its device has', async () => {
     await fixture.on('alpha', ['sh', '-c', 'echo here > /dev/notes']);
     const id = await fixture.start('alpha', 'reader', ['python3', beat, 'open', '/dev/notes']);
     assertSaid(await fixture.refuse(id, 'beta'), 3, /blocks .*\/dev\/notes/);
@@ -148,7 +150,7 @@ describe('a move that cannot be', function () {
     await fixture.end(id);
   });
 
-  it('a file of it differs on a disk of the target that nothing can be put on', async () => {
+  tests.add('a file of it differs on a disk of the target that nothing can be put on', async () => {
     for (const device of ['alpha', 'beta']) {
       const script = `mkdir -p /mnt/disk; mount -t ramfs ramfs /mnt/disk; echo ${device} > /mnt/disk/data`;
       await fixture.on(device, ['sh', '-c', script]);
@@ -163,7 +165,7 @@ describe('a move that cannot be', function () {
     await fixture.end(id);
   });
 
-  it('it holds an io_uring: Node 24, adopted', async function () {
+  tests.add('it holds an io_uring: Node 24, adopted', async function () {
     await fixture.place('alpha', 'counter.cjs', '/opt/counter.cjs');
     const log = '/tmp/adopted.log';
     const pid = await daemon('alpha', [node24, '/opt/counter.cjs', '8124'], { output: log });
@@ -178,7 +180,7 @@ describe('a move that cannot be', function () {
     await fixture.on('alpha', ['kill', String(pid)]);
   });
 
-  it('a debugger holds it', async () => {
+  tests.add('a debugger holds it', async () => {
     const pid = (await fixture.find(steady))?.pid ?? 0;
     const log = '/tmp/trace.log';
     const tracer = await daemon('alpha', ['python3', '/opt/trace.py', String(pid)], {
@@ -195,7 +197,7 @@ describe('a move that cannot be', function () {
     await assertRunsOn(fixture, steady, 'alpha');
   });
 
-  it('a unix socket leads out of it', async () => {
+  tests.add('a unix socket leads out of it', async () => {
     const log = '/tmp/accept.log';
     const peer = await daemon('alpha', ['python3', '/opt/accept.py', '/tmp/outside.sock'], {
       output: log,
@@ -213,7 +215,7 @@ describe('a move that cannot be', function () {
     await fixture.on('alpha', ['kill', String(peer)]);
   });
 
-  it('there is no such process', async () => {
+  tests.add('there is no such process', async () => {
     assertSaid(
       await fixture.flick.run(['adopt', '--on', 'alpha', '4000000']),
       1,
@@ -222,7 +224,7 @@ describe('a move that cannot be', function () {
     assertSaid(await fixture.refuse('nobody', 'beta'), 1, /There is no process “nobody”/);
   });
 
-  it('it belongs to another user, who notices nothing', async () => {
+  tests.add('it belongs to another user, who notices nothing', async () => {
     for (const [owner, asker] of [
       ['dev', 'alpha'],
       ['root', 'alpha-dev'],
@@ -250,7 +252,7 @@ describe('a move that cannot be', function () {
     }
   });
 
-  it('has a name that would not fit on a line; spaces do', async () => {
+  tests.add('has a name that would not fit on a line; spaces do', async () => {
     assertSaid(
       await fixture.flick.run([
         ...['run', '--detach', '--on', 'alpha', '--name', 'two\nlines', '--', 'sleep', '9'],
@@ -264,7 +266,7 @@ describe('a move that cannot be', function () {
     assertSaid(await fixture.flick.run(['check', 'my steady process', 'beta']), 0);
   });
 
-  it('was cancelled in the middle', async () => {
+  tests.add('was cancelled in the middle', async () => {
     const id = await fixture.start('alpha', 'cancelled', ['python3', beat, 'memory', '8']);
     await fixture.lab.rate('beta', '8mbit');
     try {
@@ -282,7 +284,7 @@ describe('a move that cannot be', function () {
     await fixture.end(id);
   });
 
-  it('is moved already: one of two moves at once wins', async () => {
+  tests.add('is moved already: one of two moves at once wins', async () => {
     const id = await fixture.start('alpha', 'twice', ['python3', beat]);
     const both = await Promise.all([
       fixture.flick.run(['move', id, 'beta']),
@@ -296,7 +298,7 @@ describe('a move that cannot be', function () {
     await fixture.end(id);
   });
 
-  it('ended while it was moved', async function () {
+  tests.add('ended while it was moved', async function () {
     this.timeout(120_000);
     await fixture.lab.rate('beta', '40mbit');
     try {
@@ -330,7 +332,7 @@ describe('a move that cannot be', function () {
     }
   });
 
-  it('the target cannot be reached', async () => {
+  tests.add('the target cannot be reached', async () => {
     await fixture.lab.kill('beta');
     const ran = await fixture.refuse(steady, 'beta');
     assertSaid(ran, 1, /could not be reached/);
@@ -340,4 +342,6 @@ describe('a move that cannot be', function () {
     assertSaid(moved, 0, /my steady process moved from alpha to beta/);
     await assertRunsOn(fixture, steady, 'beta');
   });
+
+  tests.register(9);
 });

@@ -23,6 +23,8 @@ export interface CriuCommand {
   readonly keepConnections: boolean;
   /** `rdev:dev` of terminals that stay behind, hexadecimal, as the dumped process has them. */
   readonly terminalKeys: readonly string[];
+  /** A dump leaves the pages in the process, which stands still; a restore gets them from the keeper. */
+  readonly pagesLeftOut?: boolean;
   /** The action script that makes CRIU hold, as the keeper gives it. */
   readonly holdScript: string;
 }
@@ -38,6 +40,8 @@ export function dumpArguments(command: CriuCommand, pid: number): readonly [stri
     '--timeout',
     String(freezeTimeout),
     ...command.terminalKeys.flatMap((key) => ['--external', `tty[${key}]`]),
+    // The client of its page server has left already, so it serves nothing (EXEC's page socket, agent/keeper/README.md).
+    ...(command.pagesLeftOut === true ? ['--lazy-pages', '--ps-socket', '8'] : []),
   ];
 }
 
@@ -50,6 +54,7 @@ export function restoreArguments(command: CriuCommand): readonly [string, ...str
     ...common(command, 'restore.log'),
     '--restore-detached',
     '--restore-sibling',
+    ...(command.pagesLeftOut === true ? ['--lazy-pages'] : []),
     ...command.terminalKeys.flatMap((key, index) => [
       '--inherit-fd',
       `fd[${terminalDescriptors[index] ?? terminalDescriptors[0]}]:tty[${key}]`,

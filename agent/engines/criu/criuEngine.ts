@@ -10,15 +10,20 @@ import { makePrivateFolder, removeTree } from '../../processes/cells.ts';
 import type { ManagedProcess } from '../../processes/managedProcess.ts';
 import type { AgentHome } from '../../state/home.ts';
 import { dumpThroughHelper } from '../../helper/helperClient.ts';
+import type { PageRun } from '../../memory/chunks.ts';
+import type { MemoryTask } from '../../memory/processMemory.ts';
+import { readTree } from '../../processes/tree.ts';
+import { readStatus } from '../../procfs/status.ts';
 import type { HeldCapture, HeldRestore } from '../engine.ts';
 import { checkArrival } from './arrivalCheck.ts';
 import { criuState, type CriuState } from './binary.ts';
 import { dumpArguments, restoreArguments, type CriuCommand } from './commands.ts';
 import { checkDeparture } from './departureCheck.ts';
 import { explainFailure, isPassing } from './explain.ts';
-import { gatherFacts } from './facts.ts';
+import { gatherFacts, gatherFiles, type FileFacts } from './facts.ts';
 import { criuFacts, type CriuFacts } from './factsSchema.ts';
 import { readTail } from './logTail.ts';
+import { readLeftOut } from './pagemap.ts';
 import { limitCredentials, readCredentials, readTaskIds } from './images.ts';
 
 /** End of a log that is read to explain a failure, in bytes. */
@@ -31,6 +36,8 @@ export interface CaptureOptions {
   readonly facts: CriuFacts;
   /** Folder for the images; must be visible at this path inside the cell. */
   readonly folder: string;
+  /** Leave the memory in the process, where the device can do so; it is read from there while it stands still. */
+  readonly memoryApart: boolean;
 }
 
 interface Dump {
@@ -40,6 +47,7 @@ interface Dump {
   readonly terminalKeys: readonly string[];
   readonly shellJob: boolean;
   readonly keepConnections: boolean;
+  readonly pagesLeftOut: boolean;
 }
 
 export interface RestoreOptions {
@@ -50,9 +58,14 @@ export interface RestoreOptions {
   readonly terminalKeys: readonly string[];
   readonly shellJob: boolean;
   readonly keepConnections: boolean;
+  /** The cell's keeper brings the memory. */
+  readonly lazy: boolean;
 }
 
 export interface CriuCapture extends HeldCapture {
+  /** What is not in the images; its tasks stand still as long as the capture is held. */
+  readonly memory:
+    { readonly tasks: readonly MemoryTask[]; readonly pages: readonly PageRun[] } | undefined;
   readonly root: number;
   readonly terminalKeys: readonly string[];
   readonly keepConnections: boolean;
@@ -95,6 +108,11 @@ export class CriuEngine {
     const debuggers = `${debugFolder(managed.id)}/`;
     const unixSockets = facts.unixSockets.filter(({ path }) => !path.startsWith(debuggers));
     return { ...facts, unixSockets };
+  }
+
+  /** Looks at the files of a process that stands still, and at nothing else. @throws {FlickError} `processGone` */
+  async inspectFiles(managed: ManagedProcess): Promise<FileFacts> {
+    return gatherFiles(managed.pid ?? 0);
   }
 
   /** What on this device stands in the way of a dump. */
@@ -173,7 +191,8 @@ export class CriuEngine {
           ...controllingTerminals(facts, cell !== undefined),
         ]);
     const keepConnections = keepsConnections(facts, cell?.userNamespace !== undefined);
-    const dump = { folder, root, terminalKeys, shellJob, keepConnections };
+    const pagesLeftOut = options.memoryApart && (await this.#canLeavePagesOut(managed));
+    const dump = { folder, root, terminalKeys, shellJob, keepConnections, pagesLeftOut };
     let job: HeldJob;
     try {
       job = await this.#dump(managed, options.handoff, dump);
@@ -189,11 +208,32 @@ export class CriuEngine {
       throw failure;
     }
     const end = async (goOn: boolean): Promise<void> => {
-      await job.verdict(goOn);
-      await removeTree(folder);
+      try {
+        await job.verdict(goOn);
+      } catch (error) {
+        // Without CRIU nothing holds it any more: it runs on by itself, or has gone with its keeper.
+        if (goOn) throw error;
+        this.#logger.log('warn', 'CRIU had ended before', {
+          id: managed.id,
+          why: messageOf(error),
+        });
+      } finally {
+        await removeTree(folder);
+      }
     };
+    let memory: CriuCapture['memory'];
+    if (pagesLeftOut) {
+      try {
+        const { pages } = await readLeftOut(folder);
+        memory = { tasks: await this.memoryTasks(managed), pages };
+      } catch (error) {
+        await end(false);
+        throw error;
+      }
+    }
     return {
       images: folder,
+      memory,
       root,
       terminalKeys,
       keepConnections,
@@ -201,6 +241,22 @@ export class CriuEngine {
       abort: () => end(false),
       release: () => end(true),
     };
+  }
+
+  /** Whose memory is to be read, by the PIDs of this device and of the capsule. */
+  async memoryTasks(managed: ManagedProcess): Promise<MemoryTask[]> {
+    const tree = managed.pid === undefined ? undefined : await readTree(managed.pid);
+    const tasks: MemoryTask[] = [];
+    for (const { pid } of tree?.processes ?? []) {
+      const inner = (await readStatus(pid))?.nsPids.at(-1);
+      if (inner !== undefined) tasks.push({ pid, task: managed.cell === undefined ? pid : inner });
+    }
+    return tasks;
+  }
+
+  /** The helper's dumps are read by the agent from their images: it may not look into a process that the helper holds. */
+  async #canLeavePagesOut({ cell }: ManagedProcess): Promise<boolean> {
+    return cell === undefined ? process.getuid?.() === 0 : cell.canLeavePagesOut();
   }
 
   /** A child that comes or goes at the wrong moment makes CRIU give up; the process runs on and is tried again. */
@@ -230,6 +286,7 @@ export class CriuEngine {
       lastPid: 0,
       sessionOnTerminal: false,
       passTerminal: false,
+      pageSocket: dump.pagesLeftOut,
       output: join(dump.folder, 'criu-output.log'),
     });
   }
@@ -284,6 +341,7 @@ export class CriuEngine {
       terminalKeys: options.terminalKeys,
       shellJob: options.shellJob,
       keepConnections: options.keepConnections,
+      pagesLeftOut: options.lazy,
     });
     let job: HeldJob;
     try {
@@ -326,6 +384,7 @@ export class CriuEngine {
     readonly terminalKeys: readonly string[];
     readonly shellJob: boolean;
     readonly keepConnections: boolean;
+    readonly pagesLeftOut?: boolean;
   }): Promise<CriuCommand> {
     const { binary, status } = await this.state();
     if (binary === undefined || !status.available) {
@@ -340,6 +399,7 @@ export class CriuEngine {
       shellJob: options.shellJob,
       keepConnections: options.keepConnections,
       terminalKeys: options.terminalKeys,
+      pagesLeftOut: options.pagesLeftOut ?? false,
       holdScript: await options.cell.holdScript(),
     };
   }

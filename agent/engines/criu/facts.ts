@@ -123,6 +123,29 @@ export async function gatherFacts(input: FactsInput): Promise<CriuFacts> {
   };
 }
 
+/** Of the facts, the files that a tree has open, mapped and as its working directories. */
+export type FileFacts = Pick<CriuFacts, 'mappedFiles' | 'openFiles' | 'cwds'>;
+
+/**
+ * Looks only at a tree's files: for a tree that stands still, and somebody waits.
+ * @throws {FlickError} `processGone` when the root is no more
+ */
+export async function gatherFiles(rootPid: number): Promise<FileFacts> {
+  const tree = await readTree(rootPid);
+  if (tree === undefined) throw gone(rootPid);
+  const [descriptors, { mappedFiles }, { cwds }] = await Promise.all([
+    eachOf(tree.processes, gatherDescriptors),
+    gatherMemory(tree.processes, true),
+    gatherFolders(tree),
+  ]);
+  const openFiles = descriptors.flatMap((each) => each.openFiles);
+  return {
+    mappedFiles: mappedFiles.slice(0, maxList),
+    openFiles: openFiles.slice(0, maxList),
+    cwds,
+  };
+}
+
 type ListKey = Exclude<keyof DescriptorFacts, 'readable'>;
 type ItemOf<K extends keyof DescriptorFacts> = K extends ListKey
   ? DescriptorFacts[K][number]

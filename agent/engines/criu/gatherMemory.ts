@@ -27,15 +27,21 @@ const maxPath = 4096;
 const withoutFile =
   /^(\[.*\]|\/memfd:.*|\/SYSV[0-9a-f]{8}.*|\/dev\/zero.*|\/anon_hugepage.*|anon_inode:\[perf_event\].*)$/;
 
-/** Looks at what the processes of a tree have mapped. Files are listed once, however many map them. */
-export async function gatherMemory(processes: readonly TreeProcess[]): Promise<{
+/**
+ * Looks at what the processes of a tree have mapped. Files are listed once, however many map them.
+ * @param filesOnly neither counts the pages, which takes the longer the more there are, nor looks into the files
+ */
+export async function gatherMemory(
+  processes: readonly TreeProcess[],
+  filesOnly = false,
+): Promise<{
   readonly perProcess: ReadonlyMap<number, MemoryFacts>;
   readonly mappedFiles: MappedFile[];
 }> {
   const perProcess = new Map<number, MemoryFacts>();
   const files = new Map<string, MappedFile>();
   await eachOf(processes, async ({ pid }) => {
-    const facts = await gatherOne(pid);
+    const facts = await gatherOne(pid, filesOnly);
     perProcess.set(pid, facts);
     for (const file of facts.mappedFiles) {
       const key = `${file.path}\0${file.deleted ? pid : ''}`;
@@ -43,6 +49,7 @@ export async function gatherMemory(processes: readonly TreeProcess[]): Promise<{
       files.set(key, known === undefined ? file : merged(known, file));
     }
   });
+  if (filesOnly) return { perProcess, mappedFiles: [...files.values()] };
   const mappedFiles = await eachOf([...files.values()], async (file) => {
     const pid = file.pids[0];
     if (pid === undefined || file.deleted) return file;
@@ -52,13 +59,13 @@ export async function gatherMemory(processes: readonly TreeProcess[]): Promise<{
   return { perProcess, mappedFiles };
 }
 
-async function gatherOne(pid: number): Promise<MemoryFacts> {
+async function gatherOne(pid: number, filesOnly: boolean): Promise<MemoryFacts> {
   const mappings = await readMaps(pid);
   const facts: MemoryFacts = {
     readable: mappings !== undefined,
     mappedFiles: [],
     unsupported: [],
-    bytes: await memoryBytes(pid),
+    bytes: filesOnly ? 0 : await memoryBytes(pid),
   };
   const objects = new Map<string, MappedObject>();
   const reported = new Set<string>();

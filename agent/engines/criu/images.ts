@@ -93,17 +93,17 @@ interface Field {
 
 async function coreImages(folder: string): Promise<string[]> {
   const names = (await readdir(folder)).filter((name) => /^core-\d+\.img$/.test(name));
-  if (names.length === 0) throw damaged(folder);
+  if (names.length === 0) throw damagedImage(folder);
   return names;
 }
 
 async function readImage(path: string): Promise<Buffer> {
   const file = await open(path, 'r').catch(() => {
-    throw damaged(path);
+    throw damagedImage(path);
   });
   try {
     const { size } = await file.stat();
-    if (size > maxImage || size < headerBytes) throw damaged(path);
+    if (size > maxImage || size < headerBytes) throw damagedImage(path);
   } finally {
     await file.close();
   }
@@ -118,10 +118,10 @@ function splitEntries(content: Buffer, path: string): Buffer[] {
   const entries: Buffer[] = [];
   let at = headerBytes;
   while (at < content.length) {
-    if (at + 4 > content.length) throw damaged(path);
+    if (at + 4 > content.length) throw damagedImage(path);
     const length = content.readUInt32LE(at);
     at += 4;
-    if (at + length > content.length) throw damaged(path);
+    if (at + length > content.length) throw damagedImage(path);
     entries.push(content.subarray(at, at + length));
     at += length;
   }
@@ -153,7 +153,7 @@ function fieldsOf(message: Uint8Array, path: string): Field[] {
       }
     }
   } catch (error) {
-    throw damaged(path, error);
+    throw damagedImage(path, error);
   }
   return fields;
 }
@@ -177,9 +177,9 @@ function hasEnded(core: Uint8Array, path: string): boolean {
 
 function credentialsOf(core: Uint8Array, path: string): Uint8Array {
   const thread = fieldsOf(core, path).find((field) => field.number === coreThread)?.value;
-  if (!(thread instanceof Uint8Array)) throw damaged(path);
+  if (!(thread instanceof Uint8Array)) throw damagedImage(path);
   const creds = fieldsOf(thread, path).find((field) => field.number === threadCreds)?.value;
-  if (!(creds instanceof Uint8Array)) throw damaged(path);
+  if (!(creds instanceof Uint8Array)) throw damagedImage(path);
   return creds;
 }
 
@@ -226,7 +226,7 @@ function withoutFields(message: Uint8Array, numbers: readonly number[]): Uint8Ar
   return Buffer.concat(parts);
 }
 
-function damaged(path: string, cause?: unknown): FlickError {
+export function damagedImage(path: string, cause?: unknown): FlickError {
   return new FlickError(
     'restoreFailed',
     `The image ${path} is damaged or was not written by CRIU.`,

@@ -86,7 +86,7 @@ void job_announce(struct job *j, struct conn *hold, uint32_t tag, const char *ac
   snprintf(j->action, sizeof j->action, "%s", action);
   pty_settle(1); /* so that the scrollback a client reads now is all that the frozen app has written */
   if (j->leader && j->kind == KIND_RESTORE) kill(j->pid, SIGUSR1);
-  if (j->abort_early || (!j->owner && !j->pinned)) job_verdict(j, false);
+  if (j->abort_early || (!j->owner && !j->pinned) || (j->kind == KIND_RESTORE && !lazy_complete())) job_verdict(j, false);
   else job_tell(j);
 }
 
@@ -169,7 +169,9 @@ void job_ended(struct job *j, int status) {
   j->status = status;
   if (j->hold) j->hold->broken = true;
   j->hold = NULL;
-  if (j->kind == KIND_RESTORE && !ended_well(j) && K.app_state == APP_RESTORING) empty_cell();
+  if (j->kind == KIND_RESTORE && !ended_well(j) && (K.app_state == APP_RESTORING || lazy_active())) empty_cell();
+  /* Only now that nobody is left who could read a page that is missing. */
+  if (j->kind == KIND_RESTORE && !ended_well(j)) lazy_reset();
   job_tell(j);
   if (j->kind == KIND_DUMP) dump_ended(j);
   else if (j->kind == KIND_RESTORE) restore_ended(j);

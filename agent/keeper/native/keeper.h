@@ -21,6 +21,7 @@ enum {
   MAX_INPUT = 1 << 20,
   MAX_HUSH_MS = 600000,
   FIRST_PID = 300,  /* ns_last_pid of a fresh cell: lower PIDs stay free for criu on every later device */
+  PAGE_SOCKET_FD = 8, /* where EXEC_PAGE_SOCKET puts its socket: dump --lazy-pages --ps-socket 8 */
   PTY_SLAVE_FD = 9, /* where EXEC_PTY_FD puts the slave: --inherit-fd fd[9]:tty[...] */
 };
 
@@ -28,17 +29,19 @@ enum {
 enum {
   REQ_STATE = 1, REQ_LAUNCH, REQ_EXEC, REQ_VERDICT, REQ_PIN, REQ_TRACK, REQ_INPUT, REQ_RESIZE,
   REQ_SIGNAL, REQ_SUBSCRIBE, REQ_PRELOAD, REQ_SHUTDOWN, REQ_CLAIM, REQ_ANNOUNCE, REQ_UNSUBSCRIBE, REQ_HUSH,
-  ANS_REPLY = 128, ANS_ERROR, EVT_EXEC_DONE, EVT_HELD, EVT_OUTPUT, EVT_EXITED,
+  REQ_LAZY, REQ_ARRIVED, REQ_LAZY_STATE,
+  ANS_REPLY = 128, ANS_ERROR, EVT_EXEC_DONE, EVT_HELD, EVT_OUTPUT, EVT_EXITED, EVT_WANTED, EVT_LAZY_DONE,
 };
 
 /* EXEC_STAYS: a dump after which the process is meant to live on here (--leave-running). */
-enum { EXEC_SESSION_ON_PTY = 1, EXEC_PTY_FD = 2, EXEC_HOLD = 4, EXEC_STAYS = 8 };
+enum { EXEC_SESSION_ON_PTY = 1, EXEC_PTY_FD = 2, EXEC_HOLD = 4, EXEC_STAYS = 8, EXEC_PAGE_SOCKET = 16 };
 enum { KIND_PLAIN = 0, KIND_DUMP = 1, KIND_RESTORE = 2 };
 enum { PHASE_RUNNING = 0, PHASE_HELD = 1, PHASE_DECIDED = 2, PHASE_DONE = 3 };
 enum { APP_NONE = 0, APP_RUNNING = 1, APP_EXITED = 2, APP_DEPARTED = 3, APP_RESTORING = 4 };
 enum { STAGE_NONE = 0, STAGE_CWD = 1, STAGE_EXEC = 2, STAGE_SETUP = 3 };
 enum { TARGET_APP = 0, TARGET_FOREGROUND = 1, TARGET_ALL = 2 };
-enum { INFO_USERNS = 1, INFO_OVERLAY = 2, INFO_GUARD = 4, INFO_EXPORTABLE = 8, INFO_HUSH = 16 };
+enum { INFO_USERNS = 1, INFO_OVERLAY = 2, INFO_GUARD = 4, INFO_EXPORTABLE = 8, INFO_HUSH = 16, INFO_LAZY = 32,
+       INFO_PAGE_SOCKET = 64 };
 
 /* --- wire.c: growing buffers, little-endian writing and checked reading ------------------------------------------- */
 struct buf {
@@ -196,9 +199,23 @@ void finish(bool departed) __attribute__((noreturn));                     /* fin
 void leave(int code) __attribute__((noreturn));
 void write_record(const char *name, const void *head, size_t head_bytes, const void *tail, size_t tail_bytes);
 
+bool lazy_possible(void);                                                 /* lazyHost.c */
+int lazy_open(const char *folder, struct conn *c, const char **what);      /* lazy.c */
+int lazy_arrived(struct reader ranges);
+bool lazy_known(void);
+void lazy_state(struct buf *out, struct conn *c);
+bool lazy_active(void);
+bool lazy_complete(void);
+void lazy_reset(void);
+void lazy_forget(struct conn *c);
+int lazy_fd(void);
+int lazy_wait(int most);
+void lazy_tick(void);
+
 void handle_frame(struct conn *c, uint8_t type, const uint8_t *payload, size_t n); /* requests.c */
 void conn_pump(struct conn *c);                                           /* serve.c */
 void conn_flush(struct conn *c);
+bool is_own(int fd);
 void serve(void) __attribute__((noreturn));
 int hold_main(void);                                                      /* hold.c */
 

@@ -121,6 +121,7 @@ static void own_streams(void) {
 static void run(struct cell_spec *spec, bool guard, size_t ring) {
   setsid();
   prctl(PR_SET_NAME, "flick-keeper");
+  K.info |= INFO_PAGE_SOCKET;
   if (guard) {
     K.info |= INFO_GUARD;
     if (prctl(PR_SET_CHILD_SUBREAPER, 1)) setup_failed("become subreaper");

@@ -54,7 +54,7 @@ static void state(struct request *q) {
   put_u64(out, K.tty_rdev);
   put_u64(out, K.tty_dev);
   put_u32(out, (uint32_t)getpid());
-  put_u32(out, K.info);
+  put_u32(out, K.info | (lazy_possible() ? INFO_LAZY : 0));
   put_u32(out, (uint32_t)buf_pending(&K.input));
   snprintf(hold, sizeof hold, "/proc/%d/exe", (int)getpid());
   put_str(out, hold);
@@ -154,6 +154,8 @@ static void exec_(struct request *q) {
       (spec.flags & EXEC_SESSION_ON_PTY && (kind != KIND_RESTORE || spec.track <= 0)))
     fail(q, EINVAL, STAGE_SETUP, "exec");
   else if (kind == KIND_RESTORE && K.app_state != APP_NONE) fail(q, EBUSY, STAGE_SETUP, "restore");
+  /* criu would take pages that are still to be installed for pages that never were. */
+  else if (kind == KIND_DUMP && lazy_active()) fail(q, EBUSY, STAGE_SETUP, "dump before all pages are in place");
   else {
     struct job *j = job_new();
     if (j) j->kind = kind;
@@ -258,6 +260,28 @@ static void hush(struct request *q) {
   done(q);
 }
 
+static void lazy(struct request *q) {
+  char *folder = get_str(&q->r);
+  const char *what = "lazy";
+  int error = q->r.bad ? EINVAL : K.app_state != APP_NONE ? EBUSY : lazy_open(folder, q->c, &what);
+  if (error) fail(q, error, 0, what);
+  else done(q);
+  free(folder);
+}
+
+static void arrived(struct request *q) {
+  int error = lazy_arrived(q->r);
+  if (error) fail(q, error, 0, "arrived");
+  else done(q);
+}
+
+static void lazy_state_(struct request *q) {
+  if (!lazy_known()) return fail(q, ESRCH, 0, "post-copy");
+  size_t frame = reply(q);
+  lazy_state(&q->c->out, q->c);
+  frame_end(&q->c->out, frame);
+}
+
 void handle_frame(struct conn *c, uint8_t type, const uint8_t *payload, size_t n) {
   struct request q = {.c = c, .r = {.at = payload, .left = n}};
   q.tag = get_u32(&q.r);
@@ -279,6 +303,9 @@ void handle_frame(struct conn *c, uint8_t type, const uint8_t *payload, size_t n
   case REQ_SUBSCRIBE: return subscribe(&q);
   case REQ_PRELOAD: return preload(&q);
   case REQ_HUSH: return hush(&q);
+  case REQ_LAZY: return lazy(&q);
+  case REQ_ARRIVED: return arrived(&q);
+  case REQ_LAZY_STATE: return lazy_state_(&q);
   case REQ_TRACK: {
     pid_t pid = (pid_t)get_u32(&q.r);
     if (q.r.bad || pid <= 1 || (K.app_state != APP_NONE && K.app_state != APP_RESTORING))

@@ -70,6 +70,7 @@ static void conn_close(int slot) {
   K.conns[slot] = NULL;
   close(c->fd);
   jobs_forget(c);
+  lazy_forget(c);
   free(c->in.data);
   free(c->out.data);
   free(c);
@@ -79,7 +80,7 @@ static void conn_close(int slot) {
  * Only the user that the keeper runs as, and the one that a guard was told its criu runs as. Folder and socket modes say
  * so too; this holds should somebody widen them.
  */
-static bool is_own(int fd) {
+bool is_own(int fd) {
   struct ucred peer;
   socklen_t size = sizeof peer;
   return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) && (peer.uid == geteuid() || (K.also_uid && peer.uid == K.also_uid));
@@ -131,7 +132,7 @@ static void leave_if_idle(void) {
 }
 
 void serve(void) {
-  struct pollfd fds[3 + MAX_JOBS + MAX_CONNECTIONS];
+  struct pollfd fds[4 + MAX_JOBS + MAX_CONNECTIONS];
   struct signalfd_siginfo info;
   int listener = listen_here(), children = watch_children();
   if (children < 0) setup_failed("watch children");
@@ -142,7 +143,8 @@ void serve(void) {
     fds[0] = (struct pollfd){.fd = listener, .events = POLLIN};
     fds[1] = (struct pollfd){.fd = children, .events = POLLIN};
     fds[2] = (struct pollfd){.fd = K.master, .events = (short)(POLLIN | (buf_pending(&K.input) ? POLLOUT : 0))};
-    struct pollfd *jobs = fds + 3, *conns = jobs + MAX_JOBS;
+    fds[3] = (struct pollfd){.fd = lazy_fd(), .events = POLLIN};
+    struct pollfd *jobs = fds + 4, *conns = jobs + MAX_JOBS;
     for (int i = 0; i < MAX_JOBS; i++)
       jobs[i] = (struct pollfd){.fd = K.jobs[i].id ? K.jobs[i].leader_pipe : -1, .events = POLLIN};
     for (int i = 0; i < MAX_CONNECTIONS; i++) {
@@ -150,7 +152,7 @@ void serve(void) {
       conns[i] = (struct pollfd){.fd = c ? c->fd : -1, .events = POLLIN};
       if (c && buf_pending(&c->out)) conns[i].events |= POLLOUT;
     }
-    if (poll(fds, sizeof fds / sizeof *fds, hush_wait(IDLE_MS / 2)) < 0 && errno != EINTR) logf_("poll: %s", strerror(errno));
+    if (poll(fds, sizeof fds / sizeof *fds, lazy_wait(hush_wait(IDLE_MS / 2))) < 0 && errno != EINTR) logf_("poll: %s", strerror(errno));
     if (fds[2].revents) {
       pty_drain();
       pty_flush_input();
@@ -162,6 +164,7 @@ void serve(void) {
     reap_children();
     for (int i = 0; i < MAX_CONNECTIONS; i++)
       if (K.conns[i] && conns[i].revents & (POLLIN | POLLHUP | POLLERR)) conn_read(K.conns[i]);
+    lazy_tick();
     for (int i = 0; i < MAX_CONNECTIONS; i++) {
       struct conn *c = K.conns[i];
       if (!c) continue;

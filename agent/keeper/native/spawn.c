@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -86,15 +87,15 @@ static __attribute__((noreturn)) void report(int fd, int stage) {
   _exit(127);
 }
 
-/* Closes everything above 2 but `a` and `b` (-1: none). A leaked descriptor would make the app undumpable. */
-static void close_others(int a, int b) {
-  unsigned low = (unsigned)(a < b ? a : b), high = (unsigned)(a < b ? b : a), from = 3;
-  if (a >= 0 && b >= 0) {
-    if (low > from) close_range(from, low - 1, 0);
-    from = low + 1;
-  } else if (a < 0 && b < 0) high = 2;
-  if (high > from) close_range(from, high - 1, 0);
-  close_range(high + 1 > from ? high + 1 : from, ~0U, 0);
+/* Closes everything above 2 but `a`, `b` and `c` (-1: none). A leaked descriptor would make the app undumpable. */
+static void close_others(int a, int b, int c) {
+  int top = 2;
+  if (a > top) top = a;
+  if (b > top) top = b;
+  if (c > top) top = c;
+  for (int fd = 3; fd < top; fd++)
+    if (fd != a && fd != b && fd != c) close(fd);
+  close_range((unsigned)top + 1, ~0U, 0);
 }
 
 static pid_t await_exec(pid_t pid, int report_fd, int *stage) {
@@ -128,7 +129,7 @@ pid_t spawn_app(const char *program, char **argv, char **env, const char *cwd, i
   int tty = own_terminal();
   if (tty < 0) report(fds[1], STAGE_SETUP);
   for (int i = 0; i < 3; i++) dup2(tty, i);
-  close_others(fds[1], -1);
+  close_others(fds[1], -1, -1);
   if (chdir(cwd)) report(fds[1], STAGE_CWD);
   environ = env;
   /* To dump a process with a seccomp filter criu needs CAP_SYS_ADMIN in the first user namespace: ptrace(2). */
@@ -140,6 +141,13 @@ pid_t spawn_app(const char *program, char **argv, char **env, const char *cwd, i
   report(fds[1], STAGE_EXEC);
 }
 
+/* One end of a socket whose other end nobody has: a page server that is never asked for a page. -1 on failure. */
+static int page_socket(void) {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends)) return -1;
+  return dup2(ends[0], PAGE_SOCKET_FD);
+}
+
 static void run_criu(const struct exec_spec *spec, int report_fd) {
   int in = spec->flags & EXEC_SESSION_ON_PTY ? 0 : open("/dev/null", O_RDONLY);
   const char *path = spec->output && *spec->output ? spec->output : "/dev/null";
@@ -148,12 +156,11 @@ static void run_criu(const struct exec_spec *spec, int report_fd) {
   dup2(in, 0);
   dup2(out, 1);
   dup2(out, 2);
-  int pty = -1;
-  if (spec->flags & EXEC_PTY_FD) {
-    if (report_fd == PTY_SLAVE_FD) report_fd = fcntl(report_fd, F_DUPFD_CLOEXEC, PTY_SLAVE_FD + 1);
-    pty = dup2(K.slave, PTY_SLAVE_FD);
-  }
-  close_others(report_fd, pty);
+  int pty = -1, pages = -1;
+  if (report_fd <= PTY_SLAVE_FD) report_fd = fcntl(report_fd, F_DUPFD_CLOEXEC, PTY_SLAVE_FD + 1);
+  if (spec->flags & EXEC_PTY_FD) pty = dup2(K.slave, PTY_SLAVE_FD);
+  if (spec->flags & EXEC_PAGE_SOCKET) pages = page_socket();
+  close_others(report_fd, pty, pages);
   if (K.info & INFO_USERNS && set_capabilities(true)) report(report_fd, STAGE_SETUP);
   reset_signals();
   environ = spec->env;
@@ -182,7 +189,7 @@ static void lead(const struct exec_spec *spec, int report_fd, int record_fd) {
   pid_t criu = fork();
   if (criu < 0) report(report_fd, STAGE_SETUP);
   if (!criu) run_criu(spec, report_fd);
-  close_others(record_fd, -1);
+  close_others(record_fd, -1, -1);
   for (bool criu_done = false, app_done = false; !criu_done || !app_done;) {
     int got = sigwaitinfo(&wanted, NULL), status;
     if (got == SIGUSR1) foreground(spec->track);

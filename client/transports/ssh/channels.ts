@@ -24,14 +24,14 @@ export async function runScript(
   client: Client,
   script: string,
   words: readonly string[],
-  options: ExecOptions = {},
+  options: ExecOptions & { readonly onOutput?: (printed: string) => void } = {},
 ): Promise<ExecResult> {
-  const { input, signal } = options;
+  const { input, signal, onOutput } = options;
   if (signal?.aborted === true) return { exitCode: null, stdout: '', stderr: '' };
   const running = await openCommand(
     client,
     remoteCommand(script, words),
-    (channel) => new RunningScript(channel),
+    (channel) => new RunningScript(channel, onOutput),
   );
   const abort = (): void => {
     // Closing the channel would not end it, and a server need not understand signals.
@@ -167,7 +167,8 @@ class RunningScript {
   /** Of the shell, and of the program that it becomes. Never settles where the mark does not come. */
   readonly pid: Promise<number>;
 
-  constructor(channel: ClientChannel) {
+  /** @param onOutput hears all that it has printed so far */
+  constructor(channel: ClientChannel, onOutput: (printed: string) => void = () => undefined) {
     this.#channel = channel;
     this.#closed = new Promise((resolve) => (this.#close = resolve));
     channel.once('close', this.#close);
@@ -176,7 +177,9 @@ class RunningScript {
     this.pid = new Promise((resolve) => {
       channel.setEncoding('utf8').on('data', (chunk: string) => {
         this.#stdout.add(chunk);
-        if (this.#stdout.pid !== undefined) resolve(this.#stdout.pid);
+        if (this.#stdout.pid === undefined) return;
+        resolve(this.#stdout.pid);
+        onOutput(this.#stdout.text);
       });
     });
   }

@@ -1,3 +1,6 @@
+import { Readable } from 'node:stream';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
 import type { AgentHello } from '../../../protocol/index.ts';
 import type { AgentFile } from '../../agentFile.ts';
 import { readHello } from '../agentOutput.ts';
@@ -22,8 +25,21 @@ export interface Probe {
 export type RunScript = (
   script: string,
   words: readonly string[],
-  input?: Buffer,
+  options?: {
+    readonly input?: Readable;
+    /** Hears all that it has printed so far. */
+    readonly onOutput?: (printed: string) => void;
+  },
 ) => Promise<ExecResult>;
+
+/**
+ * Bytes of the agent that are on their way at a time. All that is sent stands before the connection's keep-alives: an
+ * SSH channel would take 2 MiB at once, which a slow link carries for longer than an answer is waited for.
+ */
+const pushWindow = 96 * 1024;
+const pushPart = 16 * 1024;
+/** How often it is told how far it is, in ms. */
+const tellEvery = 2_000;
 
 /** `sha256 FILE` prints its SHA-256 in hexadecimal with whatever the device has; `$node` may be one. */
 const sha256Function = `
@@ -114,6 +130,15 @@ function chooseNode(found: readonly string[], broken: readonly string[]): string
   return best.path;
 }
 
+/** Unpacks standard input into a file and says how much of it has come. */
+const receiver = `
+const { createWriteStream } = require("fs");
+let got = 0;
+process.stdin.on("data", (part) => console.log("got " + (got += part.length)));
+require("stream").pipeline(
+  process.stdin, require("zlib").createGunzip(), createWriteStream(process.argv[1], { mode: 0o600 }),
+  (error) => { if (error) { console.error(error.message); process.exit(1); } });`;
+
 /**
  * Writes the agent beside its place, checks what arrived, moves it there, and drops all but the last older one.
  * `$1` agent, `$2` SHA-256, `$3` node, `$4` home
@@ -128,7 +153,7 @@ new="$1.$$"
 trap 'rm -f "$new"' EXIT
 trap 'exit 1' HUP INT TERM
 mkdir -p "$folder" && chmod 700 "$4" "$4/agent" "$folder" || exit 1
-cat > "$new" || exit 1
+"$node" -e '${receiver}' "$new" || exit 1
 sum=$(sha256 "$new")
 [ "$sum" = "$2" ] || { echo "the copy has the checksum \${sum:-(none)}, not $2" >&2; exit 1; }
 chmod 600 "$new" && mv -f "$new" "$1" || exit 1
@@ -138,16 +163,25 @@ exit 0
 `;
 
 /** @throws {TransportError} `noSpace`, `agentPush` */
-export async function push(run: RunScript, found: Probe, agent: AgentFile): Promise<void> {
+export async function push(
+  run: RunScript,
+  found: Probe,
+  agent: AgentFile,
+  progress: (percent: number) => void,
+): Promise<void> {
   const { agentPath, node, home } = found;
   const words = [agentPath, agent.sha256, node, home];
-  const { exitCode, stderr } = await run(pushScript, words, agent.bytes);
+  const parcel = new Parcel(await promisify(gzip)(agent.bytes), progress);
+  const { exitCode, stderr } = await run(pushScript, words, {
+    input: Readable.from(parcel.parts(), { objectMode: false, highWaterMark: pushPart }),
+    onOutput: (printed) => parcel.hear(printed),
+  });
   if (exitCode === 0) return;
   const full = spaceProblem(stderr, agentPath);
   if (full !== undefined) throw full;
-  const [why, remedy] = /Read-only file system/.test(stderr)
+  const [why, remedy] = /read-only file system/i.test(stderr)
     ? [`${home} cannot be written`, 'Make its file system writable, or set FLICK_HOME there.']
-    : /Permission denied/.test(stderr)
+    : /permission denied/i.test(stderr)
       ? [`you may not write ${home}`, 'Give that folder back to your user there (chown).']
       : [lastLine(stderr) || 'it ended early', 'Check that your home folder there can be written.'];
   throw new TransportError(
@@ -155,6 +189,40 @@ export async function push(run: RunScript, found: Probe, agent: AgentFile): Prom
     `The agent could not be copied to ${agentPath} on the device: ${why}.`,
     { remedy },
   );
+}
+
+/** Bytes that are handed out no faster than the other side takes them. */
+class Parcel {
+  readonly #bytes: Buffer;
+  readonly #progress: (percent: number) => void;
+  #got = 0;
+  #wake: () => void = () => undefined;
+  #toldAt = performance.now();
+
+  constructor(bytes: Buffer, progress: (percent: number) => void) {
+    this.#bytes = bytes;
+    this.#progress = progress;
+  }
+
+  /** @param printed all that the receiver has said */
+  hear(printed: string): void {
+    const [, got] = /got (\d+)\n[^\n]*$/.exec(printed) ?? [];
+    this.#got = Math.max(this.#got, Number(got ?? 0));
+    this.#wake();
+    if (performance.now() < this.#toldAt + tellEvery) return;
+    this.#toldAt = performance.now();
+    this.#progress(Math.floor((this.#got / this.#bytes.length) * 100));
+  }
+
+  async *parts(): AsyncGenerator<Buffer, void> {
+    for (let sent = 0; sent < this.#bytes.length;) {
+      while (sent - this.#got >= pushWindow) {
+        await new Promise<void>((resolve) => (this.#wake = resolve));
+      }
+      yield this.#bytes.subarray(sent, sent + pushPart);
+      sent += pushPart;
+    }
+  }
 }
 
 /** @throws {TransportError} `noSpace`, `agentStart` */

@@ -69,11 +69,12 @@ export class SshTransport implements Transport {
     progress: (text: string) => void = () => undefined,
   ): Promise<AgentHello> {
     const { client } = await this.#connected();
-    const run: RunScript = (script, words, input) => runScript(client, script, words, { input });
+    const run: RunScript = (script, words, options) => runScript(client, script, words, options);
     const found = await probe(run, agentFile.sha256);
     if (!found.present) {
-      progress('copying the agent to the device');
-      await push(run, found, agentFile);
+      const copying = 'copying the agent to the device';
+      progress(copying);
+      await push(run, found, agentFile, (percent) => progress(`${copying} (${percent} %)`));
     }
     progress('starting the agent');
     const hello = await start(run, found);

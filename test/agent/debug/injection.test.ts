@@ -290,6 +290,8 @@ describe('attaching to a process that nobody prepared', function () {
       await new Promise((resolve) => setTimeout(resolve, 20));
       stream.destroy();
     }
-    await (await attach(info.id)).close();
+    // The runtime may be leaving, since nobody is left: whoever meets it then comes again, as every debugger of ours does.
+    const again = await attach(info.id).catch(() => attach(info.id));
+    await again.close();
   });
 });

@@ -11,6 +11,8 @@ export interface Criu {
   readonly images: string;
   readonly unprivileged?: boolean;
   readonly shellJob?: boolean;
+  /** The dump leaves private memory out, the restore leaves it to the keeper. */
+  readonly lazy?: boolean;
   readonly extra?: readonly string[];
 }
 
@@ -42,6 +44,7 @@ export async function dump(
     kind: 'dump',
     hold: true,
     trackPid: pid,
+    pageSocket: criu.lazy === true,
     outputPath: join(criu.images, 'dump.out'),
     env: plainEnv,
     argv: [
@@ -50,6 +53,7 @@ export async function dump(
       '-t',
       String(pid),
       ...common(criu, 'dump.log', holdScript),
+      ...(criu.lazy === true ? ['--lazy-pages', '--ps-socket', '8'] : []),
       ...(terminalKey === undefined ? [] : ['--external', `tty[${terminalKey}]`]),
     ],
   });
@@ -76,6 +80,7 @@ export async function restore(
       'restore',
       ...['-d', '-S'],
       ...common(criu, 'restore.log', holdScript),
+      ...(criu.lazy === true ? ['--lazy-pages'] : []),
       ...(terminalKey === undefined ? [] : ['--inherit-fd', `fd[9]:tty[${terminalKey}]`]),
     ],
   });

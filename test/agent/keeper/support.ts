@@ -56,10 +56,13 @@ export class Bench implements Disposable {
     return folder;
   }
 
-  async cell(options: Partial<CellOptions> = {}): Promise<{ dir: string; client: KeeperClient }> {
+  async cell(
+    options: Partial<CellOptions> = {},
+  ): Promise<{ dir: string; client: KeeperClient; keeperPid: number }> {
     const dir = options.dir ?? (await this.folder());
-    this.#keepers.push(await startCell({ keeper: keeperBinary, ...options, dir }));
-    return { dir, client: await this.connect(dir) };
+    const keeperPid = await startCell({ keeper: keeperBinary, ...options, dir });
+    this.#keepers.push(keeperPid);
+    return { dir, client: await this.connect(dir), keeperPid };
   }
 
   async connect(dir: string): Promise<KeeperClient> {

@@ -8,6 +8,7 @@ import type { AppEnd } from '../../../agent/keeper/keeperMessages.ts';
 import { provisioned, requireProvisioned } from '../../support/provisioned.ts';
 import { skip } from '../../support/skip.ts';
 import { beats, counter, dump, holds, restore, type Criu } from './criuCycle.ts';
+import { readTasks } from './lazySupport.ts';
 import { buildKeeper, cannotDump, plainEnv, Screen, until } from './support.ts';
 import { UserBench, type User } from './userSupport.ts';
 
@@ -102,6 +103,25 @@ describe('keeper: cells of an ordinary user', function () {
   }
 
   it('carries a program over', () => cycle(plain, plain, process.execPath));
+
+  it('leaves memory out of a dump, but cannot restore without it', async () => {
+    const { client, pid, key, screen } = await counting(plain, process.execPath);
+    const criu = { ...(await criuOf(plain)), lazy: true };
+    const job = await dump(client, criu, pid, key);
+    await holds(job, criu);
+    const [task] = await readTasks(criu.images);
+    const left = task?.extents.reduce((sum, { pages }) => sum + pages, 0) ?? 0;
+    assert.ok(left > 1000, 'most memory is left out');
+    await client.verdict(job.id, false);
+    await job.done;
+    await client.input(Buffer.from('still here\n'));
+    await screen.shows('got[still here]');
+    assert.equal((await client.state()).canLazy, false);
+    const { client: target } = await bench.cell(plain, {
+      userNamespace: { uid: plain.id, gid: plain.id },
+    });
+    await assert.rejects(target.lazy(criu.images), { code: 'ENOTSUP' });
+  });
 
   it('carries Node 24 over', async function () {
     requireProvisioned(this, 'node24');

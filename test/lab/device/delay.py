@@ -1,9 +1,9 @@
 """A link with a delay, in user space: kernels without netem have none of their own.
 
-    delay.py MILLISECONDS TAP_A TAP_B MARK
+    delay.py MILLISECONDS TAP_A TAP_B COPIES MARK
 
 Makes two TAP interfaces, prints "ready", and passes every frame that one receives on to the
-other after the delay, in order. It runs until it is killed; the interfaces go with it.
+other after the delay, in order, COPIES times. It runs until it is killed; the interfaces go with it.
 MARK only shows whose relay it is.
 """
 
@@ -32,6 +32,7 @@ def open_tap(name):
 
 def main():
     delay = float(sys.argv[1]) / 1000
+    copies = int(sys.argv[4])
     taps = [open_tap(name) for name in sys.argv[2:4]]
     queues = {taps[0]: collections.deque(), taps[1]: collections.deque()}
     peer = {taps[0]: taps[1], taps[1]: taps[0]}
@@ -43,12 +44,12 @@ def main():
         due = [queue[0][0] for queue in queues.values() if queue]
         timeout = max(0, min(due) - time.monotonic()) if due else None
         for key, _ in selector.select(timeout):
-            receive(key.fd, queues[peer[key.fd]], delay)
+            receive(key.fd, queues[peer[key.fd]], delay, copies)
         for tap, queue in queues.items():
             send(tap, queue)
 
 
-def receive(tap, queue, delay):
+def receive(tap, queue, delay, copies):
     """Takes what has arrived, a bounded number of frames so that sending is not starved."""
     for _ in range(64):
         try:
@@ -59,7 +60,7 @@ def receive(tap, queue, delay):
             # The interface is down for a moment while it is being attached.
             return
         if len(queue) < QUEUE_LIMIT:
-            queue.append((time.monotonic() + delay, frame))
+            queue.extend([(time.monotonic() + delay, frame)] * copies)
 
 
 def send(tap, queue):

@@ -59,6 +59,7 @@ let isOpen = false;
 const wheel = new Int32Array(1);
 
 function spin(): void {
+  console.log('spins');
   // Compiled code may keep a plain variable that the loop does not change in a register, whatever a debugger does.
   while (Atomics.load(wheel, 0) === 1);
   console.log('spun');

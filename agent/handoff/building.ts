@@ -1,0 +1,70 @@
+import { join } from 'node:path';
+import { messageOf } from '../../common/rpc.ts';
+import type { LeftOut } from '../engines/criu/pagemap.ts';
+import type { HeldRestore } from '../engines/engine.ts';
+import type { Cell } from '../processes/cell.ts';
+import { cellFolder, layerFolder, removeTree, type ProcessFolders } from '../processes/cells.ts';
+import type { ManagedProcess } from '../processes/managedProcess.ts';
+import type { ArrivalFiles } from './arrivalFiles.ts';
+import type { HandoffContext } from './context.ts';
+import { endCell } from './letRun.ts';
+import type { Run } from './messages.ts';
+
+/** What has been built for the arriving process so far, to be taken down again if it does not come. */
+export interface Building {
+  readonly folders: ProcessFolders;
+  readonly number: number;
+  readonly files: ArrivalFiles;
+  readonly existedBefore: boolean;
+  cell?: Cell;
+  /** The cell, where it could be begun before the images were there. */
+  starting?: Promise<Cell>;
+  held?: HeldRestore;
+  managed?: ManagedProcess;
+  /** Memory that was not in the images. */
+  leftOut?: LeftOut;
+  /** The keeper brings it while the process runs. */
+  isServed?: boolean;
+  /** The source's word to let it run. */
+  order?: Run;
+}
+
+/** Inside the cell's own folder, which the keeper binds into the cell at the same path. */
+export function imagesFolder(building: Building): string {
+  return join(cellFolder(building.folders, building.number), 'images');
+}
+
+export function nextCell(entries: readonly string[]): number {
+  const numbers = entries.flatMap((name) => {
+    const match = /^(?:cell|layer)-(\d+)$/.exec(name);
+    return match === null ? [] : [Number(match[1])];
+  });
+  return Math.max(0, ...numbers) + 1;
+}
+
+/** @throws while it is not certain that nothing of it is left that could run */
+export async function takeDown(
+  building: Building,
+  handoff: string,
+  { processes, logger }: HandoffContext,
+): Promise<void> {
+  await building.starting?.catch(() => undefined);
+  const { folders, number, held, cell } = building;
+  // One that was told to run is not held any more.
+  if (building.order === undefined) await held?.abort().catch(() => undefined);
+  if (cell !== undefined) await endCell(cell, held?.pid);
+  try {
+    if (building.managed !== undefined) processes.drop(building.managed);
+    await building.files.abort();
+    await removeTree(folders.record);
+    await removeTree(cellFolder(folders, number));
+    await removeTree(layerFolder(folders, number));
+    await removeTree(folders.manifest);
+    if (!building.existedBefore) await removeTree(folders.root);
+  } catch (error) {
+    logger.log('error', 'tidying up after an arrival that failed was not finished', {
+      handoff,
+      error: messageOf(error),
+    });
+  }
+}

@@ -1,0 +1,202 @@
+import * as v from 'valibot';
+import type { Frame, FrameStream } from '../../common/frames.ts';
+import { FlickError, type HandoffOutcome } from '../../protocol/index.ts';
+import { hasZstd, type Codec } from '../memory/batch.ts';
+import { chunksOf, type Chunk } from '../memory/chunks.ts';
+import { memoryFolder } from '../memory/memoryFolders.ts';
+import { MemoryImage } from '../memory/memoryImage.ts';
+import { MemorySender, type Round } from '../memory/memorySender.ts';
+import { ProcessMemory, type MemoryTask } from '../memory/processMemory.ts';
+import type { AgentHome } from '../state/home.ts';
+import { expect, got, roundsEnd, want, type MemoryOffer } from './messages.ts';
+
+/** Most rounds while the process runs. */
+const maxRounds = 8;
+/** A round that the link moves in this time was the last: what changed meanwhile goes as fast once the process stands still. In ms. */
+const shortRound = 100;
+/** A page file of this size is kept whatever the process has, in bytes. */
+const smallImage = 64 << 20;
+/** Another round must be expected to have less than this share of the one before to send. */
+const worthwhile = 0.7;
+
+/** Sends a process's memory: what can be in rounds while it runs, the rest while it stands still. */
+export class DepartureMemory {
+  readonly #frames: FrameStream;
+  readonly #image: MemoryImage;
+  readonly #sender: MemorySender;
+  readonly #label: string;
+  readonly #keep: boolean;
+  readonly #rounds: Round[] = [];
+  #begun = false;
+
+  private constructor(options: DepartureMemoryOptions, image: MemoryImage, keep: boolean) {
+    const { frames, signal, offer, handoff, onProgress } = options;
+    this.#frames = frames;
+    this.#image = image;
+    this.#keep = keep;
+    this.#label = handoff;
+    this.#sender = new MemorySender({
+      image,
+      codec: codecFor(offer.codec),
+      onProgress,
+      signal,
+      send: (batch) => frames.sendData(batch),
+    });
+    signal.addEventListener('abort', () => this.fail(signal.reason as Error), { once: true });
+  }
+
+  static async open(options: DepartureMemoryOptions): Promise<DepartureMemory> {
+    const { home, process, offer, memoryBytes } = options;
+    const folder = memoryFolder(home, process);
+    const image = await MemoryImage.open(folder);
+    // A page file that holds far more than the process has begins anew.
+    const isWorthIt = (await image.diskBytes()) <= 4 * memoryBytes + smallImage;
+    const agreed =
+      image.label !== null && image.label === offer.label && offer.applied >= image.applied;
+    const keep = isWorthIt && agreed;
+    return new DepartureMemory(options, image, keep);
+  }
+
+  /** Makes ready to send: what both sides are not known to have is gone from the image. */
+  async begin(): Promise<void> {
+    if (!this.#keep) await this.#image.clear();
+    this.#begun = true;
+  }
+
+  /** Sends what is different while the process runs, in rounds, until another one would not pay. */
+  async copyWhileRunning(tasks: readonly MemoryTask[]): Promise<void> {
+    await this.#beginRounds();
+    const memory = new ProcessMemory(tasks);
+    try {
+      const answers = this.#readAnswers();
+      for (;;) {
+        const round = await this.#sender.round(memory, chunksOf(await memory.writtenPages()));
+        const before = this.#rounds.at(-1);
+        this.#rounds.push(round);
+        if (round.bytes < this.#sender.rate * shortRound) break;
+        if (this.#rounds.length === maxRounds) break;
+        if (before !== undefined && round.bytes > worthwhile * before.bytes) break;
+      }
+      await this.#frames.sendJson({ type: 'rounds-end' });
+      await answers;
+    } finally {
+      await memory.close();
+    }
+  }
+
+  /** All of it goes when the process stands still, or later. */
+  async copyNothing(): Promise<void> {
+    await this.#beginRounds();
+    await this.#frames.sendJson({ type: 'rounds-end' });
+    await this.#readAnswers();
+  }
+
+  /**
+   * How it goes, up to now.
+   * @param memoryBytes of the process
+   * @param isEarly it runs on the target before all of its memory is there
+   */
+  figures(memoryBytes: number, isEarly: boolean): NonNullable<HandoffOutcome['memory']> {
+    const isMostlyEarlier = this.#rounds.some((each) => each.pages > 0);
+    const way = isMostlyEarlier ? 'pre-copy' : 'stop-and-copy';
+    return {
+      way: isEarly ? 'post-copy' : way,
+      rounds: this.#rounds.length + 1,
+      bytes: memoryBytes,
+      sentBytes: this.#sender.sentBytes,
+      missingBytes: this.#sender.pendingBytes,
+    };
+  }
+
+  /** Memory that the target may still lack of a process that stands still, in bytes. */
+  get pendingBytes(): number {
+    return this.#sender.pendingBytes;
+  }
+
+  /** How long the rest will take at the pace that it had so far, in ms. */
+  get expectedMs(): number {
+    return this.#sender.expectedMs;
+  }
+
+  /** Sends all that the target lacks of a process that stands still. */
+  async sendRest(tasks: readonly MemoryTask[], chunks: readonly Chunk[]): Promise<void> {
+    const memory = new ProcessMemory(tasks);
+    try {
+      await this.#sender.final(memory, chunks);
+      await this.#frames.sendJson({ type: 'memory-end' });
+    } finally {
+      await memory.close();
+    }
+  }
+
+  /** Bytes a ms that the link took lately. */
+  get rate(): number {
+    return this.#sender.rate;
+  }
+
+  /** @returns false when the frame is none of the memory's */
+  handle(frame: Frame): boolean {
+    if (frame.kind !== 'json') return false;
+    const answer = v.safeParse(v.variant('type', [got, want]), frame.value);
+    if (!answer.success) return false;
+    if (answer.output.type === 'want') this.#sender.want(answer.output.chunks, false);
+    else this.#acknowledge(answer.output);
+    return true;
+  }
+
+  /** Ends every wait for the target. */
+  fail(error: unknown): void {
+    this.#sender.fail(
+      error instanceof Error ? error : new FlickError('transferFailed', String(error)),
+    );
+  }
+
+  /** Keeps what the target has for the next move. */
+  async keep(): Promise<void> {
+    if (!this.#begun) {
+      await this.#image.restore();
+      return;
+    }
+    this.#sender.forgetUnacknowledged();
+    await this.#image.save(this.#label, this.#sender.acknowledged);
+  }
+
+  async #beginRounds(): Promise<void> {
+    await this.begin();
+    await this.#frames.sendJson({ type: 'rounds', label: this.#label, keep: this.#keep });
+  }
+
+  async #readAnswers(): Promise<void> {
+    try {
+      for (;;) {
+        const message = await expect(this.#frames, v.variant('type', [got, roundsEnd]));
+        if (message.type === 'rounds-end') return;
+        this.#acknowledge(message);
+      }
+    } catch (error) {
+      this.fail(error);
+      throw error;
+    }
+  }
+
+  #acknowledge({ number, mistaken }: v.InferOutput<typeof got>): void {
+    if (mistaken.length > 0) this.#sender.want(mistaken, true);
+    this.#sender.acknowledge(number);
+  }
+}
+
+export interface DepartureMemoryOptions {
+  readonly home: AgentHome;
+  readonly process: string;
+  readonly handoff: string;
+  readonly offer: MemoryOffer;
+  readonly memoryBytes: number;
+  readonly frames: FrameStream;
+  readonly signal: AbortSignal;
+  readonly onProgress: (bytes: number) => void;
+}
+
+/** What both sides can do: zstd from Node.js 22.15 on. */
+function codecFor(theirs: Codec): Codec {
+  return theirs === 'zstd' && hasZstd ? 'zstd' : 'deflate';
+}

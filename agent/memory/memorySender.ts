@@ -1,0 +1,289 @@
+import { Deferred } from '../../common/deferred.ts';
+import {
+  encodeBatch,
+  maxBatch,
+  pageKind,
+  recordBytes,
+  type ChunkRecord,
+  type Codec,
+} from './batch.ts';
+import { ChunkReader } from './chunkReader.ts';
+import { countPages, pageBytes, type Chunk } from './chunks.ts';
+import { contentHash } from './contentHash.ts';
+import { LinkRate } from './linkRate.ts';
+import type { MemoryImage } from './memoryImage.ts';
+import type { ProcessMemory } from './processMemory.ts';
+
+/** Chunks that are read at once: reads of memory and of the image run in parallel. */
+const readWidth = 4;
+/** Records of unchanged chunks a batch has at most: their answer should not take long to come. */
+const maxRecords = 512;
+/** How long a batch should be on the link, and all that are under way, in ms: a wanted page waits no longer. */
+const batchTime = 40;
+const windowTime = 120;
+const smallestBatch = 16 << 10;
+const smallestWindow = 64 << 10;
+const largestWindow = 8 << 20;
+/** Links that are faster than this get pages as they are: packing them would take longer. In bytes a ms. */
+const fasterThanPacking: Readonly<Record<Codec, number>> = {
+  none: 0,
+  deflate: 50_000,
+  zstd: 250_000,
+};
+
+export interface Round {
+  /** Pages that were sent, and bytes on the wire. */
+  readonly pages: number;
+  readonly bytes: number;
+  readonly ms: number;
+}
+
+export interface MemorySenderOptions {
+  readonly image: MemoryImage;
+  /** Packs what is worth packing. */
+  readonly codec: Codec;
+  /** Sends one data frame, with back-pressure. */
+  readonly send: (batch: Buffer) => Promise<void>;
+  /** So much of the process's memory was dealt with, in bytes. */
+  readonly onProgress: (bytes: number) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Sends the memory of a process as batches: rounds while it runs, and all that is left once it stands still. */
+export class MemorySender {
+  readonly #options: MemorySenderOptions;
+  readonly #rate = new LinkRate();
+  /** Chunks of the final pass that were not sent yet, by task and index, and those that the target waits for. */
+  readonly #pending = new Map<string, Chunk>();
+  readonly #sent = new Map<string, Chunk>();
+  readonly #wanted: Chunk[] = [];
+  #progress = new Deferred<void>();
+  /** Chunks of the batches that are under way. */
+  readonly #unacknowledged: { readonly number: number; readonly chunks: readonly Chunk[] }[] = [];
+  #number = 0;
+  #acknowledged = 0;
+  #sentBytes = 0;
+  /** When the final pass began, by the monotonic clock in ms, and how many chunks it had then. */
+  #final: { readonly since: number; readonly chunks: number } | undefined;
+  #failure: Error | undefined;
+
+  constructor(options: MemorySenderOptions) {
+    this.#options = options;
+  }
+
+  /** Batches that the target has. */
+  get acknowledged(): number {
+    return this.#acknowledged;
+  }
+
+  /** Bytes a ms that the link took lately. */
+  get rate(): number {
+    return this.#rate.rate;
+  }
+
+  /** Bytes of all batches so far. */
+  get sentBytes(): number {
+    return this.#sentBytes;
+  }
+
+  /** Memory that the final pass has not come to yet, in bytes. */
+  get pendingBytes(): number {
+    let pages = 0;
+    for (const chunk of this.#pending.values()) pages += countPages(chunk);
+    return pages * pageBytes;
+  }
+
+  /** How long the rest of the final pass will take at the pace that it had so far, in ms. */
+  get expectedMs(): number {
+    if (this.#final === undefined) return Infinity;
+    const { since, chunks } = this.#final;
+    const left = this.#pending.size;
+    const underWay = this.#rate.inFlight / this.#rate.rate;
+    if (left === 0) return underWay;
+    const pace = (performance.now() - since) / (chunks - left);
+    return underWay + left * pace;
+  }
+
+  /** Sends what is different of the written pages of a process that runs. */
+  async round(memory: ProcessMemory, chunks: readonly Chunk[]): Promise<Round> {
+    const queue = [...chunks].reverse();
+    return this.#run(memory, false, () => queue.pop());
+  }
+
+  /** Sends all that the target does not have of a process that stands still; what it waits for comes first. */
+  async final(memory: ProcessMemory, chunks: readonly Chunk[]): Promise<Round> {
+    for (const chunk of chunks) this.#pending.set(keyOf(chunk), chunk);
+    this.#final = { since: performance.now(), chunks: this.#pending.size };
+    const order = this.#pending.values();
+    const next = (): Chunk | undefined => {
+      const wanted = this.#wanted.pop();
+      if (wanted !== undefined) return wanted;
+      for (;;) {
+        const chunk = order.next();
+        if (chunk.done === true) return undefined;
+        if (this.#pending.has(keyOf(chunk.value))) return chunk.value;
+      }
+    };
+    let round = await this.#run(memory, true, next);
+    // Asked for again: the target's image was not what both sides had thought.
+    while (this.#wanted.length > 0) round = added(round, await this.#run(memory, true, next));
+    return round;
+  }
+
+  /** The target waits for these, or has found its own image of them wrong: then they are sent without it. */
+  want(chunks: readonly Pick<Chunk, 'task' | 'index'>[], mistaken: boolean): void {
+    const { image } = this.#options;
+    for (const each of chunks) {
+      const key = keyOf(each);
+      if (mistaken) image.forget(image.numberOf(each.task, each.index));
+      const chunk = this.#pending.get(key) ?? (mistaken ? this.#sent.get(key) : undefined);
+      if (chunk !== undefined) this.#wanted.push(chunk);
+    }
+    this.#wake();
+  }
+
+  acknowledge(number: number): void {
+    if (number > this.#number) return;
+    this.#rate.acknowledged(number, performance.now());
+    while ((this.#unacknowledged[0]?.number ?? Infinity) <= number) this.#unacknowledged.shift();
+    this.#acknowledged = Math.max(this.#acknowledged, number);
+    this.#wake();
+  }
+
+  /** The image is to hold only what the target is known to have; these chunks are sent whole next time. */
+  forgetUnacknowledged(): void {
+    const { image } = this.#options;
+    for (const { chunks } of this.#unacknowledged) {
+      for (const { task, index } of chunks) image.forget(image.numberOf(task, index));
+    }
+    this.#unacknowledged.length = 0;
+  }
+
+  /** Ends every wait: the link is gone for good. */
+  fail(error: Error): void {
+    this.#failure = error;
+    this.#wake();
+  }
+
+  async #run(
+    memory: ProcessMemory,
+    frozen: boolean,
+    next: () => Chunk | undefined,
+  ): Promise<Round> {
+    const started = performance.now();
+    const reader = new ChunkReader(memory, this.#options.image, await contentHash());
+    let pages = 0;
+    let bytes = 0;
+    let batch: ChunkRecord[] = [];
+    let size = 0;
+    let shipping: Promise<void> = Promise.resolve();
+    const ship = async (): Promise<void> => {
+      await shipping;
+      if (batch.length === 0) return;
+      const records = batch;
+      batch = [];
+      size = 0;
+      shipping = this.#ship(records).then((shipped) => {
+        bytes += shipped;
+      });
+      shipping.catch(() => undefined);
+    };
+    for (;;) {
+      this.#check();
+      const urgent = this.#wanted.length > 0;
+      const group: Chunk[] = [];
+      for (let chunk = next(); chunk !== undefined; chunk = next()) {
+        group.push(chunk);
+        if (group.length === readWidth) break;
+      }
+      if (group.length === 0) break;
+      const records = await Promise.all(group.map((chunk) => reader.compare(chunk, frozen)));
+      for (const [index, record] of records.entries()) {
+        const chunk = group[index];
+        if (chunk !== undefined && frozen) {
+          this.#pending.delete(keyOf(chunk));
+          this.#sent.set(keyOf(chunk), chunk);
+        }
+        if (chunk !== undefined) this.#options.onProgress(countPages(chunk) * pageBytes);
+        if (record === undefined) continue;
+        if (size + recordBytes(record) > maxBatch) await ship();
+        batch.push(record);
+        size += recordBytes(record);
+        pages += record.pages.length;
+        const full = size >= this.#batchBytes() || batch.length >= maxRecords;
+        if (full) await ship();
+      }
+      if (urgent) await ship();
+    }
+    await ship();
+    await shipping;
+    await this.#until(() => this.#acknowledged === this.#number);
+    return { pages, bytes, ms: performance.now() - started };
+  }
+
+  async #ship(records: readonly ChunkRecord[]): Promise<number> {
+    const { send } = this.#options;
+    const batch = await encodeBatch(this.#number + 1, records, this.#codecFor(records));
+    await this.#until(
+      () => this.#rate.inFlight === 0 || this.#rate.inFlight + batch.length <= this.#window(),
+    );
+    this.#number += 1;
+    this.#sentBytes += batch.length;
+    this.#rate.sent(this.#number, batch.length, performance.now());
+    this.#unacknowledged.push({ number: this.#number, chunks: records.map((each) => each.chunk) });
+    await send(batch);
+    return batch.length;
+  }
+
+  /** Differences pack well and fast; whole pages are packed only where the link is slower than that. */
+  #codecFor(records: readonly ChunkRecord[]): Codec {
+    const { codec } = this.#options;
+    let balance = 0;
+    for (const { kinds } of records) {
+      for (const kind of kinds) {
+        if (kind === pageKind.full) balance += 1;
+        else if (kind === pageKind.delta) balance -= 1;
+      }
+    }
+    return balance > 0 && this.#rate.rate > fasterThanPacking[codec] ? 'none' : codec;
+  }
+
+  #batchBytes(): number {
+    return Math.min(maxBatch / 2, Math.max(smallestBatch, this.#rate.rate * batchTime));
+  }
+
+  #window(): number {
+    return Math.min(largestWindow, Math.max(smallestWindow, this.#rate.rate * windowTime));
+  }
+
+  async #until(reached: () => boolean): Promise<void> {
+    for (;;) {
+      this.#check();
+      if (reached()) return;
+      await this.#progress.promise;
+    }
+  }
+
+  #check(): void {
+    this.#options.signal.throwIfAborted();
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  #wake(): void {
+    const before = this.#progress;
+    this.#progress = new Deferred();
+    before.resolve();
+  }
+}
+
+function keyOf({ task, index }: Pick<Chunk, 'task' | 'index'>): string {
+  return `${task}:${index}`;
+}
+
+function added(first: Round, second: Round): Round {
+  return {
+    pages: first.pages + second.pages,
+    bytes: first.bytes + second.bytes,
+    ms: first.ms + second.ms,
+  };
+}

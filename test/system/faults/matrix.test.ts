@@ -1,0 +1,79 @@
+import { readFileSync } from 'node:fs';
+import { sample } from '../../support/seed.ts';
+import { cells, faults, rows, type Cell } from './expected.ts';
+import { Ground, places } from './ground.ts';
+import { play } from './matrix.ts';
+
+const title = ({ row, fault, expected }: Cell): string =>
+  `${row.side} ${row.name}, ${fault}: ${expected}`;
+
+/** How many cells `npm test` plays. */
+const sampled = 6;
+
+describe('the fault matrix', function () {
+  this.timeout(200_000);
+  let ground: Ground | undefined;
+  const results = new Map<Cell, string>();
+
+  after(async () => {
+    await ground?.down();
+    console.log(table(results));
+  });
+
+  for (const cell of sample('faults', cells, sampled)) {
+    it(title(cell), async function () {
+      ground ??= await Ground.up(this);
+      try {
+        results.set(cell, `✓ ${await play(ground, cell)}`);
+      } catch (error) {
+        results.set(cell, '✗');
+        const logs = logsOf(ground);
+        if (process.env['FLICK_FAULTS_SHOW'] !== undefined) console.log(error, logs);
+        // What is left of a failure is no business of the next cell.
+        await ground.down();
+        ground = undefined;
+        throw new Error(`${error instanceof Error ? error.message : String(error)}\n${logs}`, {
+          cause: error,
+        });
+      }
+    });
+  }
+});
+
+function logsOf(ground: Ground): string {
+  return places
+    .map((place) => {
+      try {
+        const log = readFileSync(ground.path(place, '/root/.flick/agent.log'), 'utf8');
+        return `${place}:\n${log.trim().split('\n').slice(-25).join('\n')}`;
+      } catch {
+        return `${place}: no log`;
+      }
+    })
+    .join('\n');
+}
+
+/** Rows are moments, columns are faults; a cell shows what became of the process, or that nothing can strike there. */
+function table(results: ReadonlyMap<Cell, string>): string {
+  const heading = ['', ...faults];
+  const lines = rows.map((row) => [
+    `${row.side} ${row.name}`,
+    ...faults.map((fault) => {
+      const cell = cells.find((each) => each.row === row && each.fault === fault);
+      if (cell === undefined) return row.verdicts[fault] === undefined ? '–' : 'post-copy';
+      return results.get(cell) ?? '·';
+    }),
+  ]);
+  const all = [heading, ...lines];
+  const widths = heading.map((_, column) =>
+    Math.max(...all.map((line) => line[column]?.length ?? 0)),
+  );
+  return all
+    .map((line) =>
+      line
+        .map((text, column) => text.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
