@@ -10,7 +10,9 @@ import {
   type ActivationView,
   type Resumption,
 } from '../language/resume.ts';
+import type { ResumedState } from '../language/origin.ts';
 import { isFunction } from '../language/parse.ts';
+import { offsetOf } from '../language/positions.ts';
 import type { Scope } from '../language/scopes.ts';
 import type { Graph } from './graph.ts';
 import { placeArrayIterator } from './iterators.ts';
@@ -54,11 +56,14 @@ function describe(graph: Graph, generator: object, node: number): ActivationReco
   };
   if (state === 'closed') return record;
   if (state === 'running') throw graph.refuse('running', { passing: true });
-  record.fn = graph.value(fn, 'function');
+  if (resumedState(graph, fn) === undefined) record.fn = graph.value(fn, 'function');
   record.receiver = graph.value(fields.get('[[GeneratorReceiver]]'), 'this');
-  const place = graph.scripts.placeOf(fn, graph.heap.nodeOf(fn));
-  const source = place.script.source;
-  const offset = offsetOf(source, location?.line ?? 0, location?.column ?? 0);
+  const resumed = resumedState(graph, fn);
+  const origin = resumed?.origin ?? fn;
+  if (resumed !== undefined) record.fn = graph.value(origin, 'function');
+  const place = graph.scripts.placeOf(origin, graph.heap.nodeOf(origin));
+  const at = offsetOf(graph.natives.script(fn) ?? '', location?.line ?? 0, location?.column ?? 0);
+  const offset = resumed === undefined ? at : resumed.toOriginal(at - (graph.natives.script(fn) ?? '').indexOf(resumed.text));
   if (!isFunction(place.node)) throw graph.refuse('suspended in an unknown place');
   // One that has not begun stands before its body.
   const target = findTarget(place.node, offset);
@@ -86,6 +91,14 @@ function describe(graph: Graph, generator: object, node: number): ActivationReco
     }
   }
   return record;
+}
+
+/** What a rebuild noted of the activation that a function goes on with; undefined for functions of the program. */
+function resumedState(graph: Graph, fn: object): ResumedState | undefined {
+  const { snapshot } = graph.heap;
+  const node = snapshot.follow(snapshot.follow(graph.heap.nodeOf(fn), 'context'), '$flickA');
+  if (node < 0) return undefined;
+  return (graph.heap.liveOf(node) as { resumed?: ResumedState }).resumed;
 }
 
 function resumption(graph: Graph, place: Place, target: AnyNode | undefined, view: ActivationView): Resumption {
@@ -123,11 +136,13 @@ function ownContexts(graph: Graph, node: number, fn: object, place: Place, from:
   for (let index = 0; index < graph.natives.scopeCount(generator); index += 1) {
     const [type, variables] = graph.natives.scope(generator, index);
     if (type === closureScope || type === globalScope) break;
-    details.push({ type, variables });
+    const isShown = Object.getOwnPropertyNames(variables).some((name) => !name.startsWith('$flick'));
+    if (isShown) details.push({ type, variables });
     if (type === localScope) break;
   }
   const closureContext = snapshot.follow(graph.heap.nodeOf(fn), 'context');
-  const around = script.tree.around.get(place.node);
+  const inside = script.tree.byKey.get(`function:${place.node.start}:${place.node.end}`);
+  const around = resumedState(graph, fn) === undefined ? script.tree.around.get(place.node) : inside;
   if (around === undefined) throw graph.refuse('suspended in an unknown place');
   const outer = graph.contexts.closure(closureContext, script, around, () => graph.inspection.internals(fn).scopes);
   // The scopes between the place where it stands and the function itself, innermost first.
@@ -148,7 +163,7 @@ function ownContexts(graph: Graph, node: number, fn: object, place: Place, from:
     if (scope.bindings.size === 0) continue;
     const variables = details[next]?.variables;
     if (variables === undefined) continue;
-    const shown = Object.getOwnPropertyNames(variables);
+    const shown = Object.getOwnPropertyNames(variables).filter((name) => !name.startsWith('$flick'));
     if (!shown.every((name) => scope.bindings.has(name) || name === 'arguments' || name === 'this')) continue;
     next += 1;
     for (const name of shown) {
@@ -224,7 +239,9 @@ function placeIterators(
     const isIterator =
       typeof next === 'function' &&
       neighbours.some((each) => each !== undefined && heap.snapshot.type(each) === 'closure' && heap.liveOf(each) === next);
-    if (isIterator && !candidates.includes(live)) candidates.push(live);
+    // A loop that a rebuild went on with has the iterator inside of another.
+    const inner = (dataProperty(live, '$flickInner') ?? live) as object;
+    if (isIterator && !candidates.includes(inner)) candidates.push(inner);
   }
   if (candidates.length !== plan.iterators.length) {
     throw notResumable(place, plan.target, 'inside a loop whose iterator is not known');
@@ -308,14 +325,4 @@ function promiseOf(graph: Graph, node: number, kind: ActivationRecord['kind']): 
   }
   const edge = edges.find(({ to }) => snapshot.type(to) === 'object' && graph.heap.liveOf(to) instanceof Promise);
   return edge === undefined ? undefined : (graph.heap.liveOf(edge.to) as object);
-}
-
-function offsetOf(source: string, line: number, column: number): number {
-  let offset = 0;
-  const ends = /\r\n|[\n\r\u2028\u2029]/g;
-  for (let index = 0; index < line; index += 1) {
-    if (ends.exec(source) === null) break;
-    offset = ends.lastIndex;
-  }
-  return offset + column;
 }

@@ -37,9 +37,10 @@ export class Contexts {
     return chain;
   }
 
-  /** A context that holds nothing but the object whose methods use `super`. */
+  /** A context that holds nothing but the object whose methods use `super`, or what the engine needed for a rebuild. */
   #isHome(node: number): boolean {
     const names = this.#rawNames(node);
+    if (names.some((name) => /^\$flick[AHSTZ]$/.test(name))) return true;
     return names.length > 0 && names.every((name) => /^\.(static_)?home_object$/.test(name));
   }
 
@@ -62,7 +63,8 @@ export class Contexts {
     const matched = this.match(chain, script, around);
     const visible = chain.filter((each) => this.names(each).length > 0);
     const live = scopes().filter(({ object, description }) => {
-      return !/^Global/.test(description) && Object.getOwnPropertyNames(object).some((name) => !hiddenName.test(name));
+      return !/^Global/.test(description) && Object.getOwnPropertyNames(object).some((name) => !hiddenName.test(name) && name !== 'arguments') ||
+          ('arguments' in object && !Object.getOwnPropertyNames(object).some((name) => name.startsWith('$flick')));
     });
     const outer = live.slice(0, visible.length);
     visible.forEach((each, index) => {
@@ -136,7 +138,10 @@ export class Contexts {
   names(node: number): string[] {
     const known = this.#names.get(node);
     if (known !== undefined) return known;
-    const shown = this.#rawNames(node).filter((name) => !hiddenName.test(name));
+    const names = this.#rawNames(node);
+    // What a rebuild made has `arguments` of its own.
+    const isRebuilt = names.includes('$flickR');
+    const shown = names.filter((name) => !hiddenName.test(name) && !(isRebuilt && name === 'arguments'));
     this.#names.set(node, shown);
     return shown;
   }

@@ -1,6 +1,7 @@
 import { Module } from 'node:module';
 import type { ObjectRecord, FunctionRecord, Value } from '../capsule/format.ts';
 import { isClass } from '../language/parse.ts';
+import { textRange } from '../language/positions.ts';
 import type { Graph } from './graph.ts';
 import { shortUrl } from './scripts.ts';
 
@@ -47,26 +48,6 @@ export function functionRecord(graph: Graph, f: Function): ObjectRecord {
   const finished = graph.finish(record, f, (key) => key === 'arguments' || key === 'caller');
   if (record.priv !== undefined) finished.priv = record.priv;
   return finished;
-}
-
-/** What `toString` shows: of a method, its whole definition without `static`. */
-export function textRange(
-  parent: { type: string; start: number; end: number } | undefined,
-  node: { start: number; end: number },
-  source: string,
-): { start: number; end: number } {
-  const member = parent as
-    | { type: string; start: number; end: number; value?: unknown; method?: boolean; kind?: string; static?: boolean }
-    | undefined;
-  if (member?.value !== node) return node;
-  const isMethod =
-    member.type === 'MethodDefinition' ||
-    (member.type === 'Property' && (member.method === true || member.kind !== 'init'));
-  if (!isMethod) return node;
-  const { start, end } = member;
-  if (member.static !== true) return { start, end };
-  const rest = /^static(?:\s|\/\*[^]*?\*\/|\/\/[^\n]*\n)*/.exec(source.slice(start, end));
-  return { start: start + (rest?.[0].length ?? 0), end };
 }
 
 // eslint-disable-next-line @typescript-eslint/no-unsafe-function-type

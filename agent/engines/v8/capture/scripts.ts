@@ -3,6 +3,8 @@ import { isClass, parseScript, type ClassNode, type FunctionNode, type ScriptKin
 import type { ScriptRecord } from '../capsule/format.ts';
 import type { Heap } from './heap.ts';
 import type { Natives } from './natives.ts';
+import { readOriginMark } from '../language/origin.ts';
+import { offsetOf, positionOf, textRange } from '../language/positions.ts';
 import { Refusal } from './refusal.ts';
 
 export interface Script extends ScriptRecord {
@@ -20,6 +22,7 @@ export interface Place {
 export class Scripts {
   readonly all: Script[] = [];
   readonly #byNode = new Map<number, Script>();
+  readonly #origins = new Map<ScriptRecord, Script>();
   readonly #parsed = new Map<string, ScopeTree>();
   readonly #heap: Heap;
   readonly #natives: Natives;
@@ -33,12 +36,62 @@ export class Scripts {
   placeOf(f: object, node: number): Place {
     const found = this.#heap.scriptOf(node);
     if (found === undefined) throw new Refusal('A function has no script.');
+    const again = this.#generated(f, node);
+    if (again !== undefined) return again;
     const script = this.#script(f, found.node, found.url);
     const place = script.tree.byPosition.get(this.#natives.position(f));
     if (place === undefined) {
       throw new Refusal(`A function of ${script.url} is not where its script says.`);
     }
     return { script, node: place };
+  }
+
+  /** The place of a function that a rebuild made, in the script that it was made of. */
+  #generated(f: object, node: number): Place | undefined {
+    const source = this.#natives.script(f) ?? '';
+    const mark = readOriginMark(source);
+    if (mark === undefined) return undefined;
+    const script = this.originOf(node, mark.script);
+    if (script === undefined) return undefined;
+    const text = Function.prototype.toString.call(f);
+    const at = source.lastIndexOf(text, this.#natives.position(f));
+    const { line, column } = positionOf(source, at);
+    const wanted = offsetOf(script.source, line - mark.head, column);
+    const candidates: Place[] = [];
+    for (const each of script.tree.byPosition.values()) {
+      const { start, end } = textRange(script.tree.parents.get(each), each, script.source);
+      if (start === wanted && (isClass(each) || script.source.slice(start, end) === text)) return { script, node: each };
+      if (script.source.slice(start, end) !== text) continue;
+      if (positionOf(script.source, start).line === line - mark.head) candidates.push({ script, node: each });
+    }
+    const [only] = candidates;
+    if (only !== undefined && candidates.length === 1) return only;
+    throw new Refusal(`A function of ${script.url} is not where its script says.`);
+  }
+
+  /** The script that generated code was made of; the outermost context of what it made holds them all. */
+  originOf(node: number, index: number): Script | undefined {
+    const { snapshot } = this.#heap;
+    for (let context = snapshot.follow(node, 'context'); context >= 0; ) {
+      const home = snapshot.follow(context, '$flickHome');
+      if (home >= 0) {
+        const { scripts } = this.#heap.liveOf(home) as { scripts: readonly ScriptRecord[] };
+        const record = scripts[index];
+        return record === undefined ? undefined : this.#origin(record);
+      }
+      context = snapshot.follow(context, 'previous');
+    }
+    return undefined;
+  }
+
+  #origin(record: ScriptRecord): Script {
+    const known = this.#origins.get(record);
+    if (known !== undefined) return known;
+    const { url, kind, source } = record;
+    const script = { index: this.all.length, url, kind, source, tree: this.parse(source, kind, url) };
+    this.all.push(script);
+    this.#origins.set(record, script);
+    return script;
   }
 
   #script(f: object, node: number, url: string): Script {

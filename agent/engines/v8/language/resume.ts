@@ -702,6 +702,26 @@ function patternObject(pattern: AnyNode, values: ReadonlyMap<string, string>): s
   }
 }
 
+/** The offset in the source of what stands at an offset of the text that {@link applyEdits} makes. */
+export function originalOffset(
+  source: string,
+  start: number,
+  end: number,
+  edits: readonly Edit[],
+  offset: number,
+): number {
+  let low = start;
+  let high = end;
+  // What is made of a longer part of the source is never shorter.
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    const before = edits.filter((edit) => edit.end <= middle);
+    if (applyEdits(source, start, middle, before).length <= offset) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
 /** Text of a range of the source with edits made; those at one place keep their order. */
 export function applyEdits(source: string, start: number, end: number, edits: readonly Edit[]): string {
   const sorted = edits

@@ -1,9 +1,18 @@
 import type { ActivationRecord, Capsule, ContextRecord, FunctionRecord } from '../capsule/format.ts';
 import { isClass, isFunction, parseScript, type ClassNode, type FunctionNode } from '../language/parse.ts';
-import { applyEdits, findTarget, names, planResumption, planStart, type Resumption } from '../language/resume.ts';
+import type { ResumedState } from '../language/origin.ts';
+import {
+  applyEdits,
+  findTarget,
+  names,
+  originalOffset,
+  planResumption,
+  planStart,
+  type Resumption,
+} from '../language/resume.ts';
 import { ScopeTree, type Scope } from '../language/scopes.ts';
 import { classNames, editClass, methodKey, type ClassText } from './classText.ts';
-import { Layout, named, outermost, type Evaluator } from './evaluator.ts';
+import { Layout, named, outermost, type Evaluator, type Origin } from './evaluator.ts';
 
 /** Something cannot be made again here. The message says what. */
 export class RebuildError extends Error {}
@@ -108,6 +117,11 @@ export class Code {
     return script;
   }
 
+  #origin(index: number): Origin {
+    const { url, source } = this.#script(index);
+    return { index, url, source };
+  }
+
   #nodeOf(record: FunctionRecord): { node: FunctionNode | ClassNode; tree: ScopeTree } {
     const tree = this.tree(record.script);
     for (const node of tree.byPosition.values()) {
@@ -153,7 +167,7 @@ export class Code {
     const [name] = Reflect.ownKeys(literal);
     const descriptor = Reflect.getOwnPropertyDescriptor(literal, name ?? '');
     this.#objects.made(id, descriptor?.value ?? descriptor?.get ?? descriptor?.set);
-    const home = this.#homeOf(id);
+    const home = tree.scopeOf.get(node)?.owner.usesSuper === true ? this.#homeOf(id) : undefined;
     if (home !== undefined) this.#homes.push([literal, home]);
   }
 
@@ -162,7 +176,10 @@ export class Code {
 
   #homeOf(id: number): number | undefined {
     const found = this.#capsule.objects.findIndex((record) => {
-      if (record === null || Array.isArray(record)) return false;
+      if (record === null) return false;
+      if (Array.isArray(record)) {
+        return record[0] === 0 && record.slice(2).some((value) => this.#objects.idOf(value) === id);
+      }
       const { props } = record as FunctionRecord;
       return props?.some(([, , ...values]) => values.some((value) => this.#objects.idOf(value) === id)) === true;
     });
@@ -200,7 +217,7 @@ export class Code {
   #evaluator(record: { context: number; script: number }): Evaluator {
     const context = this.#context(record.context);
     if (context !== undefined) return context.evaluate;
-    const outer = outermost(this.#script(record.script), this.#home);
+    const outer = outermost(this.#origin(record.script), this.#home);
     const strict = this.tree(record.script).root.strict;
     return strict ? (text) => outer(`(() => { 'use strict'; return (${text}\n); })()`) : outer;
   }
@@ -228,7 +245,8 @@ export class Code {
   #plainContext(index: number, record: ContextRecord): LiveContext {
     const scope = this.#scopeOf(index);
     if (scope === undefined) throw new RebuildError('a scope is not where its script says');
-    const { source, url } = this.#script(record.script);
+    const { source } = this.#script(record.script);
+    const origin = this.#origin(record.script);
     const parent = this.#context(record.parent);
     const declared = new Map<string, number>();
     for (const id of this.#functionsOf.get(index) ?? []) {
@@ -236,7 +254,7 @@ export class Code {
       const { node, tree } = this.#nodeOf(fn);
       if (!isClass(node) && this.#isDeclared(fn, node, tree) && node.id != null) declared.set(node.id.name, id);
     }
-    const factory = this.#factory(record, scope, declared, parent, source, url);
+    const factory = this.#factory(record, scope, declared, parent, source, origin);
     const self = this.#selfOf(record);
     const args = record.vars['arguments'];
     const argsValue = args === undefined ? undefined : (this.#objects.value(args) as ArrayLike<unknown>);
@@ -245,7 +263,7 @@ export class Code {
     for (const [name, id] of declared) this.#objects.made(id, functions[name]);
     return {
       strict: scope.strict,
-      evaluate: (text) => generator.next(named(text, url)).value,
+      evaluate: (text) => generator.next(named(text, origin)).value,
       settle: () => {
         const values: Record<string, unknown> = {};
         for (const [name, value] of Object.entries(record.vars)) values[name] = this.#objects.value(value);
@@ -271,7 +289,7 @@ export class Code {
     declared: ReadonlyMap<string, number>,
     parent: LiveContext | undefined,
     source: string,
-    url: string,
+    origin: Origin,
   ): (...args: unknown[]) => unknown {
     const key = `${record.script} ${record.scope.join(':')} ${record.parent} ${[...declared.keys()].join()} ${Object.entries(record.vars).map(([name, value]) => name + String(isHole(value))).join()} ${this.#activationContexts.has(this.#capsule.contexts.indexOf(record))}`;
     const known = this.#factories.get(key);
@@ -299,7 +317,7 @@ export class Code {
     if (waiting.length > 0) layout.add(` yield; let ${waiting.join(', ')};`);
     layout.add(' })');
     const text = layout.toString();
-    const evaluate = parent?.evaluate ?? outermost({ url, source }, this.#home);
+    const evaluate = parent?.evaluate ?? outermost(origin, this.#home);
     const made = evaluate(text) as (...args: unknown[]) => unknown;
     this.#factories.set(key, made);
     return made;
@@ -324,7 +342,7 @@ export class Code {
     let live: { setters: Setters; evaluate: Evaluator } | undefined;
     const hookFunction = Object.assign(
       (made: object, evaluateInside: Evaluator, setters: Setters) => {
-        live = { setters, evaluate: (inner) => evaluateInside(named(inner, this.#script(record.script).url)) };
+        live = { setters, evaluate: (inner) => evaluateInside(named(inner, this.#origin(record.script))) };
         this.#objects.made(id, made);
       },
       { quiet: (_value: boolean): void => undefined },
@@ -391,7 +409,7 @@ export class Code {
   }
 
   /** The function that goes on where an activation stands; to be called with its receiver. */
-  body(record: ActivationRecord, state: object): (...args: unknown[]) => unknown {
+  body(record: ActivationRecord, state: { resumed?: ResumedState }): (...args: unknown[]) => unknown {
     const fn = this.#capsule.objects[this.#objects.idOf(record.fn)] as FunctionRecord;
     const { node, tree } = this.#nodeOf(fn);
     if (!isFunction(node)) throw new RebuildError('a suspended class');
@@ -421,6 +439,11 @@ export class Code {
       .at(start, text)
       .add(isExpression ? ');' : '')
       .add(isArrow ? '}; })' : `} })[${name}]; })`);
+    state.resumed = {
+      origin: this.#objects.value(record.fn) as object,
+      text,
+      toOriginal: (offset) => originalOffset(source, start, end, plan.edits, offset),
+    };
     const make = evaluate(layout.toString()) as (state: object) => (...args: unknown[]) => unknown;
     return make(state);
   }

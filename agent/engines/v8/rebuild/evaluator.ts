@@ -1,5 +1,7 @@
 import { Script } from 'node:vm';
 import * as vm from 'node:vm';
+import { positionOf } from '../language/positions.ts';
+import { originMark } from '../language/origin.ts';
 
 /** Makes values of text in one scope. */
 export interface Evaluator {
@@ -9,20 +11,10 @@ export interface Evaluator {
 
 /** Which script a text comes from. */
 export interface Origin {
+  /** Its index in the capsule. */
+  readonly index: number;
   readonly url: string;
   readonly source: string;
-}
-
-/** Line and column of an offset, from 0, with the line ends that JavaScript has. */
-export function positionOf(source: string, offset: number): { line: number; column: number } {
-  const ends = /\r\n|[\n\r\u2028\u2029]/g;
-  let line = 0;
-  let start = 0;
-  for (let match = ends.exec(source); match !== null && ends.lastIndex <= offset; match = ends.exec(source)) {
-    line += 1;
-    start = ends.lastIndex;
-  }
-  return { line, column: offset - start };
 }
 
 /** A text laid out so that its part that begins at an offset of a script stands in the line and column it has there. */
@@ -69,7 +61,7 @@ const constants = (vm as unknown as { constants?: { USE_MAIN_CONTEXT_DEFAULT_LOA
 export function outermost(origin: Origin, home: object): Evaluator {
   return (text) => {
     // The head has a line of its own, before the first one of the script.
-    const code = `(function ($flickHome) { (() => $flickHome); return (\n${text}\n); })`;
+    const code = `(function ($flickHome) { (() => $flickHome); return (\n${text}\n); })${originMark(origin.index, 1)}`;
     const script = new Script(code, {
       filename: origin.url,
       lineOffset: -1,
@@ -82,6 +74,6 @@ export function outermost(origin: Origin, home: object): Evaluator {
 }
 
 /** What `eval` is given, so that traces name the script. */
-export function named(text: string, url: string): string {
-  return `${text}\n//# sourceURL=${url}`;
+export function named(text: string, { url, index }: Origin): string {
+  return `${text}${originMark(index, 0)}\n//# sourceURL=${url}`;
 }

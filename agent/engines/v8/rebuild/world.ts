@@ -12,6 +12,7 @@ import type {
   Value,
 } from '../capsule/format.ts';
 import { hostShell } from '../hosts/rebuild.ts';
+import type { ResumedState } from '../language/origin.ts';
 import { Code, RebuildError, type Objects } from './code.ts';
 
 interface Settling {
@@ -201,10 +202,7 @@ export class World implements Objects {
       case 'err':
         return emptyError();
       case 'args':
-        return (function (..._: unknown[]) {
-          // eslint-disable-next-line prefer-rest-params
-          return arguments;
-        })();
+        return emptyArguments(kind.props?.some(([key, , , set]) => key === 'callee' && set !== undefined) === true);
       case 'arr':
         return [];
       case 'map':
@@ -314,7 +312,7 @@ export class World implements Objects {
       Object.defineProperty(values, key, { get: () => world.value(record.locals[key]), enumerable: true });
     }
     const iterator = (at: number): Iterator<unknown> => this.value(record.iterators[String(at)]) as Iterator<unknown>;
-    const state = {
+    const state: { resumed?: ResumedState; awaited: unknown } & Record<string, unknown> = {
       v: values,
       gate,
       get awaited(): unknown {
@@ -500,6 +498,12 @@ export class World implements Objects {
     Reflect.deleteProperty(promise, 'constructor');
     if (own !== undefined) Object.defineProperty(promise, 'constructor', own);
   }
+}
+
+/** Bundles are sloppy code: only a function that says so is strict. */
+function emptyArguments(strict: boolean): object {
+  const make = strict ? "'use strict'; return arguments;" : 'return arguments;';
+  return (new Function(make) as () => object)();
 }
 
 function drained(): Promise<void> {
