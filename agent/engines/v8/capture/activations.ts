@@ -10,7 +10,7 @@ import {
   type ActivationView,
   type Resumption,
 } from '../language/resume.ts';
-import type { ResumedState } from '../language/origin.ts';
+import { readOriginMark, type ResumedState } from '../language/origin.ts';
 import { isFunction } from '../language/parse.ts';
 import { offsetOf } from '../language/positions.ts';
 import type { Scope } from '../language/scopes.ts';
@@ -63,7 +63,7 @@ function describe(graph: Graph, generator: object, node: number): ActivationReco
   if (resumed !== undefined) record.fn = graph.value(origin, 'function');
   const place = graph.scripts.placeOf(origin, graph.heap.nodeOf(origin));
   const at = offsetOf(graph.natives.script(fn) ?? '', location?.line ?? 0, location?.column ?? 0);
-  const offset = resumed === undefined ? at : resumed.toOriginal(at - (graph.natives.script(fn) ?? '').indexOf(resumed.text));
+  const offset = originalOffset(graph, fn, at);
   if (!isFunction(place.node)) throw graph.refuse('suspended in an unknown place');
   // One that has not begun stands before its body.
   const target = findTarget(place.node, offset);
@@ -91,6 +91,19 @@ function describe(graph: Graph, generator: object, node: number): ActivationReco
     }
   }
   return record;
+}
+
+/** Where in the script of the program a place in the script of a function is. */
+function originalOffset(graph: Graph, fn: object, at: number): number {
+  const mark = readOriginMark(graph.natives.script(fn) ?? '');
+  if (mark === undefined) return at;
+  // Where it was resumed stands generated text, right before what it stands for.
+  const { length } = graph.natives.script(fn) ?? '';
+  for (let offset = at; offset < length; offset += 1) {
+    const original = mark.toOriginal(offset);
+    if (original >= 0) return original;
+  }
+  return -1;
 }
 
 /** What a rebuild noted of the activation that a function goes on with; undefined for functions of the program. */

@@ -8,6 +8,8 @@ import { shortUrl, type Script } from './scripts.ts';
 /** Names of variables that a context of V8 holds for itself. */
 const hiddenName = /^\.|^#|^(this|new\.target|\$flick.*)$/;
 
+const entryName = /^(this|arguments|\.new\.target|\.this_function)$/;
+
 /** The contexts that closures and activations share. Index 0 stands for none. */
 export class Contexts {
   readonly records: ContextRecord[] = [];
@@ -29,10 +31,14 @@ export class Contexts {
   /** From a context outwards, without those that V8 or the engine made; `until` and what is around it are left out. */
   chain(from: number, until = -1): number[] {
     const chain: number[] = [];
+    let entered = false;
     const { snapshot } = this.#heap;
     for (let node = from; node >= 0 && node !== until; node = snapshot.follow(node, 'previous')) {
       if (/NativeContext|ScriptContextTable/.test(snapshot.name(node)) || this.#isEngines(node)) break;
-      if (!this.#isHome(node)) chain.push(node);
+      const names = this.#rawNames(node);
+      // The static block through which a rebuild evaluates inside of a class.
+      entered = names.includes('$flickT') || (entered && names.every((name) => entryName.test(name)));
+      if (!entered && !this.#isHome(node)) chain.push(node);
     }
     return chain;
   }
@@ -164,13 +170,17 @@ export class Contexts {
 
   /** Which scope each context of a chain is an instance of; the innermost scope first. @throws {Refusal} */
   match(chain: readonly number[], script: Script, innermost: Scope | undefined): Scope[] {
+    if (process.env['FLICKDBG']) { console.error('MATCH', chain.map((n) => this.#rawNames(n).join())); for (let s = innermost; s; s = s.parent) console.error('  ', s.key, s.capturedNames().join(), s.sharesThis); { const full=[]; for (let n = chain[0] ?? -1; n >= 0; n = this.#heap.snapshot.follow(n,'previous')) full.push(this.#rawNames(n).slice(0,6).join()); console.error('  full', full); } }
     const found: Scope[] = [];
     let scope = innermost;
     for (const node of chain) {
       const names = this.names(node).sort().join();
       for (;;) {
         if (scope === undefined) throw unmatched(script);
-        const fits = scope.capturedNames().join() === names;
+        const captured = scope.capturedNames().join();
+        // The way into a class that a rebuild made shares the name of the class.
+        const ownName = scope.kind === 'class' ? [...scope.bindings.keys()].join() : undefined;
+        const fits = captured === names || (ownName === names && captured === '');
         const empty = names === '' && (scope.sharesThis || scope.hasPrivateNames);
         const candidate = scope;
         scope = scope.parent;

@@ -4,7 +4,6 @@ import type { ScriptRecord } from '../capsule/format.ts';
 import type { Heap } from './heap.ts';
 import type { Natives } from './natives.ts';
 import { readOriginMark } from '../language/origin.ts';
-import { offsetOf, positionOf, textRange } from '../language/positions.ts';
 import { Refusal } from './refusal.ts';
 
 export interface Script extends ScriptRecord {
@@ -53,20 +52,9 @@ export class Scripts {
     if (mark === undefined) return undefined;
     const script = this.originOf(node, mark.script);
     if (script === undefined) return undefined;
-    const text = Function.prototype.toString.call(f);
-    const at = source.lastIndexOf(text, this.#natives.position(f));
-    const { line, column } = positionOf(source, at);
-    const wanted = offsetOf(script.source, line - mark.head, column);
-    const candidates: Place[] = [];
-    for (const each of script.tree.byPosition.values()) {
-      const { start, end } = textRange(script.tree.parents.get(each), each, script.source);
-      if (start === wanted && (isClass(each) || script.source.slice(start, end) === text)) return { script, node: each };
-      if (script.source.slice(start, end) !== text) continue;
-      if (positionOf(script.source, start).line === line - mark.head) candidates.push({ script, node: each });
-    }
-    const [only] = candidates;
-    if (only !== undefined && candidates.length === 1) return only;
-    throw new Refusal(`A function of ${script.url} is not where its script says.`);
+    const place = script.tree.byPosition.get(mark.toOriginal(this.#natives.position(f)));
+    if (place === undefined) throw new Refusal(`A function of ${script.url} is not where its script says.`);
+    return { script, node: place };
   }
 
   /** The script that generated code was made of; the outermost context of what it made holds them all. */

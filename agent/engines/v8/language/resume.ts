@@ -1,5 +1,6 @@
 import type { AnyNode } from 'acorn';
 import { childrenOf, isFunction, patternNames, type FunctionNode } from './parse.ts';
+import type { Piece, Unit } from './origin.ts';
 import type { Binding, Scope, ScopeTree } from './scopes.ts';
 
 /** A place of the source where other text goes. */
@@ -702,28 +703,8 @@ function patternObject(pattern: AnyNode, values: ReadonlyMap<string, string>): s
   }
 }
 
-/** The offset in the source of what stands at an offset of the text that {@link applyEdits} makes. */
-export function originalOffset(
-  source: string,
-  start: number,
-  end: number,
-  edits: readonly Edit[],
-  offset: number,
-): number {
-  let low = start;
-  let high = end;
-  // What is made of a longer part of the source is never shorter.
-  while (low < high) {
-    const middle = (low + high + 1) >> 1;
-    const before = edits.filter((edit) => edit.end <= middle);
-    if (applyEdits(source, start, middle, before).length <= offset) low = middle;
-    else high = middle - 1;
-  }
-  return low;
-}
-
 /** Text of a range of the source with edits made; those at one place keep their order. */
-export function applyEdits(source: string, start: number, end: number, edits: readonly Edit[]): string {
+export function applyEdits(source: string, start: number, end: number, edits: readonly Edit[]): Unit {
   const sorted = edits
     .map((edit, index) => ({ edit, index }))
     .sort(({ edit: a, index: i }, { edit: b, index: j }) => {
@@ -733,10 +714,18 @@ export function applyEdits(source: string, start: number, end: number, edits: re
     });
   let text = '';
   let at = start;
+  const pieces: Piece[] = [];
+  const keep = (to: number): void => {
+    if (to > at) pieces.push([text.length, at, to - at]);
+    text += source.slice(at, to);
+    at = to;
+  };
   for (const { edit } of sorted) {
     if (edit.start < at) continue;
-    text += source.slice(at, edit.start) + edit.text;
+    keep(edit.start);
+    text += edit.text;
     at = edit.end;
   }
-  return text + source.slice(at, end);
+  keep(end);
+  return { text, pieces };
 }

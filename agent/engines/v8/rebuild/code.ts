@@ -1,11 +1,10 @@
 import type { ActivationRecord, Capsule, ContextRecord, FunctionRecord } from '../capsule/format.ts';
 import { isClass, isFunction, parseScript, type ClassNode, type FunctionNode } from '../language/parse.ts';
-import type { ResumedState } from '../language/origin.ts';
+import { wrapUnit, type ResumedState, type Unit } from '../language/origin.ts';
 import {
   applyEdits,
   findTarget,
   names,
-  originalOffset,
   planResumption,
   planStart,
   type Resumption,
@@ -151,18 +150,18 @@ export class Code {
       return;
     }
     const { source } = this.#script(record.script);
-    const text = source.slice(record.start, record.end);
+    const whole = applyEdits(source, record.start, record.end, []);
     const evaluate = this.#evaluator(record);
     const isMethod = record.start !== node.start || parent?.type === 'MethodDefinition' || (parent?.type === 'Property' && parent.value === node && (parent.method || parent.kind !== 'init'));
     if (!isMethod) {
-      this.#objects.made(id, evaluate(this.#place(record, '(', text, ')')));
+      this.#objects.made(id, evaluate(this.#place(record, '(', whole, ')')));
       return;
     }
     const key = parent?.type === 'Property' || parent?.type === 'MethodDefinition' ? parent : undefined;
     if (key === undefined) throw new RebuildError('a method without a key');
     const body = key.computed
       ? applyEdits(source, record.start, record.end, [{ start: key.key.start, end: key.key.end, text: '"k"' }])
-      : text;
+      : whole;
     const literal = evaluate(this.#place(record, '({ ', body, ' })')) as object;
     const [name] = Reflect.ownKeys(literal);
     const descriptor = Reflect.getOwnPropertyDescriptor(literal, name ?? '');
@@ -194,9 +193,9 @@ export class Code {
     }
   }
 
-  #place(record: { script: number; start: number }, before: string, text: string, after: string): string {
+  #place(record: { script: number; start: number }, before: string, text: Unit, after: string): Unit {
     const { source } = this.#script(record.script);
-    return new Layout(source, '', 0).at(Math.max(0, record.start - before.length), '').add(before).at(record.start, text).add(after).toString();
+    return new Layout(source, '').at(record.start, text, before).add(after).unit;
   }
 
   /** A declaration whose name is a variable of its context stands in that context's own text. */
@@ -219,7 +218,9 @@ export class Code {
     if (context !== undefined) return context.evaluate;
     const outer = outermost(this.#origin(record.script), this.#home);
     const strict = this.tree(record.script).root.strict;
-    return strict ? (text) => outer(`(() => { 'use strict'; return (${text}\n); })()`) : outer;
+    return strict
+      ? (unit) => outer(wrapUnit("(() => { 'use strict'; return (", unit, '\n); })()'))
+      : outer;
   }
 
   #context(index: number): LiveContext | undefined {
@@ -263,7 +264,7 @@ export class Code {
     for (const [name, id] of declared) this.#objects.made(id, functions[name]);
     return {
       strict: scope.strict,
-      evaluate: (text) => generator.next(named(text, origin)).value,
+      evaluate: (unit) => generator.next(named(unit, origin)).value,
       settle: () => {
         const values: Record<string, unknown> = {};
         for (const [name, value] of Object.entries(record.vars)) values[name] = this.#objects.value(value);
@@ -295,11 +296,11 @@ export class Code {
     const known = this.#factories.get(key);
     if (known !== undefined) return known as (...args: unknown[]) => unknown;
     const strict = scope.strict && parent?.strict !== true;
-    const layout = new Layout(source, `(function* () { ${strict ? "'use strict'; " : ''}`, 0);
+    const layout = new Layout(source, `(function* () { ${strict ? "'use strict'; " : ''}`);
     const sorted = [...declared].sort(([, a], [, b]) => this.#start(a) - this.#start(b));
     for (const [, id] of sorted) {
       const fn = this.#capsule.objects[id] as FunctionRecord;
-      layout.at(fn.start, source.slice(fn.start, fn.end)).add(';');
+      layout.at(fn.start, applyEdits(source, fn.start, fn.end, [])).add(';');
     }
     const own = [...declared.keys()];
     layout.add(`let $flickR = yield { ${own.join(', ')} }; while (typeof $flickR === 'string') $flickR = yield eval($flickR);`);
@@ -316,7 +317,7 @@ export class Code {
     }
     if (waiting.length > 0) layout.add(` yield; let ${waiting.join(', ')};`);
     layout.add(' })');
-    const text = layout.toString();
+    const text = layout.unit;
     const evaluate = parent?.evaluate ?? outermost(origin, this.#home);
     const made = evaluate(text) as (...args: unknown[]) => unknown;
     this.#factories.set(key, made);
@@ -337,11 +338,11 @@ export class Code {
     const { hook, parent, quiet: flag } = classNames;
     const head = `(function (${hook}, ${parent}) { let ${flag} = false; ${hook}.quiet = (v) => { ${flag} = v; }; return (`;
     const evaluate = this.#evaluator({ context: around, script: record.script });
-    const layout = new Layout(source, head, 0).at(record.start, body).add('); })');
-    const make = evaluate(layout.toString()) as (hook: unknown, parent: unknown) => object;
+    const layout = new Layout(source, head).at(record.start, body).add('); })');
+    const make = evaluate(layout.unit) as (hook: unknown, parent: unknown) => object;
     let live: { setters: Setters; evaluate: Evaluator } | undefined;
     const hookFunction = Object.assign(
-      (made: object, evaluateInside: Evaluator, setters: Setters) => {
+      (made: object, evaluateInside: (text: string) => unknown, setters: Setters) => {
         live = { setters, evaluate: (inner) => evaluateInside(named(inner, this.#origin(record.script))) };
         this.#objects.made(id, made);
       },
@@ -435,16 +436,12 @@ export class Code {
     const strict = tree.scopeOf.get(node)?.strict === true ? "'use strict'; " : '';
     const opening = isArrow ? `${async}() => {` : `({ ${async}${star}${name}() {`;
     const evaluate = this.#evaluator({ context: record.context, script: fn.script });
-    const layout = new Layout(source, `(function (${names.state}) { return ${opening} ${strict}${prologue}${isExpression ? 'return (' : ''}`, 0)
+    const layout = new Layout(source, `(function (${names.state}) { return ${opening} ${strict}${prologue}${isExpression ? 'return (' : ''}`)
       .at(start, text)
       .add(isExpression ? ');' : '')
       .add(isArrow ? '}; })' : `} })[${name}]; })`);
-    state.resumed = {
-      origin: this.#objects.value(record.fn) as object,
-      text,
-      toOriginal: (offset) => originalOffset(source, start, end, plan.edits, offset),
-    };
-    const make = evaluate(layout.toString()) as (state: object) => (...args: unknown[]) => unknown;
+    state.resumed = { origin: this.#objects.value(record.fn) as object };
+    const make = evaluate(layout.unit) as (state: object) => (...args: unknown[]) => unknown;
     return make(state);
   }
 

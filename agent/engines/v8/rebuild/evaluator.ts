@@ -1,12 +1,12 @@
 import { Script } from 'node:vm';
 import * as vm from 'node:vm';
 import { positionOf } from '../language/positions.ts';
-import { originMark } from '../language/origin.ts';
+import { markUnit, wrapUnit, type Piece, type Unit } from '../language/origin.ts';
 
 /** Makes values of text in one scope. */
 export interface Evaluator {
-  /** @param text an expression, laid out by {@link placed} */
-  (text: string): unknown;
+  /** @param unit an expression */
+  (unit: Unit): unknown;
 }
 
 /** Which script a text comes from. */
@@ -17,23 +17,20 @@ export interface Origin {
   readonly source: string;
 }
 
-/** A text laid out so that its part that begins at an offset of a script stands in the line and column it has there. */
+/** A text laid out so that what comes from a script stands in the line and column that it has there, if there is room. */
 export class Layout {
-  #text: string;
-  #line: number;
-  #column: number;
+  #text = '';
+  #line = 0;
+  #column = 0;
+  readonly #pieces: Piece[] = [];
   readonly #source: string;
 
-  /** @param firstLine the line that the text begins in; negative for what stands before the script */
-  constructor(source: string, head: string, firstLine: number) {
+  constructor(source: string, head: string) {
     this.#source = source;
-    this.#text = '';
-    this.#line = firstLine;
-    this.#column = 0;
     this.add(head);
   }
 
-  /** Adds generated text where it fits. */
+  /** Adds generated text. */
   add(text: string): this {
     this.#text += text;
     const lines = text.split(/\r\n|[\n\r\u2028\u2029]/);
@@ -42,16 +39,21 @@ export class Layout {
     return this;
   }
 
-  /** Adds text of the script that begins at an offset of it. */
-  at(offset: number, text: string): this {
+  /** Adds text that begins at an offset of the script, with generated text right before it. */
+  at(offset: number, { text, pieces }: Unit, before = ''): this {
     const { line, column } = positionOf(this.#source, offset);
     if (line > this.#line) this.add('\n'.repeat(line - this.#line));
-    if (line === this.#line && column > this.#column) this.add(' '.repeat(column - this.#column));
+    const start = column - before.length;
+    if (line === this.#line && start > this.#column) this.add(' '.repeat(start - this.#column));
+    this.add(before);
+    for (const [generated, original, length] of pieces) {
+      this.#pieces.push([generated + this.#text.length, original, length]);
+    }
     return this.add(text);
   }
 
-  toString(): string {
-    return this.#text;
+  get unit(): Unit {
+    return { text: this.#text, pieces: this.#pieces };
   }
 }
 
@@ -59,10 +61,10 @@ const constants = (vm as unknown as { constants?: { USE_MAIN_CONTEXT_DEFAULT_LOA
 
 /** The outermost scope of what is made again; whatever its functions see further out is global. */
 export function outermost(origin: Origin, home: object): Evaluator {
-  return (text) => {
+  return (unit) => {
     // The head has a line of its own, before the first one of the script.
-    const code = `(function ($flickHome) { (() => $flickHome); return (\n${text}\n); })${originMark(origin.index, 1)}`;
-    const script = new Script(code, {
+    const wrapped = wrapUnit('(function ($flickHome) { (() => $flickHome); return (\n', unit, '\n); })');
+    const script = new Script(markUnit(origin.index, wrapped), {
       filename: origin.url,
       lineOffset: -1,
       ...(constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER === undefined
@@ -74,6 +76,6 @@ export function outermost(origin: Origin, home: object): Evaluator {
 }
 
 /** What `eval` is given, so that traces name the script. */
-export function named(text: string, { url, index }: Origin): string {
-  return `${text}${originMark(index, 0)}\n//# sourceURL=${url}`;
+export function named(unit: Unit, { url, index }: Origin): string {
+  return `${markUnit(index, unit)}\n//# sourceURL=${url}`;
 }
