@@ -10,7 +10,7 @@ import {
   type ActivationView,
   type Resumption,
 } from '../language/resume.ts';
-import { readOriginMark, type ResumedState } from '../language/origin.ts';
+import { headLines, readOriginMark, type ResumedState } from '../language/origin.ts';
 import { isFunction } from '../language/parse.ts';
 import { offsetOf } from '../language/positions.ts';
 import type { Scope } from '../language/scopes.ts';
@@ -62,7 +62,8 @@ function describe(graph: Graph, generator: object, node: number): ActivationReco
   const origin = resumed?.origin ?? fn;
   if (resumed !== undefined) record.fn = graph.value(origin, 'function');
   const place = graph.scripts.placeOf(origin, graph.heap.nodeOf(origin));
-  const at = offsetOf(graph.natives.script(fn) ?? '', location?.line ?? 0, location?.column ?? 0);
+  const text = graph.natives.script(fn) ?? '';
+  const at = offsetOf(text, (location?.line ?? 0) + headLines(text), location?.column ?? 0);
   const offset = originalOffset(graph, fn, at);
   if (!isFunction(place.node)) throw graph.refuse('suspended in an unknown place');
   // One that has not begun stands before its body.

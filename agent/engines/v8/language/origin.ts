@@ -9,6 +9,18 @@ export interface Unit {
   readonly pieces: readonly Piece[];
 }
 
+const outermostHead = '(function ($flickHome) { (() => $flickHome); return (\n';
+
+/** The outermost generated text around a unit. It begins a line before the script does. */
+export function wrapOutermost(unit: Unit): Unit {
+  return wrapUnit(outermostHead, unit, '\n); })');
+}
+
+/** Lines of a script's text that V8 does not count. */
+export function headLines(source: string): number {
+  return source.startsWith(outermostHead) ? 1 : 0;
+}
+
 export function wrapUnit(before: string, { text, pieces }: Unit, after: string): Unit {
   return {
     text: before + text + after,

@@ -1,7 +1,7 @@
 import { Script } from 'node:vm';
 import * as vm from 'node:vm';
 import { positionOf } from '../language/positions.ts';
-import { markUnit, wrapUnit, type Piece, type Unit } from '../language/origin.ts';
+import { markUnit, wrapOutermost, type Piece, type Unit } from '../language/origin.ts';
 
 /** Makes values of text in one scope. */
 export interface Evaluator {
@@ -62,9 +62,7 @@ const constants = (vm as unknown as { constants?: { USE_MAIN_CONTEXT_DEFAULT_LOA
 /** The outermost scope of what is made again; whatever its functions see further out is global. */
 export function outermost(origin: Origin, home: object): Evaluator {
   return (unit) => {
-    // The head has a line of its own, before the first one of the script.
-    const wrapped = wrapUnit('(function ($flickHome) { (() => $flickHome); return (\n', unit, '\n); })');
-    const script = new Script(markUnit(origin.index, wrapped), {
+    const script = new Script(markUnit(origin.index, wrapOutermost(unit)), {
       filename: origin.url,
       lineOffset: -1,
       ...(constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER === undefined
