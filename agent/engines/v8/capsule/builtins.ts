@@ -1,9 +1,10 @@
 import { createRequire, builtinModules } from 'node:module';
+import { channel, tracingChannel } from 'node:diagnostics_channel';
 import { EventEmitter } from 'node:events';
 
 /**
  * What a fresh Node.js has built in, as a tree: `[index of the holder, step]`, roots with the holder -1. Steps: a root's
- * name; `.key`, `@description` of a symbol, `<key` a getter, `>key` a setter, `^` the prototype, `$name` a variable that a
+ * name; `.key`, `@description` of a symbol, `<key` a getter, `>key` a setter, `!key` what a getter gives, `^` the prototype, `$name` a variable that a
  * function sees.
  */
 export interface BuiltinList {
@@ -16,7 +17,8 @@ export interface BuiltinList {
 const separator = '\n';
 const maxDepth = 6;
 const maxAliases = 8;
-const skippedModules = /^(_|node:|sys$|punycode$|wasi$|trace_events$|inspector|test|v8$)/;
+// `domain` changes others when it is loaded.
+const skippedModules = /^(_|node:|domain$|sys$|punycode$|wasi$|trace_events$|inspector|test|v8$)/;
 const extraModules = ['_http_server', '_http_agent', '_http_common', '_http_outgoing', '_http_incoming', '_http_client', '_stream_readable'];
 /** What these lead to belongs to the program, not to Node.js. */
 const skippedSteps = new Set(['.mainModule', '._events', '._cache', '._pathCache', '.cache', '.main', '.env', '.argv', '.execArgv', '.stdin', '.stdout', '.stderr', '.module', '.exports', '._preload_modules', '.children', '.parent', '.caller', '.arguments', '.domain', '.config', '.report', '.permission', '.globalPaths', '.binding', '.moduleLoadList', '._startProfilerIdleNotifier', '.sourceMapsEnabled']);
@@ -46,6 +48,8 @@ const samples: Record<string, () => unknown> = {
     return immediate;
   },
   emitter: () => new EventEmitter(),
+  channel: () => channel('flick'),
+  tracingChannel: () => tracingChannel('flick'),
 };
 
 const load = createRequire(import.meta.url);
@@ -87,6 +91,7 @@ export function useVariables(reader: VariableReader): void {
 /** Takes one step without running any getter. */
 function take(holder: object, step: string): unknown {
   if (step.startsWith('$')) return readVariable?.(holder, step.slice(1));
+  if (step.startsWith('!')) return Reflect.get(holder, step.slice(1)) as unknown;
   if (step === '^') return Object.getPrototypeOf(holder) as unknown;
   const accessor = step.startsWith('<') ? 'get' : step.startsWith('>') ? 'set' : undefined;
   const key = keyOf(holder, accessor === undefined ? step : step.slice(1));
@@ -157,23 +162,49 @@ export class Builtins {
   /** @param isOurs whether what stands there is what a fresh process has there */
   constructor(list: BuiltinList, isOurs: (value: object) => boolean) {
     this.#list = list;
+    // What the program has not loaded it has nothing of, and loading it here would be noticed.
+    const { moduleLoadList } = process as unknown as { moduleLoadList: readonly string[] };
+    const loaded = new Set(moduleLoadList);
+    const isLoaded = (root: string): boolean =>
+      !root.startsWith('module ') || loaded.has(`NativeModule ${root.slice(7)}`);
     for (const [index, holder, step] of list.aliases) {
       const known = this.#aliases.get(index) ?? [];
       known.push([holder, step]);
       this.#aliases.set(index, known);
     }
-    list.entries.forEach(([holder, step], index) => {
+    const from = ([holder, step]: readonly [number, string]): object | undefined => {
       let value: unknown;
       try {
-        const from = holder < 0 ? undefined : this.objects[holder];
-        value = holder < 0 ? rootNamed(step) : isObject(from) ? take(from, step) : undefined;
+        if (holder < 0) value = isLoaded(step) ? rootNamed(step) : undefined;
+        else {
+          const object = resolve(holder);
+          value = object === undefined ? undefined : take(object, step);
+        }
       } catch {
-        value = undefined;
+        return undefined;
       }
-      if (!isObject(value) || (holder >= 0 && !isOurs(value))) value = undefined;
-      this.objects.push(value);
+      return isObject(value) && (holder < 0 || isOurs(value)) ? value : undefined;
+    };
+    const asked = new Set<number>();
+    const resolve = (index: number): object | undefined => {
+      if (asked.has(index)) return this.objects[index] as object | undefined;
+      asked.add(index);
+      const ways = [list.entries[index] ?? ([-1, ''] as const), ...(this.#aliases.get(index) ?? [])];
+      for (const way of ways) {
+        const value = from(way);
+        if (value === undefined) continue;
+        this.objects[index] = value;
+        return value;
+      }
+      return undefined;
+    };
+    for (let index = 0; index < list.entries.length; index += 1) {
+      this.objects[index] = undefined;
+    }
+    for (let index = 0; index < list.entries.length; index += 1) {
+      const value = resolve(index);
       if (value !== undefined && !this.indexOf.has(value)) this.indexOf.set(value, index);
-    });
+    }
   }
 
   /** All ways to a builtin, the shortest first. */
@@ -189,6 +220,35 @@ export class Builtins {
     const [holder, step] = this.#list.entries[index] ?? [-1, ''];
     return holder < 0 ? step : `${this.#path(holder)}${separator}${step}`;
   }
+}
+
+/** Ways to a class of Node.js that is loaded when it is first asked for, and to what it consists of. */
+export function lazyBuiltins(builtins: Builtins, wanted: { readonly name: string }): Map<object, string[]> {
+  const found = new Map<object, string[]>();
+  const add = (object: unknown, path: string): void => {
+    if (!isObject(object) || builtins.indexOf.has(object) || found.has(object)) return;
+    found.set(object, [path]);
+    for (const key of Reflect.ownKeys(object)) {
+      if (key === 'caller' || key === 'arguments') continue;
+      const descriptor = Reflect.getOwnPropertyDescriptor(object, key);
+      const step = `${path}${separator}`;
+      add(descriptor?.value, `${step}${stepOf(key)}`);
+      add(descriptor?.get, `${step}<${stepOf(key)}`);
+      add(descriptor?.set, `${step}>${stepOf(key)}`);
+    }
+    add(Object.getPrototypeOf(object), `${path}${separator}^`);
+  };
+  builtins.objects.forEach((holder, index) => {
+    const [path] = builtins.paths(index);
+    // Modules and the global object have them.
+    if (!isObject(holder) || path === undefined || path.includes(separator) || found.size > 0) return;
+    const descriptor = Reflect.getOwnPropertyDescriptor(holder, wanted.name);
+    // A getter of Node.js may have put the value in its own place.
+    const isLazy = descriptor?.get !== undefined && builtins.indexOf.has(descriptor.get);
+    const value = isLazy ? (Reflect.get(holder, wanted.name) as unknown) : descriptor?.value;
+    if (value === wanted) add(wanted, `${path}${separator}!${wanted.name}`);
+  });
+  return found;
 }
 
 /** Follows a path in this process; undefined when it leads nowhere. */

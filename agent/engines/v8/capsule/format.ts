@@ -121,7 +121,8 @@ export type ObjectRecord =
 
 export type KindRecord =
   | (Common & { k: 'builtin'; paths: string[] })
-  | (Common & { k: 'obj' | 'err' | 'args' })
+  | (Common & { k: 'obj' | 'args' })
+  | (Common & { k: 'err'; stack?: Value })
   | (Common & { k: 'arr'; length: number })
   | (Common & { k: 'map' | 'wmap'; entries: [Value, Value][] })
   | (Common & { k: 'set' | 'wset'; members: Value[] })

@@ -122,7 +122,7 @@ export class Contexts {
       throw new Refusal(`Cannot move yet: a block of ${shortUrl(script.url)} has variables that are not initialized.`, { passing: true });
     }
     const self = snapshot.follow(node, 'this');
-    if (self >= 0 && self !== this.#heap.hole) {
+    if (self >= 0 && ['object', 'closure'].includes(snapshot.type(self))) {
       record.self = this.#encode(this.#heap.liveOf(self), 'this');
     }
     return index;
@@ -170,7 +170,6 @@ export class Contexts {
 
   /** Which scope each context of a chain is an instance of; the innermost scope first. @throws {Refusal} */
   match(chain: readonly number[], script: Script, innermost: Scope | undefined): Scope[] {
-    if (process.env['FLICKDBG']) { console.error('MATCH', chain.map((n) => this.#rawNames(n).join())); for (let s = innermost; s; s = s.parent) console.error('  ', s.key, s.capturedNames().join(), s.sharesThis); { const full=[]; for (let n = chain[0] ?? -1; n >= 0; n = this.#heap.snapshot.follow(n,'previous')) full.push(this.#rawNames(n).slice(0,6).join()); console.error('  full', full); } }
     const found: Scope[] = [];
     let scope = innermost;
     for (const node of chain) {
@@ -180,11 +179,17 @@ export class Contexts {
         const captured = scope.capturedNames().join();
         // The way into a class that a rebuild made shares the name of the class.
         const ownName = scope.kind === 'class' ? [...scope.bindings.keys()].join() : undefined;
-        const fits = captured === names || (ownName === names && captured === '');
+        // And its contexts have `arguments` whether the program uses them or not.
+        const withArguments = this.#rawNames(node).includes('arguments')
+          ? [...this.names(node), 'arguments'].sort().join()
+          : names;
+        if (captured === withArguments && captured !== names) this.#names.set(node, captured.split(','));
+        const fits =
+          captured === names || captured === withArguments || (ownName === names && captured === '');
         const empty = names === '' && (scope.sharesThis || scope.hasPrivateNames);
         const candidate = scope;
         scope = scope.parent;
-        if (fits && (names !== '' || empty)) {
+        if (fits && (names !== '' || captured !== '' || empty)) {
           found.push(candidate);
           break;
         }

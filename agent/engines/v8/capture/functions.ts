@@ -92,6 +92,23 @@ function nativeFunction(graph: Graph, f: Function, node: number): ObjectRecord {
   throw graph.refuse(`a function of V8 (${name || f.name}) that cannot be carried`);
 }
 
+/** Functions that `node:util` makes around functions of the program. */
+// eslint-disable-next-line @typescript-eslint/no-unsafe-function-type
+function wrapperOf(graph: Graph, f: Function): ObjectRecord | undefined {
+  if (graph.heap.scriptOf(graph.heap.nodeOf(f))?.url !== 'node:internal/util') return undefined;
+  const [scope] = graph.inspection.internals(f).scopes;
+  const variables = (scope?.object ?? {}) as Record<string, unknown>;
+  const value = (name: string): Value => graph.value(variables[name], name);
+  if (f.name === 'deprecated' && typeof variables['fn'] === 'function') {
+    const state = { fn: value('fn'), msg: value('msg'), code: value('code') };
+    return { k: 'host', host: 'deprecated', state };
+  }
+  if (typeof variables['original'] === 'function' && Array.isArray(variables['argumentNames'] ?? [])) {
+    return { k: 'host', host: 'promisified', state: { original: value('original') } };
+  }
+  return undefined;
+}
+
 // eslint-disable-next-line @typescript-eslint/no-unsafe-function-type
 function coreFunction(graph: Graph, f: Function): ObjectRecord {
   const withCache = f as { cache?: unknown; resolve?: unknown };
@@ -103,6 +120,8 @@ function coreFunction(graph: Graph, f: Function): ObjectRecord {
       }
     }
   }
+  const wrapper = wrapperOf(graph, f);
+  if (wrapper !== undefined) return wrapper;
   const paths = graph.variableOfCore(f);
   if (paths !== undefined) return { k: 'builtin', paths };
   const url = graph.heap.scriptOf(graph.heap.nodeOf(f))?.url ?? '';

@@ -7,7 +7,7 @@ import type {
   SymbolRecord,
   Value,
 } from '../capsule/format.ts';
-import { wellKnownName, type Builtins } from '../capsule/builtins.ts';
+import { lazyBuiltins, wellKnownName, type Builtins } from '../capsule/builtins.ts';
 import type { Heap } from './heap.ts';
 import type { Inspection } from './inspection.ts';
 import type { NodeInternals } from './internals.ts';
@@ -59,6 +59,7 @@ export class Graph {
   readonly #shapeIndex = new Map<string, number>();
   readonly #privateClasses = new Map<unknown, boolean>();
   readonly #arrays: readonly object[];
+  readonly #lazy = new Map<unknown, string[]>();
   /** A builtin for each context that functions of Node.js share. */
   #coreContexts: Map<number, number> | undefined;
   #current = 0;
@@ -114,8 +115,9 @@ export class Graph {
     this.#from.push(this.#current);
     this.#labels.push(label);
     const builtin = this.builtins.indexOf.get(object);
-    if (builtin !== undefined) {
-      this.objects.push({ k: 'builtin', paths: this.builtins.paths(builtin) });
+    const paths = builtin === undefined ? this.#lazy.get(object) : this.builtins.paths(builtin);
+    if (paths !== undefined) {
+      this.objects.push({ k: 'builtin', paths });
     } else {
       this.objects.push(null);
       this.#queue.push(id);
@@ -216,6 +218,9 @@ export class Graph {
         if (!this.#coreContexts.has(context)) this.#coreContexts.set(context, index);
       }
     }
+    for (const [object, paths] of lazyBuiltins(this.builtins, f)) this.#lazy.set(object, paths);
+    const lazy = this.#lazy.get(f);
+    if (lazy !== undefined) return lazy;
     const beside = this.#coreContexts.get(snapshot.follow(this.heap.nodeOf(f), 'context'));
     if (beside === undefined) return undefined;
     for (const { object } of this.inspection.internals(f).scopes) {
@@ -385,7 +390,10 @@ export class Graph {
       return this.finish({ k: 're', source, flags }, object);
     }
     if (types.isNativeError(object)) {
-      return this.finish({ k: 'err' }, object);
+      const record: Extract<KindRecord, { k: 'err' }> = { k: 'err' };
+      // A property of V8's own kind, which differs between its versions.
+      if (Object.hasOwn(object, 'stack')) record.stack = value(object.stack, 'stack');
+      return this.finish(record, object, (key) => key === 'stack');
     }
     if (types.isAnyArrayBuffer(object)) {
       const data = Buffer.from(object).toString('base64');
@@ -436,7 +444,7 @@ export class Graph {
   /** Refuses instances of classes of Node.js that keep what reflection does not show. */
   #checkOrdinary(object: object): void {
     for (let proto = Object.getPrototypeOf(object) as object | null; proto !== null; ) {
-      if (this.hosts.isOrdinary(proto)) return;
+      if (this.hosts.isOrdinary(proto, object)) return;
       if (this.builtins.indexOf.has(proto)) {
         const name = (proto.constructor as { name?: string } | undefined)?.name ?? 'object';
         throw this.refuse(`a ${name}, which cannot be carried`, {

@@ -1,7 +1,9 @@
 import { Module } from 'node:module';
+import { channel, hasSubscribers, tracingChannel } from 'node:diagnostics_channel';
 import { EventEmitter } from 'node:events';
 import { Server as HttpServer } from 'node:http';
 import { Server as NetServer, Socket } from 'node:net';
+import { Stream } from 'node:stream';
 import type { HostState, KindRecord, Value } from '../capsule/format.ts';
 import type { Graph } from '../capture/graph.ts';
 import { isUserFunction } from '../capture/functions.ts';
@@ -34,10 +36,12 @@ const ordinaryClasses = [
   ...[String, Number, Boolean, Symbol, BigInt, ArrayBuffer, SharedArrayBuffer, DataView],
   ...[Error, RangeError, TypeError, SyntaxError, ReferenceError, EvalError, URIError, AggregateError],
   ...[Uint8Array, Int8Array, Uint16Array, Int16Array, Uint32Array, Int32Array, Float32Array],
-  ...[Float64Array, BigInt64Array, BigUint64Array, Uint8ClampedArray, Buffer, EventEmitter],
+  ...[Float64Array, BigInt64Array, BigUint64Array, Uint8ClampedArray, Buffer, EventEmitter, Stream],
 ];
 /** Prototypes of builtin classes whose instances show all they have, or are told by what they are made of. */
 const ordinary = new Set<object>(ordinaryClasses.map(({ prototype }) => prototype as object));
+const channelClass = channel('flick').constructor as new () => object;
+ordinary.add(Object.getPrototypeOf(tracingChannel('flick')) as object);
 for (const sample of [function* () {}, async function* () {}]) {
   for (let at: object | null = sample.prototype as object; at !== null; ) {
     ordinary.add(at);
@@ -59,8 +63,10 @@ export class HostWorld {
   }
 
   /** Whether objects with this builtin prototype have no state but their properties. */
-  isOrdinary(proto: object): boolean {
-    return ordinary.has(proto);
+  isOrdinary(proto: object, object: object): boolean {
+    if (ordinary.has(proto)) return true;
+    // What inherits from a class of emitters and was never made by it: the prototype of a class derived from it.
+    return EventEmitter.prototype.isPrototypeOf(proto) && !Object.hasOwn(object, '_events');
   }
 }
 
@@ -72,8 +78,17 @@ export function hostRecord(graph: Graph, object: object): KindRecord | undefined
   if (proto === Module.prototype) return moduleRecord(graph, object as NodeJS.Module);
   const stream = standardStream(object);
   if (stream !== undefined) return { k: 'host', host: 'stream', state: { name: stream } };
+  const topic = channelName(object);
+  if (topic !== undefined) return { k: 'host', host: 'channel', state: { name: graph.value(topic, 'name') } };
   if (object instanceof NetServer) return serverRecord(graph, object);
   return undefined;
+}
+
+/** The name of a diagnostics channel; undefined for other objects. */
+function channelName(object: object): string | symbol | undefined {
+  if (!(object instanceof channelClass) || !Object.hasOwn(object, 'name')) return undefined;
+  const { name } = object as { name: string | symbol };
+  return channel(name) === (object as unknown) && !hasSubscribers(name) ? name : undefined;
 }
 
 function timeoutRecord(graph: Graph, timer: LiveTimer): KindRecord {

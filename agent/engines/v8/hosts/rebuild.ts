@@ -1,6 +1,8 @@
+import { channel } from 'node:diagnostics_channel';
 import { createServer as createHttpServer } from 'node:http';
 import { createRequire, Module } from 'node:module';
 import { createServer as createNetServer, type Server } from 'node:net';
+import { deprecate, promisify } from 'node:util';
 import type { HostState, KindRecord, Value } from '../capsule/format.ts';
 import type { NodeInternals } from '../capture/internals.ts';
 import { RebuildError } from '../rebuild/code.ts';
@@ -40,6 +42,16 @@ export function hostShell(world: World, host: string, state: HostState): unknown
       if (name === 'stdin' || name === 'stdout' || name === 'stderr') return process[name];
       break;
     }
+    case 'deprecated':
+      return deprecate(
+        world.value(state['fn']) as () => void,
+        world.value(state['msg']) as string,
+        world.value(state['code']) as string,
+      );
+    case 'promisified':
+      return promisify(world.value(state['original']) as () => void);
+    case 'channel':
+      return channel(world.value(state['name']) as string);
     case 'httpServer':
       return createHttpServer();
     case 'netServer':

@@ -389,7 +389,8 @@ export class World implements Objects {
       if (Object.getPrototypeOf(object) !== proto) Object.setPrototypeOf(object, proto);
     }
     if (record.k === 'arr') (object as unknown[]).length = record.length;
-    this.#properties(object, record.props ?? [], true);
+    this.#properties(object, record.props ?? [], true, record.k === 'err' && record.stack !== undefined ? ['stack'] : []);
+    if (record.k === 'err' && record.stack !== undefined) Reflect.set(object, 'stack', this.value(record.stack));
     if (record.priv !== undefined) {
       const classes = record.k === 'fn' ? [id] : this.#classesOf(record);
       this.code.setPrivates(object, classes, record.priv.map(([name, value]) => [name, this.value(value)] as const));
@@ -397,15 +398,15 @@ export class World implements Objects {
     if (record.closed === 1) Object.preventExtensions(object);
   }
 
-  #properties(object: object, props: readonly PropertyRecord[], exact: boolean): void {
+  #properties(object: object, props: readonly PropertyRecord[], exact: boolean, stays: readonly string[] = []): void {
     if (exact) {
-      const kept = new Set(props.map(([key]) => this.value(key)));
+      const kept = new Set<unknown>([...props.map(([key]) => this.value(key)), ...stays]);
       for (const key of Reflect.ownKeys(object)) {
         if (kept.has(key)) continue;
         // A view's and a string's elements, and a length, are no properties of their own.
         if (Reflect.getOwnPropertyDescriptor(object, key)?.configurable === true && !ArrayBuffer.isView(object)) Reflect.deleteProperty(object, key);
       }
-      this.#order(object, props);
+      this.#order(object, props, stays);
     }
     for (const record of props) {
       const key = this.value(record[0]) as string | symbol;
@@ -422,10 +423,10 @@ export class World implements Objects {
   }
 
   /** Properties that are there already, in another order than they had, are made again. */
-  #order(object: object, props: readonly PropertyRecord[]): void {
+  #order(object: object, props: readonly PropertyRecord[], stays: readonly string[]): void {
     if (ArrayBuffer.isView(object)) return;
     const wanted = props.map(([key]) => this.value(key));
-    const there = Reflect.ownKeys(object);
+    const there = Reflect.ownKeys(object).filter((key) => !stays.includes(key as string));
     if (there.every((key, index) => key === wanted[index])) return;
     for (const key of there) {
       if (Reflect.getOwnPropertyDescriptor(object, key)?.configurable === true) Reflect.deleteProperty(object, key);
