@@ -19,9 +19,46 @@ const maxDepth = 6;
 const maxAliases = 8;
 // `domain` changes others when it is loaded.
 const skippedModules = /^(_|node:|domain$|sys$|punycode$|wasi$|trace_events$|inspector|test|v8$)/;
-const extraModules = ['_http_server', '_http_agent', '_http_common', '_http_outgoing', '_http_incoming', '_http_client', '_stream_readable'];
+const extraModules = [
+  '_http_server',
+  '_http_agent',
+  '_http_common',
+  '_http_outgoing',
+  '_http_incoming',
+  '_http_client',
+  '_stream_readable',
+];
 /** What these lead to belongs to the program, not to Node.js. */
-const skippedSteps = new Set(['.mainModule', '._events', '._cache', '._pathCache', '.cache', '.main', '.env', '.argv', '.execArgv', '.stdin', '.stdout', '.stderr', '.module', '.exports', '._preload_modules', '.children', '.parent', '.caller', '.arguments', '.domain', '.config', '.report', '.permission', '.globalPaths', '.binding', '.moduleLoadList', '._startProfilerIdleNotifier', '.sourceMapsEnabled']);
+const skippedSteps = new Set([
+  '.mainModule',
+  '._events',
+  '._cache',
+  '._pathCache',
+  '.cache',
+  '.main',
+  '.env',
+  '.argv',
+  '.execArgv',
+  '.stdin',
+  '.stdout',
+  '.stderr',
+  '.module',
+  '.exports',
+  '._preload_modules',
+  '.children',
+  '.parent',
+  '.caller',
+  '.arguments',
+  '.domain',
+  '.config',
+  '.report',
+  '.permission',
+  '.globalPaths',
+  '.binding',
+  '.moduleLoadList',
+  '._startProfilerIdleNotifier',
+  '.sourceMapsEnabled',
+]);
 
 /** Objects that are reached by no name. */
 const samples: Record<string, () => unknown> = {
@@ -125,7 +162,10 @@ export function listBuiltins(): BuiltinList {
   };
   const globals = Reflect.ownKeys(globalThis).map(stepOf);
   add(globalThis, -1, 'global');
-  for (const name of [...builtinModules.filter((each) => !skippedModules.test(each)), ...extraModules]) {
+  for (const name of [
+    ...builtinModules.filter((each) => !skippedModules.test(each)),
+    ...extraModules,
+  ]) {
     try {
       add(load(name), -1, `module ${name}`);
     } catch {
@@ -189,7 +229,10 @@ export class Builtins {
     const resolve = (index: number): object | undefined => {
       if (asked.has(index)) return this.objects[index] as object | undefined;
       asked.add(index);
-      const ways = [list.entries[index] ?? ([-1, ''] as const), ...(this.#aliases.get(index) ?? [])];
+      const ways = [
+        list.entries[index] ?? ([-1, ''] as const),
+        ...(this.#aliases.get(index) ?? []),
+      ];
       for (const way of ways) {
         const value = from(way);
         if (value === undefined) continue;
@@ -223,7 +266,10 @@ export class Builtins {
 }
 
 /** Ways to a class of Node.js that is loaded when it is first asked for, and to what it consists of. */
-export function lazyBuiltins(builtins: Builtins, wanted: { readonly name: string }): Map<object, string[]> {
+export function lazyBuiltins(
+  builtins: Builtins,
+  wanted: { readonly name: string },
+): Map<object, string[]> {
   const found = new Map<object, string[]>();
   const add = (object: unknown, path: string): void => {
     if (!isObject(object) || builtins.indexOf.has(object) || found.has(object)) return;
@@ -241,7 +287,8 @@ export function lazyBuiltins(builtins: Builtins, wanted: { readonly name: string
   builtins.objects.forEach((holder, index) => {
     const [path] = builtins.paths(index);
     // Modules and the global object have them.
-    if (!isObject(holder) || path === undefined || path.includes(separator) || found.size > 0) return;
+    if (!isObject(holder) || path === undefined || path.includes(separator) || found.size > 0)
+      return;
     const descriptor = Reflect.getOwnPropertyDescriptor(holder, wanted.name);
     // A getter of Node.js may have put the value in its own place.
     const isLazy = descriptor?.get !== undefined && builtins.indexOf.has(descriptor.get);
@@ -280,12 +327,14 @@ export function builtinSymbols(builtins: Builtins): Map<symbol, string> {
   builtins.objects.forEach((holder, index) => {
     if (!isObject(holder)) return;
     for (const symbol of Object.getOwnPropertySymbols(holder)) {
-      if (wellKnown.has(symbol) || found.has(symbol) || Symbol.keyFor(symbol) !== undefined) continue;
+      if (wellKnown.has(symbol) || found.has(symbol) || Symbol.keyFor(symbol) !== undefined)
+        continue;
       const same = Object.getOwnPropertySymbols(holder).filter(
         ({ description }) => description === symbol.description,
       );
       const [path] = builtins.paths(index);
-      if (same.length === 1) found.set(symbol, `${path ?? ''}${separator}#${symbol.description ?? ''}`);
+      if (same.length === 1)
+        found.set(symbol, `${path ?? ''}${separator}#${symbol.description ?? ''}`);
     }
   });
   return found;

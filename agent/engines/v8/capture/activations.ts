@@ -37,7 +37,6 @@ export function hiddenActivation(graph: Graph, node: number): number {
   return graph.id(live, 'a suspended function');
 }
 
-
 function describe(graph: Graph, generator: object, node: number): ActivationRecord {
   const { fields, location } = graph.inspection.internals(generator);
   const fn = fields.get('[[GeneratorFunction]]') as object;
@@ -73,7 +72,9 @@ function describe(graph: Graph, generator: object, node: number): ActivationReco
   const own = ownContexts(graph, node, fn, place, begun ? target : place.node.body);
   record.context = own.context;
   const registers = hiddenRegisters(graph, node);
-  const view: ActivationView = { isUnchanged: (each) => isUnchanged(graph, each, place, own, registers) };
+  const view: ActivationView = {
+    isUnchanged: (each) => isUnchanged(graph, each, place, own, registers),
+  };
   const plan = resumption(graph, place, begun ? target : undefined, view);
   record.at = plan.target.start;
   for (const key of plan.locals) record.locals[key] = own.local(key);
@@ -81,13 +82,20 @@ function describe(graph: Graph, generator: object, node: number): ActivationReco
   if (own.values.has('arguments')) {
     const args = own.values.get('arguments');
     if (typeof args === 'object' && args !== null) {
-      record.args = Array.from(args as ArrayLike<unknown>).map((each, index) => graph.value(each, `argument ${index}`));
+      record.args = Array.from(args as ArrayLike<unknown>).map((each, index) =>
+        graph.value(each, `argument ${index}`),
+      );
     }
   }
   if (record.kind !== 'generator') {
     const promise = promiseOf(graph, node, record.kind);
     if (promise !== undefined) record.promise = graph.id(promise, 'promise');
-    if (record.kind === 'asyncGenerator' && begun && target?.type === 'YieldExpression' && promise !== undefined) {
+    if (
+      record.kind === 'asyncGenerator' &&
+      begun &&
+      target?.type === 'YieldExpression' &&
+      promise !== undefined
+    ) {
       throw notResumable(place, target, 'in the middle of a yield');
     }
   }
@@ -115,11 +123,18 @@ function resumedState(graph: Graph, fn: object): ResumedState | undefined {
   return (graph.heap.liveOf(node) as { resumed?: ResumedState }).resumed;
 }
 
-function resumption(graph: Graph, place: Place, target: AnyNode | undefined, view: ActivationView): Resumption {
+function resumption(
+  graph: Graph,
+  place: Place,
+  target: AnyNode | undefined,
+  view: ActivationView,
+): Resumption {
   const { tree } = place.script;
   if (!isFunction(place.node)) throw graph.refuse('suspended in an unknown place');
   try {
-    return target === undefined ? planStart(tree, place.node) : planResumption(tree, place.node, target, view);
+    return target === undefined
+      ? planStart(tree, place.node)
+      : planResumption(tree, place.node, target, view);
   } catch (error) {
     if (!(error instanceof NotResumable)) throw error;
     throw notResumable(place, target ?? place.node, error.message);
@@ -142,7 +157,13 @@ interface OwnScopes {
   live(key: string): unknown;
 }
 
-function ownContexts(graph: Graph, node: number, fn: object, place: Place, from: AnyNode): OwnScopes {
+function ownContexts(
+  graph: Graph,
+  node: number,
+  fn: object,
+  place: Place,
+  from: AnyNode,
+): OwnScopes {
   const { script } = place;
   const { snapshot } = graph.heap;
   const details: { type: number; variables: object }[] = [];
@@ -150,21 +171,34 @@ function ownContexts(graph: Graph, node: number, fn: object, place: Place, from:
   for (let index = 0; index < graph.natives.scopeCount(generator); index += 1) {
     const [type, variables] = graph.natives.scope(generator, index);
     if (type === closureScope || type === globalScope) break;
-    const isShown = Object.getOwnPropertyNames(variables).some((name) => !name.startsWith('$flick'));
+    const isShown = Object.getOwnPropertyNames(variables).some(
+      (name) => !name.startsWith('$flick'),
+    );
     if (isShown) details.push({ type, variables });
     if (type === localScope) break;
   }
   const closureContext = snapshot.follow(graph.heap.nodeOf(fn), 'context');
   const inside = script.tree.byKey.get(`function:${place.node.start}:${place.node.end}`);
-  const around = resumedState(graph, fn) === undefined ? script.tree.around.get(place.node) : inside;
+  const around =
+    resumedState(graph, fn) === undefined ? script.tree.around.get(place.node) : inside;
   if (around === undefined) throw graph.refuse('suspended in an unknown place');
-  const outer = graph.contexts.closure(closureContext, script, around, () => graph.inspection.internals(fn).scopes);
+  const outer = graph.contexts.closure(
+    closureContext,
+    script,
+    around,
+    () => graph.inspection.internals(fn).scopes,
+  );
   // The scopes between the place where it stands and the function itself, innermost first.
   const path: Scope[] = [];
-  for (let at: AnyNode | undefined = from; at !== undefined && at !== place.node; at = script.tree.parents.get(at)) {
+  for (
+    let at: AnyNode | undefined = from;
+    at !== undefined && at !== place.node;
+    at = script.tree.parents.get(at)
+  ) {
     const scope = script.tree.scopeOf.get(at);
     if (scope !== undefined && at !== from) path.push(scope);
-    else if (scope !== undefined && at === from && at.type !== 'FunctionExpression') path.push(scope);
+    else if (scope !== undefined && at === from && at.type !== 'FunctionExpression')
+      path.push(scope);
   }
   for (const kind of ['function', 'parameters']) {
     const scope = script.tree.byKey.get(`${kind}:${place.node.start}:${place.node.end}`);
@@ -177,8 +211,11 @@ function ownContexts(graph: Graph, node: number, fn: object, place: Place, from:
     if (scope.bindings.size === 0) continue;
     const variables = details[next]?.variables;
     if (variables === undefined) continue;
-    const shown = Object.getOwnPropertyNames(variables).filter((name) => !name.startsWith('$flick'));
-    if (!shown.every((name) => scope.bindings.has(name) || name === 'arguments' || name === 'this')) continue;
+    const shown = Object.getOwnPropertyNames(variables).filter(
+      (name) => !name.startsWith('$flick'),
+    );
+    if (!shown.every((name) => scope.bindings.has(name) || name === 'arguments' || name === 'this'))
+      continue;
     next += 1;
     for (const name of shown) {
       const binding = scope.bindings.get(name);
@@ -252,7 +289,12 @@ function placeIterators(
     const next = dataProperty(live, 'next');
     const isIterator =
       typeof next === 'function' &&
-      neighbours.some((each) => each !== undefined && heap.snapshot.type(each) === 'closure' && heap.liveOf(each) === next);
+      neighbours.some(
+        (each) =>
+          each !== undefined &&
+          heap.snapshot.type(each) === 'closure' &&
+          heap.liveOf(each) === next,
+      );
     // A loop that a rebuild went on with has the iterator inside of another.
     const inner = (dataProperty(live, '$flickInner') ?? live) as object;
     if (isIterator && !candidates.includes(inner)) candidates.push(inner);
@@ -264,14 +306,19 @@ function placeIterators(
     const iterator = candidates[index];
     if (iterator === undefined) return;
     if (loop.type === 'ForOfStatement') {
-      const left = loop.left.type === 'VariableDeclaration' ? loop.left.declarations[0]?.id : loop.left;
+      const left =
+        loop.left.type === 'VariableDeclaration' ? loop.left.declarations[0]?.id : loop.left;
       let current: unknown;
       if (left?.type === 'Identifier') {
         const binding = place.script.tree.references.get(left);
         current = binding === undefined ? own.values.get(left.name) : own.live(localKey(binding));
       }
       if (!placeArrayIterator(graph, iterator, current)) {
-        throw notResumable(place, plan.target, 'inside a loop over an array that has the same element twice');
+        throw notResumable(
+          place,
+          plan.target,
+          'inside a loop over an array that has the same element twice',
+        );
       }
     }
     record.iterators[String(loop.start)] = graph.value(iterator, 'iterator');
@@ -305,13 +352,19 @@ function evaluate(graph: Graph, node: AnyNode, place: Place, own: OwnScopes): un
   }
   if (node.type === 'MemberExpression' && !node.computed && node.property.type === 'Identifier') {
     const object = evaluate(graph, node.object, place, own);
-    return object === null || object === undefined ? undefined : dataProperty(Object(object) as object, node.property.name);
+    return object === null || object === undefined
+      ? undefined
+      : dataProperty(Object(object) as object, node.property.name);
   }
   return undefined;
 }
 
 function dataProperty(object: object, key: string): unknown {
-  for (let at: object | null = object; at !== null; at = Object.getPrototypeOf(at) as object | null) {
+  for (
+    let at: object | null = object;
+    at !== null;
+    at = Object.getPrototypeOf(at) as object | null
+  ) {
     const descriptor = Reflect.getOwnPropertyDescriptor(at, key);
     if (descriptor !== undefined) return descriptor.value as unknown;
   }
@@ -328,15 +381,24 @@ function promiseOf(graph: Graph, node: number, kind: ActivationRecord['kind']): 
   if (kind === 'async') {
     const edge = snapshot
       .edges(node)
-      .find(({ type, to }) => type === 'hidden' && snapshot.type(to) === 'object' && graph.heap.liveOf(to) instanceof Promise);
+      .find(
+        ({ type, to }) =>
+          type === 'hidden' &&
+          snapshot.type(to) === 'object' &&
+          graph.heap.liveOf(to) instanceof Promise,
+      );
     return edge === undefined ? undefined : (graph.heap.liveOf(edge.to) as object);
   }
   const request = snapshot.follow(node, 'queue');
   if (request < 0 || !/AsyncGeneratorRequest/.test(snapshot.name(request))) return undefined;
   const edges = snapshot.edges(request);
   if (edges.some(({ to }) => /AsyncGeneratorRequest/.test(snapshot.name(to)))) {
-    throw new Refusal('Cannot move yet: several requests wait for an asynchronous generator.', { passing: true });
+    throw new Refusal('Cannot move yet: several requests wait for an asynchronous generator.', {
+      passing: true,
+    });
   }
-  const edge = edges.find(({ to }) => snapshot.type(to) === 'object' && graph.heap.liveOf(to) instanceof Promise);
+  const edge = edges.find(
+    ({ to }) => snapshot.type(to) === 'object' && graph.heap.liveOf(to) instanceof Promise,
+  );
   return edge === undefined ? undefined : (graph.heap.liveOf(edge.to) as object);
 }

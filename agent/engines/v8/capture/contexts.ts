@@ -34,10 +34,12 @@ export class Contexts {
     let entered = false;
     const { snapshot } = this.#heap;
     for (let node = from; node >= 0 && node !== until; node = snapshot.follow(node, 'previous')) {
-      if (/NativeContext|ScriptContextTable/.test(snapshot.name(node)) || this.#isEngines(node)) break;
+      if (/NativeContext|ScriptContextTable/.test(snapshot.name(node)) || this.#isEngines(node))
+        break;
       const names = this.#rawNames(node);
       // The static block through which a rebuild evaluates inside of a class.
-      entered = names.includes('$flickT') || (entered && names.every((name) => entryName.test(name)));
+      entered =
+        names.includes('$flickT') || (entered && names.every((name) => entryName.test(name)));
       if (!entered && !this.#isHome(node)) chain.push(node);
     }
     return chain;
@@ -69,8 +71,14 @@ export class Contexts {
     const matched = this.match(chain, script, around);
     const visible = chain.filter((each) => this.names(each).length > 0);
     const live = scopes().filter(({ object, description }) => {
-      return !/^Global/.test(description) && Object.getOwnPropertyNames(object).some((name) => !hiddenName.test(name) && name !== 'arguments') ||
-          ('arguments' in object && !Object.getOwnPropertyNames(object).some((name) => name.startsWith('$flick')));
+      return (
+        (!/^Global/.test(description) &&
+          Object.getOwnPropertyNames(object).some(
+            (name) => !hiddenName.test(name) && name !== 'arguments',
+          )) ||
+        ('arguments' in object &&
+          !Object.getOwnPropertyNames(object).some((name) => name.startsWith('$flick')))
+      );
     });
     const outer = live.slice(0, visible.length);
     visible.forEach((each, index) => {
@@ -119,7 +127,10 @@ export class Contexts {
       record.vars[name] = isHole ? ['h'] : this.#encode(value, name);
     }
     if (!isNamed && holes > 0 && none > 0 && none !== holes) {
-      throw new Refusal(`Cannot move yet: a block of ${shortUrl(script.url)} has variables that are not initialized.`, { passing: true });
+      throw new Refusal(
+        `Cannot move yet: a block of ${shortUrl(script.url)} has variables that are not initialized.`,
+        { passing: true },
+      );
     }
     const self = snapshot.follow(node, 'this');
     if (self >= 0 && ['object', 'closure'].includes(snapshot.type(self))) {
@@ -147,7 +158,9 @@ export class Contexts {
     const names = this.#rawNames(node);
     // What a rebuild made has `arguments` of its own.
     const isRebuilt = names.includes('$flickR');
-    const shown = names.filter((name) => !hiddenName.test(name) && !(isRebuilt && name === 'arguments'));
+    const shown = names.filter(
+      (name) => !hiddenName.test(name) && !(isRebuilt && name === 'arguments'),
+    );
     this.#names.set(node, shown);
     return shown;
   }
@@ -183,9 +196,12 @@ export class Contexts {
         const withArguments = this.#rawNames(node).includes('arguments')
           ? [...this.names(node), 'arguments'].sort().join()
           : names;
-        if (captured === withArguments && captured !== names) this.#names.set(node, captured.split(','));
+        if (captured === withArguments && captured !== names)
+          this.#names.set(node, captured.split(','));
         const fits =
-          captured === names || captured === withArguments || (ownName === names && captured === '');
+          captured === names ||
+          captured === withArguments ||
+          (ownName === names && captured === '');
         const empty = names === '' && (scope.sharesThis || scope.hasPrivateNames);
         const candidate = scope;
         scope = scope.parent;

@@ -8,7 +8,9 @@ import { shortUrl } from './scripts.ts';
 /** True for functions that the program's own scripts made. */
 export function isUserFunction(graph: Graph, f: object): boolean {
   const script = graph.heap.scriptOf(graph.heap.nodeOf(f));
-  return script !== undefined && !script.url.startsWith('node:') && graph.natives.script(f) !== undefined;
+  return (
+    script !== undefined && !script.url.startsWith('node:') && graph.natives.script(f) !== undefined
+  );
 }
 
 // eslint-disable-next-line @typescript-eslint/no-unsafe-function-type
@@ -19,7 +21,8 @@ export function functionRecord(graph: Graph, f: Function): ObjectRecord {
   if (found === undefined || found.url.startsWith('node:')) return coreFunction(graph, f);
   const place = graph.scripts.placeOf(f, node);
   const { script } = place;
-  if (script.tree.usesWith) throw graph.refuse(`made by ${shortUrl(script.url)}, which uses 'with'`);
+  if (script.tree.usesWith)
+    throw graph.refuse(`made by ${shortUrl(script.url)}, which uses 'with'`);
   const around = script.tree.around.get(place.node);
   if (around === undefined) throw graph.refuse('a function of an unknown place');
   const at = isClass(place.node) ? script.tree.scopeOf.get(place.node) : around;
@@ -42,7 +45,11 @@ export function functionRecord(graph: Graph, f: Function): ObjectRecord {
     if (script.tree.scopeOf.get(place.node)?.hasPrivateNames === true) {
       const { privates } = graph.inspection.internals(f);
       const fields = privates.filter(([, value]) => value !== undefined);
-      if (fields.length > 0) record.priv = fields.map(([name, value]): [string, Value] => [name, graph.value(value, name)]);
+      if (fields.length > 0)
+        record.priv = fields.map(([name, value]): [string, Value] => [
+          name,
+          graph.value(value, name),
+        ]);
     }
   }
   const finished = graph.finish(record, f, (key) => key === 'arguments' || key === 'caller');
@@ -62,7 +69,10 @@ function nativeFunction(graph: Graph, f: Function, node: number): ObjectRecord {
     }
     graph.settlers.set(promise, pair);
     const id = graph.id(graph.heap.liveOf(promise), 'promise');
-    return graph.finish({ k: 'settler', promise: id, rejects: name.startsWith('PromiseCapabilityDefaultReject') }, f);
+    return graph.finish(
+      { k: 'settler', promise: id, rejects: name.startsWith('PromiseCapabilityDefaultReject') },
+      f,
+    );
   }
   if (/^Promise(Then|Catch)Finally/.test(name)) {
     const context = graph.heap.snapshot.follow(node, 'context');
@@ -73,11 +83,17 @@ function nativeFunction(graph: Graph, f: Function, node: number): ObjectRecord {
     });
     if (callback !== undefined) {
       const live = graph.heap.liveOf(callback.to);
-      return { k: 'finally', callback: graph.value(live, 'callback'), catches: name.startsWith('PromiseCatch') };
+      return {
+        k: 'finally',
+        callback: graph.value(live, 'callback'),
+        catches: name.startsWith('PromiseCatch'),
+      };
     }
   }
   const { fields } = graph.inspection.internals(f);
   if (fields.has('[[TargetFunction]]')) {
+    const once = onceRecord(graph, fields.get('[[TargetFunction]]'), fields.get('[[BoundThis]]'));
+    if (once !== undefined) return once;
     const args = Array.from((fields.get('[[BoundArgs]]') ?? []) as ArrayLike<unknown>);
     return graph.finish(
       {
@@ -92,18 +108,44 @@ function nativeFunction(graph: Graph, f: Function, node: number): ObjectRecord {
   throw graph.refuse(`a function of V8 (${name || f.name}) that cannot be carried`);
 }
 
+/** What an emitter calls once: a bound function up to Node 22, a closure after that. */
+function onceRecord(graph: Graph, target: unknown, state: unknown): ObjectRecord | undefined {
+  const { name } = target as { name?: string };
+  if (name !== 'onceWrapper' && name !== 'wrapper') return undefined;
+  if (graph.heap.scriptOf(graph.heap.nodeOf(target))?.url !== 'node:events') return undefined;
+  const variables = state as Record<string, unknown>;
+  return {
+    k: 'host',
+    host: 'once',
+    state: {
+      target: graph.value(variables['target'], 'target'),
+      type: graph.value(variables['type'], 'type'),
+      listener: graph.value(variables['listener'], 'listener'),
+    },
+  };
+}
+
 /** Functions that `node:util` makes around functions of the program. */
 // eslint-disable-next-line @typescript-eslint/no-unsafe-function-type
 function wrapperOf(graph: Graph, f: Function): ObjectRecord | undefined {
-  if (graph.heap.scriptOf(graph.heap.nodeOf(f))?.url !== 'node:internal/util') return undefined;
+  const url = graph.heap.scriptOf(graph.heap.nodeOf(f))?.url;
+  if (url !== 'node:internal/util' && url !== 'node:events') return undefined;
   const [scope] = graph.inspection.internals(f).scopes;
-  const variables = (scope?.object ?? {}) as Record<string, unknown>;
+  if (url === 'node:events') return onceRecord(graph, f, scope?.object);
+  const variables: Record<string, unknown> = { ...scope?.object };
+  // Newer versions keep the words of the warning in a function beside it.
+  const emit = variables['emitDeprecationWarning'];
+  if (typeof emit === 'function')
+    Object.assign(variables, graph.inspection.internals(emit).scopes[0]?.object);
   const value = (name: string): Value => graph.value(variables[name], name);
   if (f.name === 'deprecated' && typeof variables['fn'] === 'function') {
     const state = { fn: value('fn'), msg: value('msg'), code: value('code') };
     return { k: 'host', host: 'deprecated', state };
   }
-  if (typeof variables['original'] === 'function' && Array.isArray(variables['argumentNames'] ?? [])) {
+  if (
+    typeof variables['original'] === 'function' &&
+    Array.isArray(variables['argumentNames'] ?? [])
+  ) {
     return { k: 'host', host: 'promisified', state: { original: value('original') } };
   }
   return undefined;
@@ -112,7 +154,10 @@ function wrapperOf(graph: Graph, f: Function): ObjectRecord | undefined {
 // eslint-disable-next-line @typescript-eslint/no-unsafe-function-type
 function coreFunction(graph: Graph, f: Function): ObjectRecord {
   const withCache = f as { cache?: unknown; resolve?: unknown };
-  if (withCache.cache === Reflect.get(Module, '_cache') && typeof withCache.resolve === 'function') {
+  if (
+    withCache.cache === Reflect.get(Module, '_cache') &&
+    typeof withCache.resolve === 'function'
+  ) {
     for (const { object } of graph.inspection.internals(f).scopes) {
       const module = (Reflect.get(object, 'mod') ?? Reflect.get(object, 'module')) as unknown;
       if (module instanceof Module) {

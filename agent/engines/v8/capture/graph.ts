@@ -47,7 +47,10 @@ export class Graph {
   readonly settlers = new Map<number, number>();
   /** Activations of asynchronous functions, which reflection takes for plain objects. */
   readonly activations = new Set<object>();
-  readonly #details: Record<'getPromiseDetails' | 'getProxyDetails' | 'previewEntries', (value: object, more?: boolean) => unknown>;
+  readonly #details: Record<
+    'getPromiseDetails' | 'getProxyDetails' | 'previewEntries',
+    (value: object, more?: boolean) => unknown
+  >;
   readonly #coreSymbols: Map<symbol, string>;
   readonly #ids = new Map<unknown, number>();
   readonly #live: unknown[] = [undefined];
@@ -192,7 +195,11 @@ export class Graph {
   }
 
   /** Prototype, properties and whether it is closed, for a record of any kind. */
-  finish<T extends KindRecord>(record: T, object: object, skip?: (key: string | symbol) => boolean): T {
+  finish<T extends KindRecord>(
+    record: T,
+    object: object,
+    skip?: (key: string | symbol) => boolean,
+  ): T {
     record.proto = this.value(Object.getPrototypeOf(object), '__proto__');
     const props = this.properties(object, skip);
     if (props.length > 0) record.props = props;
@@ -269,7 +276,11 @@ export class Graph {
     if (types.isProxy(object)) {
       const [target, handler] = this.#details.getProxyDetails(object, true) as [unknown, unknown];
       if (handler === null) throw this.refuse('a revoked proxy');
-      return { k: 'proxy', target: this.value(target, 'target'), handler: this.value(handler, 'handler') };
+      return {
+        k: 'proxy',
+        target: this.value(target, 'target'),
+        handler: this.value(handler, 'handler'),
+      };
     }
     if (this.activations.has(object)) return activationRecord(this, object);
     const host = hostRecord(this, object);
@@ -355,8 +366,11 @@ export class Graph {
       }
       if (whole) return record;
     }
-    return this.finish({ k: 'arr', length: array.length }, array, (key) =>
-      key === 'length' && Reflect.getOwnPropertyDescriptor(array, 'length')?.writable === true,
+    return this.finish(
+      { k: 'arr', length: array.length },
+      array,
+      (key) =>
+        key === 'length' && Reflect.getOwnPropertyDescriptor(array, 'length')?.writable === true,
     );
   }
 
@@ -383,7 +397,10 @@ export class Graph {
       return this.finish({ k: types.isSet(object) ? 'set' : 'wset', members }, object);
     }
     if (types.isDate(object)) {
-      return this.finish({ k: 'date', time: value(Date.prototype.getTime.call(object), 'time') }, object);
+      return this.finish(
+        { k: 'date', time: value(Date.prototype.getTime.call(object), 'time') },
+        object,
+      );
     }
     if (types.isRegExp(object)) {
       const { source, flags } = object;
@@ -399,14 +416,22 @@ export class Graph {
       const data = Buffer.from(object).toString('base64');
       const record: Extract<KindRecord, { k: 'buf' }> = { k: 'buf', data };
       if (types.isSharedArrayBuffer(object)) record.shared = 1;
-      const { resizable, growable, maxByteLength } = object as { resizable?: boolean; growable?: boolean; maxByteLength?: number };
-      if ((resizable === true || growable === true) && maxByteLength !== undefined) record.max = maxByteLength;
+      const { resizable, growable, maxByteLength } = object as {
+        resizable?: boolean;
+        growable?: boolean;
+        maxByteLength?: number;
+      };
+      if ((resizable === true || growable === true) && maxByteLength !== undefined)
+        record.max = maxByteLength;
       return this.finish(record, object);
     }
     if (ArrayBuffer.isView(object)) return this.#view(object);
     if (types.isBoxedPrimitive(object)) {
-      return this.finish({ k: 'box', value: value(object.valueOf(), 'value') }, object, (key) =>
-        types.isStringObject(object) && typeof key === 'string' && /^(\d+|length)$/.test(key),
+      return this.finish(
+        { k: 'box', value: value(object.valueOf(), 'value') },
+        object,
+        (key) =>
+          types.isStringObject(object) && typeof key === 'string' && /^(\d+|length)$/.test(key),
       );
     }
     if (types.isGeneratorObject(object)) return activationRecord(this, object);
@@ -414,36 +439,54 @@ export class Graph {
     if (iterator !== undefined) return iterator;
     if (types.isArgumentsObject(object)) return this.finish({ k: 'args' }, object);
     if (types.isModuleNamespaceObject(object)) throw this.refuse('the namespace of an ES module');
-    if (types.isExternal(object)) throw this.refuse('a value of native code', { hint: 'Native addons cannot be carried.' });
+    if (types.isExternal(object))
+      throw this.refuse('a value of native code', { hint: 'Native addons cannot be carried.' });
     const target = weakTarget(object);
-    if (target !== undefined) return this.finish({ k: 'wref', target: value(target, 'target') }, object);
+    if (target !== undefined)
+      return this.finish({ k: 'wref', target: value(target, 'target') }, object);
     return undefined;
   }
 
   #view(object: ArrayBufferView): ObjectRecord {
     const type = types.isDataView(object)
       ? 'DataView'
-      : (Reflect.get(Object.getPrototypeOf(Uint8Array.prototype) as object, Symbol.toStringTag, object) as string);
+      : (Reflect.get(
+          Object.getPrototypeOf(Uint8Array.prototype) as object,
+          Symbol.toStringTag,
+          object,
+        ) as string);
     const { buffer, byteOffset: offset } = object;
     const isPooled =
-      Buffer.isBuffer(object) && object.byteLength < buffer.byteLength && buffer.byteLength <= Buffer.poolSize;
+      Buffer.isBuffer(object) &&
+      object.byteLength < buffer.byteLength &&
+      buffer.byteLength <= Buffer.poolSize;
     const skip = (key: string | symbol): boolean => typeof key === 'string' && /^\d+$/.test(key);
     if (isPooled) {
       // The rest of the pool belongs to other buffers, and to nobody.
       const own = new Uint8Array(object).buffer;
       return this.finish(
-        { k: 'view', type, buffer: this.value(own, 'buffer'), offset: 0, length: object.byteLength },
+        {
+          k: 'view',
+          type,
+          buffer: this.value(own, 'buffer'),
+          offset: 0,
+          length: object.byteLength,
+        },
         object,
         skip,
       );
     }
     const length = (object as { length?: number }).length ?? object.byteLength;
-    return this.finish({ k: 'view', type, buffer: this.value(buffer, 'buffer'), offset, length }, object, skip);
+    return this.finish(
+      { k: 'view', type, buffer: this.value(buffer, 'buffer'), offset, length },
+      object,
+      skip,
+    );
   }
 
   /** Refuses instances of classes of Node.js that keep what reflection does not show. */
   #checkOrdinary(object: object): void {
-    for (let proto = Object.getPrototypeOf(object) as object | null; proto !== null; ) {
+    for (let proto = Object.getPrototypeOf(object) as object | null; proto !== null;) {
       if (this.hosts.isOrdinary(proto, object)) return;
       if (this.builtins.indexOf.has(proto)) {
         const name = (proto.constructor as { name?: string } | undefined)?.name ?? 'object';

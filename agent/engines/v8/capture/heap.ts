@@ -109,13 +109,16 @@ export class Heap {
   /** The promise that a resolving function settles, and what it shares with its twin. */
   settler(node: number): { promise: number; pair: number } {
     const pair = this.snapshot.follow(node, 'context');
-    const lead = this.snapshot.edges(pair).find(({ type, name }) => `${type} ${name}` === this.#settlerPromise);
+    const lead = this.snapshot
+      .edges(pair)
+      .find(({ type, name }) => `${type} ${name}` === this.#settlerPromise);
     return { promise: lead?.to ?? -1, pair };
   }
 
   #hidden(node: number, slot: number): number {
     return (
-      this.snapshot.edges(node).find(({ type, name }) => type === 'hidden' && name === slot)?.to ?? -1
+      this.snapshot.edges(node).find(({ type, name }) => type === 'hidden' && name === slot)?.to ??
+      -1
     );
   }
 
@@ -139,8 +142,11 @@ export class Heap {
 
   #slots(node: number, specimen: Specimen, next: number | undefined): ReactionSlots {
     const slot = (to: number): number => {
-      const edge = this.snapshot.edges(node).find((each) => each.type === 'hidden' && each.to === to);
-      if (typeof edge?.name !== 'number') throw new Error('the reactions of promises are not known');
+      const edge = this.snapshot
+        .edges(node)
+        .find((each) => each.type === 'hidden' && each.to === to);
+      if (typeof edge?.name !== 'number')
+        throw new Error('the reactions of promises are not known');
       return edge.name;
     };
     const derived = next === undefined ? specimen.firstDerived : specimen.secondDerived;

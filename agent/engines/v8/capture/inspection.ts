@@ -20,7 +20,8 @@ export interface Internals {
   readonly fields: ReadonlyMap<string, unknown>;
   readonly scopes: readonly LiveScope[];
   readonly privates: readonly (readonly [name: string, value: unknown])[];
-  readonly location: { readonly scriptId: string; readonly line: number; readonly column: number } | undefined;
+  readonly location:
+    { readonly scriptId: string; readonly line: number; readonly column: number } | undefined;
 }
 
 /** One scope of a closure: a copy of its variables. */
@@ -109,10 +110,13 @@ export class Inspection {
         }
       } else if (name === '[[FunctionLocation]]' || name === '[[GeneratorLocation]]') {
         const place = remote?.value as
-          | { scriptId: string; lineNumber: number; columnNumber: number }
-          | undefined;
+          { scriptId: string; lineNumber: number; columnNumber: number } | undefined;
         if (place !== undefined) {
-          location = { scriptId: place.scriptId, line: place.lineNumber, column: place.columnNumber };
+          location = {
+            scriptId: place.scriptId,
+            line: place.lineNumber,
+            column: place.columnNumber,
+          };
         }
       } else fields.set(name, this.#liveOf(remote));
     }

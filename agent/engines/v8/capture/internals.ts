@@ -18,6 +18,9 @@ export function nodeInternals(inspection: Inspection): NodeInternals {
   };
   return {
     require: seen(inspect, 'require') as NodeInternals['require'],
-    binding: seen((process as unknown as { binding: unknown }).binding, 'internalBinding') as NodeInternals['binding'],
+    binding: seen(
+      (process as unknown as { binding: unknown }).binding,
+      'internalBinding',
+    ) as NodeInternals['binding'],
   };
 }

@@ -5,10 +5,14 @@ import type { Graph } from './graph.ts';
 const arrayIterator = Object.getPrototypeOf([][Symbol.iterator]()) as object;
 
 /** Where loops stand in arrays: V8 shows no index, the loop's own variable tells it. */
-const positions = new WeakMap<object, { array: unknown; position: number; yields: IteratorRecord['yields'] }>();
+const positions = new WeakMap<
+  object,
+  { array: unknown; position: number; yields: IteratorRecord['yields'] }
+>();
 
 export function iteratorRecord(graph: Graph, object: object): ObjectRecord | undefined {
-  if (types.isMapIterator(object) || types.isSetIterator(object)) return tableIterator(graph, object);
+  if (types.isMapIterator(object) || types.isSetIterator(object))
+    return tableIterator(graph, object);
   if (Object.getPrototypeOf(object) !== arrayIterator) return undefined;
   const known = positions.get(object);
   if (known === undefined) {
@@ -31,7 +35,8 @@ export function placeArrayIterator(graph: Graph, iterator: object, current: unkn
     .edges(node)
     .filter(({ type, name }) => type !== 'property' && name !== 'map')
     .map(({ to }) => (heap.snapshot.type(to) === 'object' ? heap.liveOf(to) : undefined))
-    .find((each) => Array.isArray(each) || ArrayBuffer.isView(each)) as ArrayLike<unknown> | undefined;
+    .find((each) => Array.isArray(each) || ArrayBuffer.isView(each)) as
+    ArrayLike<unknown> | undefined;
   if (array === undefined) return false;
   const found: number[] = [];
   for (let index = 0; index < array.length && found.length < 2; index += 1) {
@@ -57,8 +62,15 @@ function tableIterator(graph: Graph, iterator: object): ObjectRecord {
   const left = pairs ? flat.length / 2 : flat.length;
   const of = isMap ? 'map' : 'set';
   if (source === undefined) {
-    if (left > 0) throw graph.refuse('an iterator whose Map or Set is not known', { passing: true });
-    return { k: 'iterator', of, source: graph.value(isMap ? new Map() : new Set(), of), position: 0, yields: 'values' };
+    if (left > 0)
+      throw graph.refuse('an iterator whose Map or Set is not known', { passing: true });
+    return {
+      k: 'iterator',
+      of,
+      source: graph.value(isMap ? new Map() : new Set(), of),
+      position: 0,
+      yields: 'values',
+    };
   }
   let yields: IteratorRecord['yields'] = pairs ? 'entries' : 'values';
   if (!pairs && types.isMap(source)) {

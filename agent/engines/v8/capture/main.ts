@@ -1,6 +1,14 @@
 import { Module } from 'node:module';
 import { Builtins, builtinSymbols, listBuiltins, type BuiltinList } from '../capsule/builtins.ts';
-import { capsuleFormat, capsuleVersion, type Capsule, type ObjectRecord, type PropertyRecord, type Roots, type Value } from '../capsule/format.ts';
+import {
+  capsuleFormat,
+  capsuleVersion,
+  type Capsule,
+  type ObjectRecord,
+  type PropertyRecord,
+  type Roots,
+  type Value,
+} from '../capsule/format.ts';
 import { writeCapsule } from '../capsule/write.ts';
 import { HostWorld, hostRoots } from '../hosts/capture.ts';
 import { Graph } from './graph.ts';
@@ -58,7 +66,12 @@ export function begin(settings: Settings, builtins: BuiltinList): Promise<string
   });
 }
 
-function capture(settings: Settings, list: BuiltinList, own: Set<unknown>, attempts: number): number {
+function capture(
+  settings: Settings,
+  list: BuiltinList,
+  own: Set<unknown>,
+  attempts: number,
+): number {
   const began = performance.now();
   requireQuiet();
   const timeout = setTimeout(() => undefined, 1e6);
@@ -88,7 +101,9 @@ function capture(settings: Settings, list: BuiltinList, own: Set<unknown>, attem
     const roots = rootsOf(graph, list);
     graph.visitAll();
     const objects = graph.objects as ObjectRecord[];
-    const functions = objects.filter((each) => !Array.isArray(each) && (each as { k?: string } | null)?.k === 'fn');
+    const functions = objects.filter(
+      (each) => !Array.isArray(each) && (each as { k?: string } | null)?.k === 'fn',
+    );
     const scripts = graph.scripts.all.map(({ url, kind, source }) => ({ url, kind, source }));
     const capsule: Capsule = {
       header: {
@@ -129,7 +144,9 @@ function requireQuiet(): void {
   const requests = (process as unknown as { _getActiveRequests(): object[] })._getActiveRequests();
   const [first] = requests;
   if (first !== undefined) {
-    throw new Refusal(`Cannot move yet: a request is under way (${first.constructor.name}).`, { passing: true });
+    throw new Refusal(`Cannot move yet: a request is under way (${first.constructor.name}).`, {
+      passing: true,
+    });
   }
   for (const name of ['stdout', 'stderr'] as const) {
     const isMade = Object.getOwnPropertyDescriptor(process, name)?.get === undefined;
@@ -153,7 +170,12 @@ function rootsOf(graph: Graph, list: BuiltinList): Roots {
       if (typeof key === 'symbol' && key.description?.startsWith('undici.') === true) return true;
       return known.has(typeof key === 'symbol' ? `@${key.description ?? ''}` : `.${key}`);
     })
-    .map((record): [Value, number, Value, Value] => [record[0], record[1], record[2], record[3] ?? []]);
+    .map((record): [Value, number, Value, Value] => [
+      record[0],
+      record[1],
+      record[2],
+      record[3] ?? [],
+    ]);
   return { modules, globals, changed: changedBuiltins(graph), hosts };
 }
 
@@ -161,12 +183,21 @@ function rootsOf(graph: Graph, list: BuiltinList): Roots {
 function changedBuiltins(graph: Graph): [Value, PropertyRecord][] {
   const changed: [Value, PropertyRecord][] = [];
   for (const [holder] of graph.builtins.indexOf) {
-    if (holder === globalThis || holder === process || holder === Reflect.get(Module, '_extensions')) continue;
+    if (
+      holder === globalThis ||
+      holder === process ||
+      holder === Reflect.get(Module, '_extensions')
+    )
+      continue;
     const theirs = new Set<string | symbol>();
     for (const key of Reflect.ownKeys(holder as object)) {
       const descriptor = Reflect.getOwnPropertyDescriptor(holder as object, key);
       for (const value of [descriptor?.value, descriptor?.get, descriptor?.set] as unknown[]) {
-        if (typeof value === 'function' && !graph.builtins.indexOf.has(value) && isUserFunction(graph, value)) {
+        if (
+          typeof value === 'function' &&
+          !graph.builtins.indexOf.has(value) &&
+          isUserFunction(graph, value)
+        ) {
           theirs.add(key);
         }
       }

@@ -6,7 +6,11 @@ export function promiseRecord(graph: Graph, promise: Promise<unknown>): ObjectRe
   const [state, result] = graph.promiseDetails(promise);
   if (state !== 0) {
     return graph.finish(
-      { k: 'promise', state: state === 1 ? 'fulfilled' : 'rejected', result: graph.value(result, 'result') },
+      {
+        k: 'promise',
+        state: state === 1 ? 'fulfilled' : 'rejected',
+        result: graph.value(result, 'result'),
+      },
       promise,
     );
   }
@@ -26,9 +30,15 @@ function reaction(graph: Graph, node: number): ReactionRecord {
     return { activation: hiddenActivation(graph, activation) };
   }
   const record: { -readonly [K in keyof ReactionRecord]: ReactionRecord[K] } = {};
-  if (isClosure(graph, fulfilled)) record.fulfilled = graph.value(graph.heap.liveOf(fulfilled), 'then');
-  if (isClosure(graph, rejected)) record.rejected = graph.value(graph.heap.liveOf(rejected), 'catch');
-  if (derived >= 0 && snapshot.name(derived) !== 'system / Oddball' && snapshot.type(derived) === 'object') {
+  if (isClosure(graph, fulfilled))
+    record.fulfilled = graph.value(graph.heap.liveOf(fulfilled), 'then');
+  if (isClosure(graph, rejected))
+    record.rejected = graph.value(graph.heap.liveOf(rejected), 'catch');
+  if (
+    derived >= 0 &&
+    snapshot.name(derived) !== 'system / Oddball' &&
+    snapshot.type(derived) === 'object'
+  ) {
     if (snapshot.name(derived).startsWith('system / PromiseCapability')) {
       throw graph.refuse('a promise with a reaction of a class derived from Promise');
     }
@@ -48,7 +58,11 @@ function isClosure(graph: Graph, node: number): boolean {
 function waiting(graph: Graph, closure: number): number {
   const { snapshot } = graph.heap;
   if (closure < 0 || snapshot.type(closure) !== 'closure') return -1;
-  if (graph.heap.scriptOf(closure)?.url !== undefined && !/^Async/.test(graph.heap.builtinName(closure))) return -1;
+  if (
+    graph.heap.scriptOf(closure)?.url !== undefined &&
+    !/^Async/.test(graph.heap.builtinName(closure))
+  )
+    return -1;
   for (const { to } of snapshot.edges(snapshot.follow(closure, 'context'))) {
     if (snapshot.follow(to, 'parameters_and_registers') >= 0) return to;
   }

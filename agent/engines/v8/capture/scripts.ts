@@ -1,5 +1,11 @@
 import { ScopeTree } from '../language/scopes.ts';
-import { isClass, parseScript, type ClassNode, type FunctionNode, type ScriptKind } from '../language/parse.ts';
+import {
+  isClass,
+  parseScript,
+  type ClassNode,
+  type FunctionNode,
+  type ScriptKind,
+} from '../language/parse.ts';
 import type { ScriptRecord } from '../capsule/format.ts';
 import type { Heap } from './heap.ts';
 import type { Natives } from './natives.ts';
@@ -53,14 +59,15 @@ export class Scripts {
     const script = this.originOf(node, mark.script);
     if (script === undefined) return undefined;
     const place = script.tree.byPosition.get(mark.toOriginal(this.#natives.position(f)));
-    if (place === undefined) throw new Refusal(`A function of ${script.url} is not where its script says.`);
+    if (place === undefined)
+      throw new Refusal(`A function of ${script.url} is not where its script says.`);
     return { script, node: place };
   }
 
   /** The script that generated code was made of; the outermost context of what it made holds them all. */
   originOf(node: number, index: number): Script | undefined {
     const { snapshot } = this.#heap;
-    for (let context = snapshot.follow(node, 'context'); context >= 0; ) {
+    for (let context = snapshot.follow(node, 'context'); context >= 0;) {
       const home = snapshot.follow(context, '$flickHome');
       if (home >= 0) {
         const { scripts } = this.#heap.liveOf(home) as { scripts: readonly ScriptRecord[] };
@@ -76,7 +83,13 @@ export class Scripts {
     const known = this.#origins.get(record);
     if (known !== undefined) return known;
     const { url, kind, source } = record;
-    const script = { index: this.all.length, url, kind, source, tree: this.parse(source, kind, url) };
+    const script = {
+      index: this.all.length,
+      url,
+      kind,
+      source,
+      tree: this.parse(source, kind, url),
+    };
     this.all.push(script);
     this.#origins.set(record, script);
     return script;
@@ -86,8 +99,18 @@ export class Scripts {
     const known = this.#byNode.get(node);
     if (known !== undefined) return known;
     const source = this.#natives.script(f) ?? '';
-    const kind: ScriptKind = url.startsWith('file:') ? 'module' : url.startsWith('/') ? 'commonjs' : 'script';
-    const script = { index: this.all.length, url, kind, source, tree: this.parse(source, kind, url) };
+    const kind: ScriptKind = url.startsWith('file:')
+      ? 'module'
+      : url.startsWith('/')
+        ? 'commonjs'
+        : 'script';
+    const script = {
+      index: this.all.length,
+      url,
+      kind,
+      source,
+      tree: this.parse(source, kind, url),
+    };
     this.all.push(script);
     this.#byNode.set(node, script);
     return script;

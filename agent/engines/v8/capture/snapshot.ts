@@ -32,11 +32,13 @@ export class Snapshot {
     try {
       const stream = getHeapSnapshot({ exposeInternals: true, exposeNumericValues: true });
       const chunks: Buffer[] = [];
-      for (let chunk = stream.read() as Buffer | null; chunk !== null; ) {
+      for (let chunk = stream.read() as Buffer | null; chunk !== null;) {
         chunks.push(chunk);
         chunk = stream.read() as Buffer | null;
       }
-      return new Snapshot(chunks.length === 1 ? (chunks[0] ?? Buffer.alloc(0)) : Buffer.concat(chunks));
+      return new Snapshot(
+        chunks.length === 1 ? (chunks[0] ?? Buffer.alloc(0)) : Buffer.concat(chunks),
+      );
     } finally {
       setFlagsFromString('--heap-snapshot-string-limit=1024');
     }
@@ -46,7 +48,12 @@ export class Snapshot {
     const nodesAt = bytes.indexOf('"nodes":[');
     const head = JSON.parse(`${bytes.toString('latin1', 0, nodesAt).replace(/,\s*$/, '')}}`) as {
       snapshot: {
-        meta: { node_fields: string[]; node_types: unknown[]; edge_fields: string[]; edge_types: unknown[] };
+        meta: {
+          node_fields: string[];
+          node_types: unknown[];
+          edge_fields: string[];
+          edge_types: unknown[];
+        };
         node_count: number;
         edge_count: number;
       };

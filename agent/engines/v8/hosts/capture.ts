@@ -29,12 +29,29 @@ interface LiveImmediate {
   hasRef(): boolean;
 }
 
-const serverSettings = ['timeout', 'keepAliveTimeout', 'headersTimeout', 'requestTimeout', 'maxHeadersCount', 'maxRequestsPerSocket', 'maxConnections'];
+const serverSettings = [
+  'timeout',
+  'keepAliveTimeout',
+  'headersTimeout',
+  'requestTimeout',
+  'maxHeadersCount',
+  'maxRequestsPerSocket',
+  'maxConnections',
+];
 
 const ordinaryClasses = [
   ...[Object, Function, Array, Map, Set, WeakMap, WeakSet, WeakRef, Promise, RegExp, Date],
   ...[String, Number, Boolean, Symbol, BigInt, ArrayBuffer, SharedArrayBuffer, DataView],
-  ...[Error, RangeError, TypeError, SyntaxError, ReferenceError, EvalError, URIError, AggregateError],
+  ...[
+    Error,
+    RangeError,
+    TypeError,
+    SyntaxError,
+    ReferenceError,
+    EvalError,
+    URIError,
+    AggregateError,
+  ],
   ...[Uint8Array, Int8Array, Uint16Array, Int16Array, Uint32Array, Int32Array, Float32Array],
   ...[Float64Array, BigInt64Array, BigUint64Array, Uint8ClampedArray, Buffer, EventEmitter, Stream],
 ];
@@ -43,7 +60,7 @@ const ordinary = new Set<object>(ordinaryClasses.map(({ prototype }) => prototyp
 const channelClass = channel('flick').constructor as new () => object;
 ordinary.add(Object.getPrototypeOf(tracingChannel('flick')) as object);
 for (const sample of [function* () {}, async function* () {}]) {
-  for (let at: object | null = sample.prototype as object; at !== null; ) {
+  for (let at: object | null = sample.prototype as object; at !== null;) {
     ordinary.add(at);
     at = Object.getPrototypeOf(at) as object | null;
   }
@@ -73,13 +90,16 @@ export class HostWorld {
 export function hostRecord(graph: Graph, object: object): KindRecord | undefined {
   if (typeof object === 'function') return undefined;
   const proto = Object.getPrototypeOf(object) as object | null;
-  if (proto === graph.hosts.timeoutProto) return timeoutRecord(graph, object as unknown as LiveTimer);
-  if (proto === graph.hosts.immediateProto) return immediateRecord(graph, object as unknown as LiveImmediate);
+  if (proto === graph.hosts.timeoutProto)
+    return timeoutRecord(graph, object as unknown as LiveTimer);
+  if (proto === graph.hosts.immediateProto)
+    return immediateRecord(graph, object as unknown as LiveImmediate);
   if (proto === Module.prototype) return moduleRecord(graph, object as NodeJS.Module);
   const stream = standardStream(object);
   if (stream !== undefined) return { k: 'host', host: 'stream', state: { name: stream } };
   const topic = channelName(object);
-  if (topic !== undefined) return { k: 'host', host: 'channel', state: { name: graph.value(topic, 'name') } };
+  if (topic !== undefined)
+    return { k: 'host', host: 'channel', state: { name: graph.value(topic, 'name') } };
   if (object instanceof NetServer) return serverRecord(graph, object);
   return undefined;
 }
@@ -176,7 +196,10 @@ function serverRecord(graph: Graph, server: NetServer): KindRecord {
         .map((key): [Value, Value] => [key, graph.value(Reflect.get(server, key), key)]),
     },
   };
-  const props = graph.properties(server, (key) => known.has(key) || typeof key === 'symbol' || /^(_|listening$)/.test(key));
+  const props = graph.properties(
+    server,
+    (key) => known.has(key) || typeof key === 'symbol' || /^(_|listening$)/.test(key),
+  );
   if (props.length > 0) record.props = props;
   return record;
 }
@@ -227,9 +250,14 @@ function immediates(graph: Graph): Value[] {
     immediateQueue: { head: LiveImmediate | null };
   };
   const found: LiveImmediate[] = [];
-  const own = [...graph.hosts.own].find((each) => Object.getPrototypeOf(each) === graph.hosts.immediateProto);
+  const own = [...graph.hosts.own].find(
+    (each) => Object.getPrototypeOf(each) === graph.hosts.immediateProto,
+  );
   // Those of this very turn hang on the engine's own.
-  for (const first of [(own as LiveImmediate | undefined)?._idleNext ?? null, immediateQueue.head]) {
+  for (const first of [
+    (own as LiveImmediate | undefined)?._idleNext ?? null,
+    immediateQueue.head,
+  ]) {
     for (let each = first; each !== null; each = each._idleNext) {
       if (!graph.hosts.own.has(each) && !each._destroyed && !found.includes(each)) found.push(each);
     }
@@ -256,8 +284,14 @@ function handles(graph: Graph): Value[] {
 /** Connections of servers that wait for the next request are closed with the process; all others are in the way. */
 function socket(handle: Socket): void {
   if (standardStream(handle) !== undefined) return;
-  const { server, parser } = handle as Socket & { server?: unknown; parser?: { incoming?: unknown } | null };
-  const isIdle = server instanceof HttpServer && (parser?.incoming ?? null) === null && handle.writableLength === 0;
+  const { server, parser } = handle as Socket & {
+    server?: unknown;
+    parser?: { incoming?: unknown } | null;
+  };
+  const isIdle =
+    server instanceof HttpServer &&
+    (parser?.incoming ?? null) === null &&
+    handle.writableLength === 0;
   if (isIdle) return;
   throw new Refusal(
     server === undefined || server === null
@@ -273,7 +307,10 @@ function processState(graph: Graph): HostState {
     for (const listener of process.rawListeners(name as 'exit')) {
       const target = (listener as { listener?: unknown }).listener ?? listener;
       if (typeof target === 'function' && isUserFunction(graph, target)) {
-        listeners.push([graph.value(name, String(name)), graph.value(listener, `process.on(${String(name)})`)]);
+        listeners.push([
+          graph.value(name, String(name)),
+          graph.value(listener, `process.on(${String(name)})`),
+        ]);
       }
     }
   }

@@ -1,4 +1,5 @@
 import { channel } from 'node:diagnostics_channel';
+import { EventEmitter } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { createRequire, Module } from 'node:module';
 import { createServer as createNetServer, type Server } from 'node:net';
@@ -52,6 +53,12 @@ export function hostShell(world: World, host: string, state: HostState): unknown
       return promisify(world.value(state['original']) as () => void);
     case 'channel':
       return channel(world.value(state['name']) as string);
+    case 'once':
+      return onceWrapper(
+        world.value(state['target']) as object,
+        world.value(state['type']) as string,
+        world.value(state['listener']) as () => void,
+      );
     case 'httpServer':
       return createHttpServer();
     case 'netServer':
@@ -59,6 +66,20 @@ export function hostShell(world: World, host: string, state: HostState): unknown
     default:
   }
   throw new RebuildError(`an object of the kind ${host} is not known here`);
+}
+
+/** What `once` would add to an emitter, without adding it. */
+function onceWrapper(target: object, type: string, listener: () => void): unknown {
+  let wrapper: unknown;
+  const take = (_type: string, made: unknown): void => {
+    wrapper = made;
+  };
+  const own = Reflect.getOwnPropertyDescriptor(target, 'on');
+  Object.defineProperty(target, 'on', { value: take, configurable: true });
+  EventEmitter.prototype.once.call(target as EventEmitter, type, listener);
+  Reflect.deleteProperty(target, 'on');
+  if (own !== undefined) Object.defineProperty(target, 'on', own);
+  return wrapper;
 }
 
 interface TimerInternals {
@@ -78,7 +99,11 @@ export function goLive(world: World, internals: NodeInternals): void {
       globalThis,
       world.value(key) as string,
       isAccessor
-        ? { ...attributes, get: world.value(first) as () => unknown, set: world.value(second) as () => void }
+        ? {
+            ...attributes,
+            get: world.value(first) as () => unknown,
+            set: world.value(second) as () => void,
+          }
         : { ...attributes, value: world.value(first), writable: (flags & 1) !== 0 },
     );
   }
@@ -89,7 +114,11 @@ export function goLive(world: World, internals: NodeInternals): void {
       world.value(record[0]) as string,
       record.length === 3
         ? { ...attributes, value: world.value(record[2]), writable: (record[1] & 1) !== 0 }
-        : { ...attributes, get: world.value(record[2]) as () => unknown, set: world.value(record[3]) as () => void },
+        : {
+            ...attributes,
+            get: world.value(record[2]) as () => unknown,
+            set: world.value(record[3]) as () => void,
+          },
     );
   }
   restoreProcess(world, hosts['process'] ?? {});
@@ -97,7 +126,8 @@ export function goLive(world: World, internals: NodeInternals): void {
   for (const each of list(hosts['immediates'])) restoreImmediate(world, each);
   world.capsule.objects.forEach((_, id) => {
     const record = world.kind(id);
-    if (record?.k === 'host' && /Server$/.test(record.host)) restoreServer(world, world.get(id) as Server, record);
+    if (record?.k === 'host' && /Server$/.test(record.host))
+      restoreServer(world, world.get(id) as Server, record);
   });
 }
 
@@ -113,7 +143,9 @@ function restoreModules(world: World, modules: readonly [string, Value][]): void
     if (record?.k !== 'host' || record.host !== 'module') return;
     const module = world.get(id) as NodeJS.Module;
     module.exports = world.value(record.state['exports']);
-    module.children = ((record.state['children'] ?? []) as Value[]).map((each) => world.value(each) as NodeJS.Module);
+    module.children = ((record.state['children'] ?? []) as Value[]).map(
+      (each) => world.value(each) as NodeJS.Module,
+    );
     if (record.state['main'] === true) process.mainModule = module;
   });
   for (const [name, module] of modules) cache[name] = world.value(module);
@@ -130,7 +162,8 @@ function restoreProcess(world: World, state: HostState): void {
   process.argv.splice(0, process.argv.length, ...argv);
   process.execArgv.splice(0, process.execArgv.length, ...execArgv);
   const env = new Map(state['env'] as unknown as [string, string][]);
-  for (const key of Object.keys(process.env)) if (!env.has(key)) Reflect.deleteProperty(process.env, key);
+  for (const key of Object.keys(process.env))
+    if (!env.has(key)) Reflect.deleteProperty(process.env, key);
   for (const [key, value] of env) process.env[key] = value;
   if (typeof state['umask'] === 'number') process.umask(state['umask']);
   process.exitCode = world.value(state['exitCode']) as number | undefined;
@@ -160,7 +193,9 @@ function restoreTimers(world: World, internals: NodeInternals, active: readonly 
     timer._destroyed = false;
     const { idle, elapsed, ref } = record.state;
     timers.insert(timer, idle as number, now - (elapsed as number));
-    const refed = Object.getOwnPropertySymbols(timer).find(({ description }) => description === 'refed');
+    const refed = Object.getOwnPropertySymbols(timer).find(
+      ({ description }) => description === 'refed',
+    );
     if (refed !== undefined) Reflect.set(timer, refed, null);
     if (ref === true) {
       if (refed !== undefined) Reflect.set(timer, refed, false);
@@ -178,9 +213,14 @@ function restoreImmediate(world: World, value: Value): void {
   setImmediate(world.value(record.state['callback']) as (...args: unknown[]) => void, ...args);
 }
 
-function restoreServer(world: World, server: Server, record: Extract<KindRecord, { k: 'host' }>): void {
+function restoreServer(
+  world: World,
+  server: Server,
+  record: Extract<KindRecord, { k: 'host' }>,
+): void {
   const { settings, listeners, listening, address, port } = record.state;
-  for (const [key, value] of (settings ?? []) as [string, Value][]) Reflect.set(server, key, world.value(value));
+  for (const [key, value] of (settings ?? []) as [string, Value][])
+    Reflect.set(server, key, world.value(value));
   for (const [name, listener] of (listeners ?? []) as [Value, Value][]) {
     server.on(world.value(name) as string, world.value(listener) as () => void);
   }

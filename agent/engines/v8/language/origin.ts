@@ -24,7 +24,11 @@ export function headLines(source: string): number {
 export function wrapUnit(before: string, { text, pieces }: Unit, after: string): Unit {
   return {
     text: before + text + after,
-    pieces: pieces.map(([generated, original, length]) => [generated + before.length, original, length]),
+    pieces: pieces.map(([generated, original, length]) => [
+      generated + before.length,
+      original,
+      length,
+    ]),
   };
 }
 
@@ -49,7 +53,8 @@ export function readOriginMark(source: string): OriginMark | undefined {
     script: Number(match[1]),
     toOriginal: (offset) => {
       for (const [generated = 0, original = 0, length = 0] of pieces) {
-        if (offset >= generated && offset < generated + length) return original + offset - generated;
+        if (offset >= generated && offset < generated + length)
+          return original + offset - generated;
       }
       return -1;
     },

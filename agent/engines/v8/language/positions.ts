@@ -3,7 +3,11 @@ export function positionOf(source: string, offset: number): { line: number; colu
   const ends = /\r\n|[\n\r\u2028\u2029]/g;
   let line = 0;
   let start = 0;
-  for (let match = ends.exec(source); match !== null && ends.lastIndex <= offset; match = ends.exec(source)) {
+  for (
+    let match = ends.exec(source);
+    match !== null && ends.lastIndex <= offset;
+    match = ends.exec(source)
+  ) {
     line += 1;
     start = ends.lastIndex;
   }
@@ -28,7 +32,15 @@ export function textRange(
   source: string,
 ): { start: number; end: number } {
   const member = parent as
-    | { type: string; start: number; end: number; value?: unknown; method?: boolean; kind?: string; static?: boolean }
+    | {
+        type: string;
+        start: number;
+        end: number;
+        value?: unknown;
+        method?: boolean;
+        kind?: string;
+        static?: boolean;
+      }
     | undefined;
   if (member?.value !== node) return node;
   const isMethod =
@@ -40,4 +52,3 @@ export function textRange(
   const rest = /^static(?:\s|\/\*[^]*?\*\/|\/\/[^\n]*\n)*/.exec(source.slice(start, end));
   return { start: start + (rest?.[0].length ?? 0), end };
 }
-

@@ -96,7 +96,7 @@ class Planner {
     this.#target = target;
     this.#view = view;
     this.#root = target;
-    for (let node: AnyNode | undefined = target; node !== undefined && node !== fn; ) {
+    for (let node: AnyNode | undefined = target; node !== undefined && node !== fn;) {
       this.#path.add(node);
       node = tree.parents.get(node);
     }
@@ -198,7 +198,9 @@ class Planner {
         return node.type === 'ForStatement' && node.update != null && within(write, node.update);
       });
       if (!inHead) {
-        throw new NotResumable(`where '${binding.name}' of a block is changed and shared with functions`);
+        throw new NotResumable(
+          `where '${binding.name}' of a block is changed and shared with functions`,
+        );
       }
     }
     this.#locals.add(key);
@@ -206,7 +208,7 @@ class Planner {
   }
 
   #bindingOf(name: string, declaration: AnyNode): Binding {
-    for (let node: AnyNode | undefined = declaration; node !== undefined; ) {
+    for (let node: AnyNode | undefined = declaration; node !== undefined;) {
       const scope = node === this.#fn ? undefined : this.#tree.scopeOf.get(node);
       const found = scope?.bindings.get(name);
       if (found !== undefined) return found;
@@ -274,7 +276,9 @@ class Planner {
       // Never run again: what no function shares is declared by its value, the rest is there.
       const rest = bindings.filter(({ captured }) => !captured);
       const text = rest.map((each) => `${each.name} = ${this.#value(each)}`).join(', ');
-      const lines = this.#tree.source.slice(node.start, node.end).replace(/[^\n\r\u2028\u2029]/g, '');
+      const lines = this.#tree.source
+        .slice(node.start, node.end)
+        .replace(/[^\n\r\u2028\u2029]/g, '');
       this.#put(node.start, node.end, `let ${text};${lines}`);
       return;
     }
@@ -297,7 +301,11 @@ class Planner {
     if (init == null) return;
     const values = patternNames(id).map((name) => [name, this.#value(this.#bindingOf(name, node))]);
     // A pattern takes the values from an object of the same form.
-    this.#put(init.start, init.start, `${names.flag} ? ${patternObject(id, new Map(values as [string, string][]))} : (`);
+    this.#put(
+      init.start,
+      init.start,
+      `${names.flag} ? ${patternObject(id, new Map(values as [string, string][]))} : (`,
+    );
     this.#close(end, ')');
   }
 
@@ -388,7 +396,8 @@ class Planner {
       }
       if (node.kind !== 'var') {
         const captured = patternNames(each.id).some((name) => this.#bindingOf(name, node).captured);
-        if (top && captured) throw new NotResumable('in the middle of a declaration of several variables');
+        if (top && captured)
+          throw new NotResumable('in the middle of a declaration of several variables');
         this.#declaratorBefore(node, each);
       } else throw new NotResumable('in the middle of a declaration of several variables');
     }
@@ -540,7 +549,11 @@ class Planner {
         return this.#expression(node.right);
       case 'LogicalExpression': {
         if (on(node.left)) return this.#expression(node.left);
-        const guards = { '&&': `(${flag} || (`, '||': `(!${flag} && (`, '??': `(${flag} ? null : (` };
+        const guards = {
+          '&&': `(${flag} || (`,
+          '||': `(!${flag} && (`,
+          '??': `(${flag} ? null : (`,
+        };
         this.#around(node.left, guards[node.operator], '))');
         return this.#expression(node.right);
       }
@@ -569,7 +582,11 @@ class Planner {
       this.#around(node, `(${flag} ? (${flag} = false, await ${state}.awaited) : `, ')');
     } else if (node.type === 'YieldExpression' && node.delegate) {
       this.#iterators.push(node);
-      this.#around(node, `(${flag} ? (${flag} = false, yield* ${state}.delegate(${node.start})) : `, ')');
+      this.#around(
+        node,
+        `(${flag} ? (${flag} = false, yield* ${state}.delegate(${node.start})) : `,
+        ')',
+      );
     } else this.#around(node, `(${flag} ? (${flag} = false, yield) : `, ')');
   }
 
@@ -613,7 +630,8 @@ class Planner {
 
   /** @throws {NotResumable} when evaluating it again could give something else than it gave */
   #stable(node: AnyNode, assignment?: AnyNode): void {
-    if (!this.#isStable(node, assignment)) throw new NotResumable(`inside ${this.#text(this.#root)}`);
+    if (!this.#isStable(node, assignment))
+      throw new NotResumable(`inside ${this.#text(this.#root)}`);
   }
 
   #isStable(node: AnyNode, assignment?: AnyNode): boolean {
@@ -654,7 +672,8 @@ class Planner {
     const binding = this.#tree.references.get(node);
     if (binding === undefined) return node.type === 'Identifier' && node.name === 'undefined';
     const writes = binding.writes.filter((write) => write !== assignment);
-    if (binding.kind === 'const' || binding.kind === 'import' || binding.kind === 'class') return true;
+    if (binding.kind === 'const' || binding.kind === 'import' || binding.kind === 'class')
+      return true;
     if (binding.writes.length === 0) return true;
     // Nobody else can write what no other function sees.
     return !binding.captured && !writes.some((write) => within(write, this.#root));
@@ -693,7 +712,8 @@ function patternObject(pattern: AnyNode, values: ReadonlyMap<string, string>): s
         if (each.type === 'RestElement') return `...${patternObject(each.argument, values)}`;
         const { key, value } = each;
         if (each.computed) throw new NotResumable('inside a pattern with a computed key');
-        const name = key.type === 'Identifier' ? key.name : key.type === 'Literal' ? String(key.value) : '';
+        const name =
+          key.type === 'Identifier' ? key.name : key.type === 'Literal' ? String(key.value) : '';
         return `${JSON.stringify(name)}: ${patternObject(value, values)}`;
       });
       return `{ ${parts.join(', ')} }`;
@@ -704,7 +724,12 @@ function patternObject(pattern: AnyNode, values: ReadonlyMap<string, string>): s
 }
 
 /** Text of a range of the source with edits made; those at one place keep their order. */
-export function applyEdits(source: string, start: number, end: number, edits: readonly Edit[]): Unit {
+export function applyEdits(
+  source: string,
+  start: number,
+  end: number,
+  edits: readonly Edit[],
+): Unit {
   const sorted = edits
     .map((edit, index) => ({ edit, index }))
     .sort(({ edit: a, index: i }, { edit: b, index: j }) => {

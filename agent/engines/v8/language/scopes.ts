@@ -35,13 +35,7 @@ export interface Binding {
 }
 
 export type ScopeKind =
-  | 'program'
-  | 'parameters'
-  | 'function'
-  | 'block'
-  | 'catch'
-  | 'class'
-  | 'members';
+  'program' | 'parameters' | 'function' | 'block' | 'catch' | 'class' | 'members';
 
 /** A scope of the source that can have a context while the program runs. */
 export class Scope {
@@ -263,7 +257,8 @@ export class ScopeTree {
         this.#with = true;
         break;
       case 'CallExpression':
-        if (node.callee.type === 'Identifier' && node.callee.name === 'eval') this.#evaluates(scope);
+        if (node.callee.type === 'Identifier' && node.callee.name === 'eval')
+          this.#evaluates(scope);
         break;
       default:
     }

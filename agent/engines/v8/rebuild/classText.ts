@@ -17,7 +17,12 @@ export interface ClassText {
  * What must change in a class so that making it runs nothing of the program: its parent is handed in, static parts are
  * left out, computed keys are replaced; with `quiet`, instances can be made that get their private members and nothing else.
  */
-export function editClass(source: string, node: ClassNode, quiet: boolean, hooked: boolean): ClassText {
+export function editClass(
+  source: string,
+  node: ClassNode,
+  quiet: boolean,
+  hooked: boolean,
+): ClassText {
   const edits: Edit[] = [];
   const fields: string[] = [];
   const standIns = new Map<number, string>();
@@ -52,7 +57,11 @@ export function editClass(source: string, node: ClassNode, quiet: boolean, hooke
         standIns.set(start, standIn);
       }
       if (quiet && value != null) {
-        edits.push({ start: value.start, end: value.start, text: `${classNames.quiet} ? undefined : (` });
+        edits.push({
+          start: value.start,
+          end: value.start,
+          text: `${classNames.quiet} ? undefined : (`,
+        });
         edits.push({ start: value.end, end: value.end, text: ')', closes: true });
       }
       continue;
@@ -70,15 +79,17 @@ export function editClass(source: string, node: ClassNode, quiet: boolean, hooke
   }
   if (hooked || quiet || setters.length > 0) {
     const at = node.body.end - 1;
-    const text =
-      ` static { ${classNames.hook}(this, ($flickT) => eval($flickT), { ${setters.join(', ')} }); }`;
+    const text = ` static { ${classNames.hook}(this, ($flickT) => eval($flickT), { ${setters.join(', ')} }); }`;
     edits.push({ start: at, end: at, text });
   }
   return { edits, fields, standIns };
 }
 
 /** The key under which a method is found on its class as it was made. */
-export function methodKey(member: AnyNode, standIns: ReadonlyMap<number, string>): string | undefined {
+export function methodKey(
+  member: AnyNode,
+  standIns: ReadonlyMap<number, string>,
+): string | undefined {
   if (member.type !== 'MethodDefinition') return undefined;
   const { key } = member;
   if (member.computed) return standIns.get(member.start);

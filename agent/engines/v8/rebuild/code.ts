@@ -1,5 +1,16 @@
-import type { ActivationRecord, Capsule, ContextRecord, FunctionRecord } from '../capsule/format.ts';
-import { isClass, isFunction, parseScript, type ClassNode, type FunctionNode } from '../language/parse.ts';
+import type {
+  ActivationRecord,
+  Capsule,
+  ContextRecord,
+  FunctionRecord,
+} from '../capsule/format.ts';
+import {
+  isClass,
+  isFunction,
+  parseScript,
+  type ClassNode,
+  type FunctionNode,
+} from '../language/parse.ts';
 import { wrapUnit, type ResumedState, type Unit } from '../language/origin.ts';
 import {
   applyEdits,
@@ -65,7 +76,8 @@ export class Code {
     capsule.objects.forEach((record, id) => {
       if (record === null || Array.isArray(record)) return;
       const kind = record as { k: string };
-      if (kind.k === 'activation') this.#activationContexts.add((record as ActivationRecord).context);
+      if (kind.k === 'activation')
+        this.#activationContexts.add((record as ActivationRecord).context);
       if (kind.k !== 'fn') return;
       const fn = record as FunctionRecord;
       const list = this.#functionsOf.get(fn.context);
@@ -127,7 +139,13 @@ export class Code {
       if (node.end !== record.end) continue;
       if (node.start === record.start) return { node, tree };
       const parent = tree.parents.get(node);
-      if (parent !== undefined && parent.end === record.end && parent.start <= record.start && 'value' in parent && parent.value === node) {
+      if (
+        parent !== undefined &&
+        parent.end === record.end &&
+        parent.start <= record.start &&
+        'value' in parent &&
+        parent.value === node
+      ) {
         return { node, tree };
       }
     }
@@ -152,15 +170,23 @@ export class Code {
     const { source } = this.#script(record.script);
     const whole = applyEdits(source, record.start, record.end, []);
     const evaluate = this.#evaluator(record);
-    const isMethod = record.start !== node.start || parent?.type === 'MethodDefinition' || (parent?.type === 'Property' && parent.value === node && (parent.method || parent.kind !== 'init'));
+    const isMethod =
+      record.start !== node.start ||
+      parent?.type === 'MethodDefinition' ||
+      (parent?.type === 'Property' &&
+        parent.value === node &&
+        (parent.method || parent.kind !== 'init'));
     if (!isMethod) {
       this.#objects.made(id, evaluate(this.#place(record, '(', whole, ')')));
       return;
     }
-    const key = parent?.type === 'Property' || parent?.type === 'MethodDefinition' ? parent : undefined;
+    const key =
+      parent?.type === 'Property' || parent?.type === 'MethodDefinition' ? parent : undefined;
     if (key === undefined) throw new RebuildError('a method without a key');
     const body = key.computed
-      ? applyEdits(source, record.start, record.end, [{ start: key.key.start, end: key.key.end, text: '"k"' }])
+      ? applyEdits(source, record.start, record.end, [
+          { start: key.key.start, end: key.key.end, text: '"k"' },
+        ])
       : whole;
     const literal = evaluate(this.#place(record, '({ ', body, ' })')) as object;
     const [name] = Reflect.ownKeys(literal);
@@ -180,7 +206,11 @@ export class Code {
         return record[0] === 0 && record.slice(2).some((value) => this.#objects.idOf(value) === id);
       }
       const { props } = record as FunctionRecord;
-      return props?.some(([, , ...values]) => values.some((value) => this.#objects.idOf(value) === id)) === true;
+      return (
+        props?.some(([, , ...values]) =>
+          values.some((value) => this.#objects.idOf(value) === id),
+        ) === true
+      );
     });
     return found > 0 ? found : undefined;
   }
@@ -193,7 +223,12 @@ export class Code {
     }
   }
 
-  #place(record: { script: number; start: number }, before: string, text: Unit, after: string): Unit {
+  #place(
+    record: { script: number; start: number },
+    before: string,
+    text: Unit,
+    after: string,
+  ): Unit {
     const { source } = this.#script(record.script);
     return new Layout(source, '').at(record.start, text, before).add(after).unit;
   }
@@ -229,7 +264,8 @@ export class Code {
     if (known !== undefined) return known;
     const record = this.#capsule.contexts[index];
     if (record === undefined) throw new RebuildError('the capsule lacks a context');
-    const made = record.scope[0] === 'class' ? this.#classContext(index) : this.#plainContext(index, record);
+    const made =
+      record.scope[0] === 'class' ? this.#classContext(index) : this.#plainContext(index, record);
     this.#contexts[index] = made;
     return made;
   }
@@ -253,13 +289,19 @@ export class Code {
     for (const id of this.#functionsOf.get(index) ?? []) {
       const fn = this.#capsule.objects[id] as FunctionRecord;
       const { node, tree } = this.#nodeOf(fn);
-      if (!isClass(node) && this.#isDeclared(fn, node, tree) && node.id != null) declared.set(node.id.name, id);
+      if (!isClass(node) && this.#isDeclared(fn, node, tree) && node.id != null)
+        declared.set(node.id.name, id);
     }
     const factory = this.#factory(record, scope, declared, parent, source, origin);
     const self = this.#selfOf(record);
     const args = record.vars['arguments'];
-    const argsValue = args === undefined ? undefined : (this.#objects.value(args) as ArrayLike<unknown>);
-    const generator = Reflect.apply(factory, self, argsValue === undefined || !scope.strict ? [] : Array.from(argsValue)) as Generator<unknown, unknown, unknown>;
+    const argsValue =
+      args === undefined ? undefined : (this.#objects.value(args) as ArrayLike<unknown>);
+    const generator = Reflect.apply(
+      factory,
+      self,
+      argsValue === undefined || !scope.strict ? [] : Array.from(argsValue),
+    ) as Generator<unknown, unknown, unknown>;
     const functions = generator.next().value as Record<string, unknown>;
     for (const [name, id] of declared) this.#objects.made(id, functions[name]);
     return {
@@ -267,7 +309,8 @@ export class Code {
       evaluate: (unit) => generator.next(named(unit, origin)).value,
       settle: () => {
         const values: Record<string, unknown> = {};
-        for (const [name, value] of Object.entries(record.vars)) values[name] = this.#objects.value(value);
+        for (const [name, value] of Object.entries(record.vars))
+          values[name] = this.#objects.value(value);
         generator.next(values);
       },
     };
@@ -275,7 +318,7 @@ export class Code {
 
   /** `this` of a context, which arrow functions and blocks have from further out. */
   #selfOf(record: ContextRecord): unknown {
-    for (let at: ContextRecord | undefined = record; at !== undefined; ) {
+    for (let at: ContextRecord | undefined = record; at !== undefined;) {
       if (at.self !== undefined) return this.#objects.value(at.self);
       if (at.parent === 0) return undefined;
       at = this.#capsule.contexts[at.parent];
@@ -292,7 +335,11 @@ export class Code {
     source: string,
     origin: Origin,
   ): (...args: unknown[]) => unknown {
-    const key = `${record.script} ${record.scope.join(':')} ${record.parent} ${[...declared.keys()].join()} ${Object.entries(record.vars).map(([name, value]) => name + String(isHole(value))).join()} ${this.#activationContexts.has(this.#capsule.contexts.indexOf(record))}`;
+    const key = `${record.script} ${record.scope.join(':')} ${record.parent} ${[...declared.keys()].join()} ${Object.entries(
+      record.vars,
+    )
+      .map(([name, value]) => name + String(isHole(value)))
+      .join()} ${this.#activationContexts.has(this.#capsule.contexts.indexOf(record))}`;
     const known = this.#factories.get(key);
     if (known !== undefined) return known as (...args: unknown[]) => unknown;
     const strict = scope.strict && parent?.strict !== true;
@@ -303,7 +350,9 @@ export class Code {
       layout.at(fn.start, applyEdits(source, fn.start, fn.end, [])).add(';');
     }
     const own = [...declared.keys()];
-    layout.add(`let $flickR = yield { ${own.join(', ')} }; while (typeof $flickR === 'string') $flickR = yield eval($flickR);`);
+    layout.add(
+      `let $flickR = yield { ${own.join(', ')} }; while (typeof $flickR === 'string') $flickR = yield eval($flickR);`,
+    );
     const waiting: string[] = [];
     const isRunning = this.#activationContexts.has(this.#capsule.contexts.indexOf(record));
     for (const [name, value] of Object.entries(record.vars)) {
@@ -331,7 +380,8 @@ export class Code {
   #makeClass(id: number, record: FunctionRecord, node: ClassNode, tree: ScopeTree): void {
     const { source } = this.#script(record.script);
     const ownContext = this.#classOfContext.get(record.context) === id ? record.context : 0;
-    const around = ownContext === 0 ? record.context : (this.#capsule.contexts[ownContext]?.parent ?? 0);
+    const around =
+      ownContext === 0 ? record.context : (this.#capsule.contexts[ownContext]?.parent ?? 0);
     const quiet = this.#quiet.has(id);
     const text = editClass(source, node, quiet, ownContext !== 0);
     const body = applyEdits(source, record.start, record.end, text.edits);
@@ -343,13 +393,19 @@ export class Code {
     let live: { setters: Setters; evaluate: Evaluator } | undefined;
     const hookFunction = Object.assign(
       (made: object, evaluateInside: (text: string) => unknown, setters: Setters) => {
-        live = { setters, evaluate: (inner) => evaluateInside(named(inner, this.#origin(record.script))) };
+        live = {
+          setters,
+          evaluate: (inner) => evaluateInside(named(inner, this.#origin(record.script))),
+        };
         this.#objects.made(id, made);
       },
       { quiet: (_value: boolean): void => undefined },
     );
     const parentId = this.#objects.idOf(record.proto);
-    const isNullHeir = node.superClass != null && node.superClass.type === 'Literal' && node.superClass.value === null;
+    const isNullHeir =
+      node.superClass != null &&
+      node.superClass.type === 'Literal' &&
+      node.superClass.value === null;
     const made = make(hookFunction, isNullHeir ? null : this.#objects.get(parentId));
     this.#objects.made(id, made);
     this.#classes.set(id, {
@@ -371,9 +427,16 @@ export class Code {
       if (member?.type !== 'MethodDefinition' || tree.parents.get(member) !== node.body) continue;
       const key = methodKey(member, text.standIns);
       const holder = member.static ? made : prototype;
-      const descriptor = key === undefined ? undefined : Reflect.getOwnPropertyDescriptor(holder, key);
-      const found = member.kind === 'get' ? descriptor?.get : member.kind === 'set' ? descriptor?.set : (descriptor?.value as unknown);
-      if (found === undefined) throw new RebuildError(`a method of the class ${node.id?.name ?? ''} cannot be found`);
+      const descriptor =
+        key === undefined ? undefined : Reflect.getOwnPropertyDescriptor(holder, key);
+      const found =
+        member.kind === 'get'
+          ? descriptor?.get
+          : member.kind === 'set'
+            ? descriptor?.set
+            : (descriptor?.value as unknown);
+      if (found === undefined)
+        throw new RebuildError(`a method of the class ${node.id?.name ?? ''} cannot be found`);
       this.#objects.made(method, found);
     }
   }
@@ -394,7 +457,11 @@ export class Code {
   }
 
   /** Gives private fields their values. @param classIds the newest class first */
-  setPrivates(object: object, classIds: readonly number[], values: readonly (readonly [string, unknown])[]): void {
+  setPrivates(
+    object: object,
+    classIds: readonly number[],
+    values: readonly (readonly [string, unknown])[],
+  ): void {
     const left = [...values];
     for (const id of [...classIds].reverse()) {
       const { text, setters } = this.#classes.get(id) ?? {};
@@ -406,11 +473,15 @@ export class Code {
         if (found !== undefined) setters?.[name]?.(object, found[1]);
       }
     }
-    if (left.length > 0) throw new RebuildError(`the private field ${left[0]?.[0] ?? ''} cannot be set`);
+    if (left.length > 0)
+      throw new RebuildError(`the private field ${left[0]?.[0] ?? ''} cannot be set`);
   }
 
   /** The function that goes on where an activation stands; to be called with its receiver. */
-  body(record: ActivationRecord, state: { resumed?: ResumedState }): (...args: unknown[]) => unknown {
+  body(
+    record: ActivationRecord,
+    state: { resumed?: ResumedState },
+  ): (...args: unknown[]) => unknown {
     const fn = this.#capsule.objects[this.#objects.idOf(record.fn)] as FunctionRecord;
     const { node, tree } = this.#nodeOf(fn);
     if (!isFunction(node)) throw new RebuildError('a suspended class');
@@ -424,10 +495,15 @@ export class Code {
       plan = planResumption(tree, node, target, unchanged);
     }
     const isExpression = node.body.type !== 'BlockStatement';
-    const { start, end } = isExpression ? node.body : { start: node.body.start + 1, end: node.body.end - 1 };
+    const { start, end } = isExpression
+      ? node.body
+      : { start: node.body.start + 1, end: node.body.end - 1 };
     const text = applyEdits(source, start, end, plan.edits);
-    const own = plan.own.map(([name, key]) => (key === '' ? `let ${name};` : `var ${name} = ${names.state}.v[${JSON.stringify(key)}];`));
-    const gate = record.kind === 'generator' || record.state === 'start' ? '' : `await ${names.state}.gate; `;
+    const own = plan.own.map(([name, key]) =>
+      key === '' ? `let ${name};` : `var ${name} = ${names.state}.v[${JSON.stringify(key)}];`,
+    );
+    const gate =
+      record.kind === 'generator' || record.state === 'start' ? '' : `await ${names.state}.gate; `;
     const prologue = `let ${names.flag} = ${record.state !== 'start'}; ${gate}${own.join(' ')}`;
     const isArrow = node.type === 'ArrowFunctionExpression';
     const star = record.kind === 'async' ? '' : '*';
@@ -436,7 +512,10 @@ export class Code {
     const strict = tree.scopeOf.get(node)?.strict === true ? "'use strict'; " : '';
     const opening = isArrow ? `${async}() => {` : `({ ${async}${star}${name}() {`;
     const evaluate = this.#evaluator({ context: record.context, script: fn.script });
-    const layout = new Layout(source, `(function (${names.state}) { return ${opening} ${strict}${prologue}${isExpression ? 'return (' : ''}`)
+    const layout = new Layout(
+      source,
+      `(function (${names.state}) { return ${opening} ${strict}${prologue}${isExpression ? 'return (' : ''}`,
+    )
       .at(start, text)
       .add(isExpression ? ');' : '')
       .add(isArrow ? '}; })' : `} })[${name}]; })`);

@@ -57,7 +57,8 @@ export class Layout {
   }
 }
 
-const constants = (vm as unknown as { constants?: { USE_MAIN_CONTEXT_DEFAULT_LOADER?: unknown } }).constants;
+const constants = (vm as unknown as { constants?: { USE_MAIN_CONTEXT_DEFAULT_LOADER?: unknown } })
+  .constants;
 
 /** The outermost scope of what is made again; whatever its functions see further out is global. */
 export function outermost(origin: Origin, home: object): Evaluator {

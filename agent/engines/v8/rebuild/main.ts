@@ -36,7 +36,12 @@ async function main(): Promise<void> {
 
 main().catch((error: unknown) => {
   const isKnown = error instanceof RebuildError || error instanceof CapsuleError;
-  const why = error instanceof Error ? (isKnown ? error.message : (error.stack ?? error.message)) : String(error);
+  const why =
+    error instanceof Error
+      ? isKnown
+        ? error.message
+        : (error.stack ?? error.message)
+      : String(error);
   process.stderr.write(`The program could not be rebuilt: ${why}\n`);
   process.exit(failed);
 });

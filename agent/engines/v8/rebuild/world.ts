@@ -28,9 +28,22 @@ interface LiveActivation {
   started: boolean;
 }
 
-const viewTypes: Record<string, new (buffer: ArrayBufferLike, offset: number, length?: number) => object> = {
-  DataView, Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array,
-  Float32Array, Float64Array, BigInt64Array, BigUint64Array,
+const viewTypes: Record<
+  string,
+  new (buffer: ArrayBufferLike, offset: number, length?: number) => object
+> = {
+  DataView,
+  Int8Array,
+  Uint8Array,
+  Uint8ClampedArray,
+  Int16Array,
+  Uint16Array,
+  Int32Array,
+  Uint32Array,
+  Float32Array,
+  Float64Array,
+  BigInt64Array,
+  BigUint64Array,
 };
 
 /** The objects of a capsule, made again: first all of them, empty; then with what they refer to. */
@@ -59,7 +72,8 @@ export class World implements Objects {
       if ('registered' in record) return Symbol.for(record.registered);
       if ('description' in record) return Symbol(record.description ?? undefined);
       const found = resolveSymbol(record.path);
-      if (found === undefined) throw new RebuildError(`this Node.js has no ${record.path.replace(/\n/g, '')}`);
+      if (found === undefined)
+        throw new RebuildError(`this Node.js has no ${record.path.replace(/\n/g, '')}`);
       return found;
     });
     this.#index();
@@ -68,14 +82,17 @@ export class World implements Objects {
 
   #record(id: number): ObjectRecord {
     const record = this.capsule.objects[id];
-    if (record === undefined || record === null) throw new RebuildError(`the capsule has no object ${id}`);
+    if (record === undefined || record === null)
+      throw new RebuildError(`the capsule has no object ${id}`);
     return record;
   }
 
   /** Every kind but plain objects and arrays. */
   kind(id: number): KindRecord | undefined {
     const record = this.capsule.objects[id];
-    return record === undefined || record === null || Array.isArray(record) ? undefined : (record as KindRecord);
+    return record === undefined || record === null || Array.isArray(record)
+      ? undefined
+      : (record as KindRecord);
   }
 
   #index(): void {
@@ -84,10 +101,12 @@ export class World implements Objects {
       if (record?.k === 'promise' && record.state === 'pending') {
         for (const { activation, derived, fulfilled, rejected } of record.reactions) {
           if (activation !== undefined) this.#awaited.set(activation, id);
-          if (derived !== undefined && fulfilled === undefined && rejected === undefined) this.#locked.add(derived);
+          if (derived !== undefined && fulfilled === undefined && rejected === undefined)
+            this.#locked.add(derived);
         }
       }
-      if (record?.k === 'activation' && record.promise !== undefined) this.#promiseOwners.set(record.promise, id);
+      if (record?.k === 'activation' && record.promise !== undefined)
+        this.#promiseOwners.set(record.promise, id);
       if (record?.k === 'fn') {
         const prototype = record.props?.find(([key]) => key === 'prototype')?.[2];
         const owned = this.idOf(prototype);
@@ -101,10 +120,11 @@ export class World implements Objects {
   /** Classes, the newest first, that made an object with private members. */
   #classesOf(record: Common): number[] {
     const classes: number[] = [];
-    for (let proto = this.idOf(record.proto); proto > 0; ) {
+    for (let proto = this.idOf(record.proto); proto > 0;) {
       const owner = this.#prototypeOwners.get(proto);
-      if (owner !== undefined && (this.kind(owner) as FunctionRecord | undefined)?.isClass === 1) classes.push(owner);
-      proto = this.idOf((this.kind(proto))?.proto);
+      if (owner !== undefined && (this.kind(owner) as FunctionRecord | undefined)?.isClass === 1)
+        classes.push(owner);
+      proto = this.idOf(this.kind(proto)?.proto);
     }
     return classes;
   }
@@ -162,7 +182,10 @@ export class World implements Objects {
     const shell = this.#shell(id, record);
     if (shell !== undefined) this.made(id, shell);
     this.#depth -= 1;
-    if (this.#made[id] !== 1) throw new RebuildError(`the object ${id} (${this.kind(id)?.k ?? ''}) needs itself to be made`);
+    if (this.#made[id] !== 1)
+      throw new RebuildError(
+        `the object ${id} (${this.kind(id)?.k ?? ''}) needs itself to be made`,
+      );
     return this.#objects[id];
   }
 
@@ -182,7 +205,8 @@ export class World implements Objects {
       return this.#plain(record[1] as number);
     }
     const kind = record as KindRecord;
-    if (kind.priv !== undefined && kind.k !== 'fn') return this.code.instance(this.#classesOf(kind));
+    if (kind.priv !== undefined && kind.k !== 'fn')
+      return this.code.instance(this.#classesOf(kind));
     switch (kind.k) {
       case 'builtin': {
         for (const path of kind.paths) {
@@ -202,7 +226,9 @@ export class World implements Objects {
       case 'err':
         return emptyError();
       case 'args':
-        return emptyArguments(kind.props?.some(([key, , , set]) => key === 'callee' && set !== undefined) === true);
+        return emptyArguments(
+          kind.props?.some(([key, , , set]) => key === 'callee' && set !== undefined) === true,
+        );
       case 'arr':
         return [];
       case 'map':
@@ -226,7 +252,11 @@ export class World implements Objects {
       case 'view': {
         const make = viewTypes[kind.type];
         if (make === undefined) throw new RebuildError(`this Node.js has no ${kind.type}`);
-        return new make(this.value(kind.buffer) as ArrayBuffer, kind.offset, kind.length ?? undefined);
+        return new make(
+          this.value(kind.buffer) as ArrayBuffer,
+          kind.offset,
+          kind.length ?? undefined,
+        );
       }
       case 'promise': {
         const owner = this.#promiseOwners.get(id);
@@ -247,7 +277,10 @@ export class World implements Objects {
       case 'bound': {
         const args = kind.args.map((each) => this.value(each));
         const target = this.value(kind.target);
-        return Reflect.apply(Function.prototype.bind, target as () => void, [this.value(kind.self), ...args]);
+        return Reflect.apply(Function.prototype.bind, target as () => void, [
+          this.value(kind.self),
+          ...args,
+        ]);
       }
       case 'proxy':
         return new Proxy(this.value(kind.target) as object, this.value(kind.handler) as object);
@@ -296,7 +329,8 @@ export class World implements Objects {
   #activation(id: number, record: ActivationRecord): void {
     if (this.#activations.has(id)) return;
     if (record.state === 'closed') {
-      const spent = record.kind === 'asyncGenerator' ? (async function* () {})() : (function* () {})();
+      const spent =
+        record.kind === 'asyncGenerator' ? (async function* () {})() : (function* () {})();
       void spent.return(undefined);
       this.made(id, spent);
       return;
@@ -309,20 +343,30 @@ export class World implements Objects {
     const world = this;
     const values: Record<string, unknown> = {};
     for (const key of Object.keys(record.locals)) {
-      Object.defineProperty(values, key, { get: () => world.value(record.locals[key]), enumerable: true });
+      Object.defineProperty(values, key, {
+        get: () => world.value(record.locals[key]),
+        enumerable: true,
+      });
     }
-    const iterator = (at: number): Iterator<unknown> => this.value(record.iterators[String(at)]) as Iterator<unknown>;
+    const iterator = (at: number): Iterator<unknown> =>
+      this.value(record.iterators[String(at)]) as Iterator<unknown>;
     const state: { resumed?: ResumedState; awaited: unknown } & Record<string, unknown> = {
       v: values,
       gate,
       get awaited(): unknown {
         return awaited === undefined ? undefined : world.get(awaited);
       },
-      inside: (at: number, current: unknown) => resumed(iterator(at), { value: current, done: false }),
+      inside: (at: number, current: unknown) =>
+        resumed(iterator(at), { value: current, done: false }),
       stepping: (at: number) => resumed(iterator(at), state.awaited),
       delegate: (at: number) => resumed(iterator(at), { value: undefined, done: false }),
     };
-    const live: { -readonly [K in keyof LiveActivation]: LiveActivation[K] } = { record, open, generator: undefined, started: false };
+    const live: { -readonly [K in keyof LiveActivation]: LiveActivation[K] } = {
+      record,
+      open,
+      generator: undefined,
+      started: false,
+    };
     this.#activations.set(id, live);
     const body = this.code.body(record, state);
     const args = (record.args ?? []).map((each) => this.value(each));
@@ -346,7 +390,8 @@ export class World implements Objects {
       if (Array.isArray(record)) this.#fillPlain(id, record as readonly [number, ...Value[]]);
       else this.#fillKind(id, record as KindRecord);
     }
-    for (const [{ of, position }, iterator] of this.#iterators) if (of === 'array') skip(iterator, position);
+    for (const [{ of, position }, iterator] of this.#iterators)
+      if (of === 'array') skip(iterator, position);
     for (const [record, iterator] of this.#iterators) {
       if (record.of === 'array') continue;
       const { size } = this.value(record.source) as Map<unknown, unknown> | Set<unknown>;
@@ -360,7 +405,8 @@ export class World implements Objects {
   #fillPlain(id: number, record: readonly [number, ...Value[]]): void {
     const object = this.#objects[id] as Record<string, unknown> & unknown[];
     if (record[0] === 1) {
-      for (let index = 1; index < record.length; index += 1) object[index - 1] = this.value(record[index]);
+      for (let index = 1; index < record.length; index += 1)
+        object[index - 1] = this.value(record[index]);
       return;
     }
     const { keys } = this.capsule.shapes[record[1] as number] ?? { keys: [] };
@@ -368,43 +414,81 @@ export class World implements Objects {
       const key = keys[index] ?? '';
       const value = this.value(record[index + 2]);
       // A setter of a prototype must not run.
-      if (key in object) Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
+      if (key in object)
+        Object.defineProperty(object, key, {
+          value,
+          writable: true,
+          enumerable: true,
+          configurable: true,
+        });
       else object[key] = value;
     }
   }
 
   #fillKind(id: number, record: KindRecord): void {
-    if (record.k === 'builtin' || record.k === 'host' || record.k === 'proxy' || record.k === 'iterator') {
-      if (record.k === 'host') this.#properties(this.#objects[id] as object, record.props ?? [], false);
+    if (
+      record.k === 'builtin' ||
+      record.k === 'host' ||
+      record.k === 'proxy' ||
+      record.k === 'iterator'
+    ) {
+      if (record.k === 'host')
+        this.#properties(this.#objects[id] as object, record.props ?? [], false);
       return;
     }
     if (record.k === 'activation' && record.kind === 'async') return;
     const object = this.#objects[id] as object;
-    if (record.k === 'map') for (const [key, value] of record.entries) Map.prototype.set.call(object, this.value(key), this.value(value));
-    if (record.k === 'wmap') for (const [key, value] of record.entries) WeakMap.prototype.set.call(object, this.value(key) as object, this.value(value));
-    if (record.k === 'set') for (const each of record.members) Set.prototype.add.call(object, this.value(each));
-    if (record.k === 'wset') for (const each of record.members) WeakSet.prototype.add.call(object, this.value(each) as object);
+    if (record.k === 'map')
+      for (const [key, value] of record.entries)
+        Map.prototype.set.call(object, this.value(key), this.value(value));
+    if (record.k === 'wmap')
+      for (const [key, value] of record.entries)
+        WeakMap.prototype.set.call(object, this.value(key) as object, this.value(value));
+    if (record.k === 'set')
+      for (const each of record.members) Set.prototype.add.call(object, this.value(each));
+    if (record.k === 'wset')
+      for (const each of record.members)
+        WeakSet.prototype.add.call(object, this.value(each) as object);
     if (record.proto !== undefined) {
       const proto = this.value(record.proto) as object | null;
       if (Object.getPrototypeOf(object) !== proto) Object.setPrototypeOf(object, proto);
     }
     if (record.k === 'arr') (object as unknown[]).length = record.length;
-    this.#properties(object, record.props ?? [], true, record.k === 'err' && record.stack !== undefined ? ['stack'] : []);
-    if (record.k === 'err' && record.stack !== undefined) Reflect.set(object, 'stack', this.value(record.stack));
+    this.#properties(
+      object,
+      record.props ?? [],
+      true,
+      record.k === 'err' && record.stack !== undefined ? ['stack'] : [],
+    );
+    if (record.k === 'err' && record.stack !== undefined)
+      Reflect.set(object, 'stack', this.value(record.stack));
     if (record.priv !== undefined) {
       const classes = record.k === 'fn' ? [id] : this.#classesOf(record);
-      this.code.setPrivates(object, classes, record.priv.map(([name, value]) => [name, this.value(value)] as const));
+      this.code.setPrivates(
+        object,
+        classes,
+        record.priv.map(([name, value]) => [name, this.value(value)] as const),
+      );
     }
     if (record.closed === 1) Object.preventExtensions(object);
   }
 
-  #properties(object: object, props: readonly PropertyRecord[], exact: boolean, stays: readonly string[] = []): void {
+  #properties(
+    object: object,
+    props: readonly PropertyRecord[],
+    exact: boolean,
+    stays: readonly string[] = [],
+  ): void {
     if (exact) {
       const kept = new Set<unknown>([...props.map(([key]) => this.value(key)), ...stays]);
       for (const key of Reflect.ownKeys(object)) {
         if (kept.has(key)) continue;
         // A view's and a string's elements, and a length, are no properties of their own.
-        if (Reflect.getOwnPropertyDescriptor(object, key)?.configurable === true && !ArrayBuffer.isView(object)) Reflect.deleteProperty(object, key);
+        if (
+          Reflect.getOwnPropertyDescriptor(object, key)?.configurable === true &&
+          !ArrayBuffer.isView(object)
+        )
+          Reflect.deleteProperty(object, key);
       }
       this.#order(object, props, stays);
     }
@@ -415,7 +499,11 @@ export class World implements Objects {
       const descriptor =
         record.length === 3
           ? { ...attributes, value: this.value(record[2]), writable: (flags & 1) !== 0 }
-          : { ...attributes, get: this.value(record[2]) as () => unknown, set: this.value(record[3]) as () => void };
+          : {
+              ...attributes,
+              get: this.value(record[2]) as () => unknown,
+              set: this.value(record[3]) as () => void,
+            };
       if (!Reflect.defineProperty(object, key, descriptor)) {
         throw new RebuildError(`the property ${String(key)} of an object cannot be set`);
       }
@@ -429,7 +517,8 @@ export class World implements Objects {
     const there = Reflect.ownKeys(object).filter((key) => !stays.includes(key as string));
     if (there.every((key, index) => key === wanted[index])) return;
     for (const key of there) {
-      if (Reflect.getOwnPropertyDescriptor(object, key)?.configurable === true) Reflect.deleteProperty(object, key);
+      if (Reflect.getOwnPropertyDescriptor(object, key)?.configurable === true)
+        Reflect.deleteProperty(object, key);
     }
   }
 
@@ -442,7 +531,8 @@ export class World implements Objects {
       const record = this.kind(id);
       if (record?.k !== 'promise') continue;
       if (record.state === 'pending') {
-        for (const each of record.reactions) await this.#react(this.#objects[id] as Promise<unknown>, each);
+        for (const each of record.reactions)
+          await this.#react(this.#objects[id] as Promise<unknown>, each);
       }
     }
     for (const live of this.#activations.values()) await this.#start(live);
@@ -462,12 +552,14 @@ export class World implements Objects {
   /** Without looking for a `then` on the value. */
   #fulfil(settling: Settling | undefined, value: unknown): void {
     const thenable = (typeof value === 'object' && value !== null) || typeof value === 'function';
-    if (thenable && 'then' in (value)) throw new RebuildError('a promise that is fulfilled with a thenable');
+    if (thenable && 'then' in value)
+      throw new RebuildError('a promise that is fulfilled with a thenable');
     settling?.resolve(value);
   }
 
   async #start(live: LiveActivation): Promise<void> {
-    if (live.started || live.record.kind === 'generator' || live.record.state !== 'suspended') return;
+    if (live.started || live.record.kind === 'generator' || live.record.state !== 'suspended')
+      return;
     live.started = true;
     live.open();
     await drained();
@@ -494,7 +586,10 @@ export class World implements Objects {
       return derived;
     };
     const own = Reflect.getOwnPropertyDescriptor(promise, 'constructor');
-    Object.defineProperty(promise, 'constructor', { value: { [Symbol.species]: species }, configurable: true });
+    Object.defineProperty(promise, 'constructor', {
+      value: { [Symbol.species]: species },
+      configurable: true,
+    });
     Promise.prototype.then.call(promise, fulfilled, rejected);
     Reflect.deleteProperty(promise, 'constructor');
     if (own !== undefined) Object.defineProperty(promise, 'constructor', own);
@@ -521,7 +616,8 @@ function emptyError(): Error {
 
 function buffer(record: Extract<KindRecord, { k: 'buf' }>): ArrayBufferLike {
   const bytes = Buffer.from(record.data, 'base64');
-  const args = record.max === undefined ? [bytes.length] : [bytes.length, { maxByteLength: record.max }];
+  const args =
+    record.max === undefined ? [bytes.length] : [bytes.length, { maxByteLength: record.max }];
   const make = record.shared === 1 ? SharedArrayBuffer : ArrayBuffer;
   const made = Reflect.construct(make, args) as ArrayBuffer;
   new Uint8Array(made).set(bytes);
