@@ -71,6 +71,9 @@ export class Heap {
     const index = this.#indexOfNode[node] ?? 0;
     if (index > 0) return this.#objects[index - 1];
     if (this.#found.has(node)) return this.#found.get(node);
+    // What is no object in JavaScript has no live value that could be asked for.
+    const type = this.snapshot.type(node);
+    if (type !== 'object' && type !== 'closure' && type !== 'regexp') return undefined;
     const live = this.#inspection.byHeapId(this.snapshot.id(node));
     this.#found.set(node, live);
     this.#nodeOf.set(live, node);

@@ -30,28 +30,32 @@ function reaction(graph: Graph, node: number): ReactionRecord {
     return { activation: hiddenActivation(graph, activation) };
   }
   const record: { -readonly [K in keyof ReactionRecord]: ReactionRecord[K] } = {};
-  if (isClosure(graph, fulfilled))
+  if (hasHandler(graph, fulfilled))
     record.fulfilled = graph.value(graph.heap.liveOf(fulfilled), 'then');
-  if (isClosure(graph, rejected))
+  if (hasHandler(graph, rejected))
     record.rejected = graph.value(graph.heap.liveOf(rejected), 'catch');
-  if (
-    derived >= 0 &&
-    snapshot.name(derived) !== 'system / Oddball' &&
-    snapshot.type(derived) === 'object'
-  ) {
-    if (snapshot.name(derived).startsWith('system / PromiseCapability')) {
-      throw graph.refuse('a promise with a reaction of a class derived from Promise');
-    }
-    const live = graph.heap.liveOf(derived);
-    if (!(live instanceof Promise)) throw graph.refuse('a promise with an unknown reaction');
-    record.derived = graph.id(live, 'then()');
+  if (derived >= 0 && !/^(system \/ Oddball|undefined)$/.test(snapshot.name(derived))) {
+    record.derived = graph.id(derivedPromise(graph, derived), 'then()');
   }
   return record;
 }
 
-function isClosure(graph: Graph, node: number): boolean {
-  // Objects can be called as well: what is callable is seen on the live object only.
-  return node >= 0 && graph.heap.snapshot.type(node) === 'closure';
+/** What `then` returned. V8 keeps the promise itself, or with it the functions that settle it. */
+function derivedPromise(graph: Graph, node: number): unknown {
+  const { heap } = graph;
+  const edges = heap.snapshot.edges(node).map(({ to }) => to);
+  const isObject = heap.snapshot.type(node) === 'object';
+  const live = isObject && heap.snapshot.name(node) === 'Promise' ? heap.liveOf(node) : undefined;
+  if (live instanceof Promise) return live;
+  const settles = edges.find((to) => /^PromiseCapabilityDefaultResolve/.test(heap.builtinName(to)));
+  const promise = settles === undefined ? -1 : heap.settler(settles).promise;
+  if (!edges.includes(promise)) throw graph.refuse('a promise with a reaction that is not known');
+  return heap.liveOf(promise);
+}
+
+/** Whether there is a handler; V8 has undefined where there is none. */
+function hasHandler(graph: Graph, node: number): boolean {
+  return node >= 0 && typeof graph.heap.liveOf(node) === 'function';
 }
 
 /** The suspended activation that a reaction wakes; -1 when it wakes none. */

@@ -102,10 +102,10 @@ describe('the portable engine', function () {
 
   it('refuses with the place and lets the program go on unharmed', async function () {
     const source = `
-let n = 0;
-async function stuck(k) { return Math.max(k++, await new Promise(() => {})); }
+let n = 0, release;
+async function stuck(k) { return Math.max(k++, await new Promise((resolve) => (release = resolve))); }
 stuck(1);
-setInterval(() => console.log(++n, Object.keys(globalThis).length, process.listenerCount('SIGUSR1')), 10);`;
+setInterval(() => console.log(++n, typeof release, Object.keys(globalThis).length, process.listenerCount('SIGUSR1')), 10);`;
     const program = await MovedProgram.start(folder.path, process.execPath, source);
     try {
       await program.untilLines(3);
