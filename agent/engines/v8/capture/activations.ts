@@ -1,15 +1,9 @@
 import type { AnyNode } from 'acorn';
 import type { ActivationRecord, ObjectRecord, Value } from '../capsule/format.ts';
-import {
-  findTarget,
-  isFunctionLevel,
-  localKey,
-  NotResumable,
-  planResumption,
-  planStart,
-  type ActivationView,
-  type Resumption,
-} from '../language/resume.ts';
+import { findTarget, isFunctionLevel, localKey } from '../language/places.ts';
+import { planResumption, planStart, type Resumption } from '../language/resume.ts';
+import type { ActivationView } from '../language/stable.ts';
+import { NotResumable } from '../language/notResumable.ts';
 import { headLines, readOriginMark, type ResumedState } from '../language/origin.ts';
 import { isFunction } from '../language/parse.ts';
 import { offsetOf } from '../language/positions.ts';

@@ -12,6 +12,7 @@ import type { Heap } from './heap.ts';
 import type { Inspection } from './inspection.ts';
 import type { NodeInternals } from './internals.ts';
 import type { Natives } from './natives.ts';
+import type { ScopeTree } from '../language/scopes.ts';
 import { Contexts } from './contexts.ts';
 import { Scripts } from './scripts.ts';
 import { Refusal } from './refusal.ts';
@@ -74,6 +75,8 @@ export class Graph {
     internals: NodeInternals;
     builtins: Builtins;
     coreSymbols: Map<symbol, string>;
+    /** Scripts that have been read already, by kind and source. */
+    trees: Map<string, ScopeTree>;
     hosts: HostWorld;
   }) {
     this.heap = world.heap;
@@ -84,7 +87,7 @@ export class Graph {
     this.hosts = world.hosts;
     this.#coreSymbols = world.coreSymbols;
     this.contexts = new Contexts(world.heap, (value, label) => this.value(value, label));
-    this.scripts = new Scripts(world.heap, world.natives);
+    this.scripts = new Scripts(world.heap, world.natives, world.trees);
     this.#details = world.internals.binding('util') as never;
     this.#arrays = [[1], [1.5], [{}], new Array(1), [, 1.5], [, {}], []];
   }

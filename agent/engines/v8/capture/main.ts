@@ -11,6 +11,7 @@ import {
 } from '../capsule/format.ts';
 import { writeCapsule } from '../capsule/write.ts';
 import { HostWorld, hostRoots } from '../hosts/capture.ts';
+import type { ScopeTree } from '../language/scopes.ts';
 import { Graph } from './graph.ts';
 import { Heap } from './heap.ts';
 import { Inspection } from './inspection.ts';
@@ -42,12 +43,14 @@ export function begin(settings: Settings, builtins: BuiltinList): Promise<string
     }
     const deadline = performance.now() + settings.patienceMs;
     let attempts = 0;
+    // A second try does not read the scripts again.
+    const trees = new Map<string, ScopeTree>();
     const attempt = (): void => {
       const own = new Set<unknown>();
       const immediate = setImmediate(() => {
         attempts += 1;
         try {
-          const bytes = capture(settings, builtins, own, attempts);
+          const bytes = capture(settings, builtins, own, attempts, trees);
           if (settings.end) process.kill(process.pid, 'SIGKILL');
           answer(JSON.stringify({ done: { bytes } }));
         } catch (error) {
@@ -71,6 +74,7 @@ function capture(
   list: BuiltinList,
   own: Set<unknown>,
   attempts: number,
+  trees: Map<string, ScopeTree>,
 ): number {
   const began = performance.now();
   requireQuiet();
@@ -83,10 +87,17 @@ function capture(
   try {
     const internals = nodeInternals(inspection);
     const heap = new Heap(inspection, natives);
+    const coreSources = new Map<string, boolean>();
     const isCore = (value: object): boolean => {
       if (typeof value !== 'function') return true;
-      if (natives.script(value) === undefined) return true;
-      return heap.scriptOf(heap.nodeOf(value))?.url.startsWith('node:') ?? false;
+      const source = natives.script(value);
+      if (source === undefined) return true;
+      let known = coreSources.get(source);
+      if (known === undefined) {
+        known = heap.scriptOf(heap.nodeOf(value))?.url.startsWith('node:') ?? false;
+        coreSources.set(source, known);
+      }
+      return known;
     };
     const builtins = new Builtins(list, isCore);
     const graph = new Graph({
@@ -96,6 +107,7 @@ function capture(
       internals,
       builtins,
       coreSymbols: builtinSymbols(builtins),
+      trees,
       hosts: new HostWorld(own, timeout, immediate as object),
     });
     const roots = rootsOf(graph, list);

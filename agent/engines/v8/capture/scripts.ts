@@ -28,11 +28,12 @@ export class Scripts {
   readonly all: Script[] = [];
   readonly #byNode = new Map<number, Script>();
   readonly #origins = new Map<ScriptRecord, Script>();
-  readonly #parsed = new Map<string, ScopeTree>();
+  readonly #parsed: Map<string, ScopeTree>;
   readonly #heap: Heap;
   readonly #natives: Natives;
 
-  constructor(heap: Heap, natives: Natives) {
+  constructor(heap: Heap, natives: Natives, parsed: Map<string, ScopeTree>) {
+    this.#parsed = parsed;
     this.#heap = heap;
     this.#natives = natives;
   }

@@ -24,6 +24,7 @@ export class Snapshot {
   readonly #nodeTypes: readonly string[];
   readonly #edgeTypes: readonly string[];
   readonly #indexed: ReadonlySet<number>;
+  readonly #byId = new Map<number, number>();
   readonly #interned = new Map<string, number>();
 
   /** Takes one of this thread's heap, synchronously, Smi values included. */
@@ -100,8 +101,10 @@ export class Snapshot {
 
   /** The node with an id; -1 when there is none. */
   withId(id: number): number {
-    for (let node = 0; node < this.count; node += 1) if (this.id(node) === id) return node;
-    return -1;
+    if (this.#byId.size === 0) {
+      for (let node = 0; node < this.count; node += 1) this.#byId.set(this.id(node), node);
+    }
+    return this.#byId.get(id) ?? -1;
   }
 
   edges(node: number): Edge[] {

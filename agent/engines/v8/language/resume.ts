@@ -1,16 +1,11 @@
 import type { AnyNode } from 'acorn';
 import { childrenOf, isFunction, patternNames, type FunctionNode } from './parse.ts';
-import type { Piece, Unit } from './origin.ts';
+import { isStable, within, type ActivationView } from './stable.ts';
+import { localKey } from './places.ts';
+import type { Edit } from './edits.ts';
+import { NotResumable } from './notResumable.ts';
+import { patternObject } from './patternObject.ts';
 import type { Binding, Scope, ScopeTree } from './scopes.ts';
-
-/** A place of the source where other text goes. */
-export interface Edit {
-  readonly start: number;
-  readonly end: number;
-  readonly text: string;
-  /** Ends what another edit began; inner ones stand first. */
-  readonly closes?: boolean;
-}
 
 /** How an activation is made to stand again where it stood. */
 export interface Resumption {
@@ -24,43 +19,8 @@ export interface Resumption {
   readonly iterators: readonly AnyNode[];
 }
 
-/** An activation stands where its hidden state cannot be told. The message completes “is suspended …”. */
-export class NotResumable extends Error {}
-
-/** What is known of an activation beyond its source. */
-export interface ActivationView {
-  /** Whether what an expression yields now is what the activation holds already. */
-  isUnchanged(node: AnyNode): boolean;
-}
-
 /** The names that the generated code uses; no program that is carried has others that begin so. */
 export const names = { flag: '$flickF', state: '$flickA' } as const;
-
-export function localKey(binding: Binding): string {
-  return `${binding.name}@${binding.scope.kind}:${binding.scope.node.start}`;
-}
-
-/** True for variables that live in the function's own context when closures share them. */
-export function isFunctionLevel(scope: Scope): boolean {
-  return scope.kind === 'function' || scope.kind === 'parameters';
-}
-
-/** The `await` or `yield` of a function nearest around an offset. */
-export function findTarget(fn: FunctionNode, offset: number): AnyNode | undefined {
-  let best: AnyNode | undefined;
-  const visit = (node: AnyNode): void => {
-    const waits =
-      node.type === 'AwaitExpression' ||
-      node.type === 'YieldExpression' ||
-      (node.type === 'ForOfStatement' && node.await);
-    if (waits && node.start <= offset && offset <= node.end) {
-      if (best === undefined || node.start >= best.start) best = node;
-    }
-    for (const child of childrenOf(node)) if (!isFunction(child)) visit(child);
-  };
-  visit(fn.body);
-  return best;
-}
 
 export function planResumption(
   tree: ScopeTree,
@@ -71,7 +31,7 @@ export function planResumption(
   return new Planner(tree, fn, target, view).plan();
 }
 
-/** For a generator that has not begun: all of its function's variables have their values, and its body runs as written. */
+/** For a generator that has not begun: its variables have their values, and its body runs as written. */
 export function planStart(tree: ScopeTree, fn: FunctionNode): Resumption {
   const nothing = { isUnchanged: () => true };
   return new Planner(tree, fn, fn.body, nothing).planStart();
@@ -123,6 +83,10 @@ class Planner {
       locals: this.#locals,
       iterators: this.#iterators,
     };
+  }
+
+  #isOn(child: AnyNode | null | undefined): child is AnyNode {
+    return child != null && this.#path.has(child);
   }
 
   #put(start: number, end: number, text: string): void {
@@ -341,8 +305,6 @@ class Planner {
 
   #statement(node: AnyNode, top: boolean): void {
     const { flag } = names;
-    const on = (child: AnyNode | null | undefined): child is AnyNode =>
-      child != null && this.#path.has(child);
     switch (node.type) {
       case 'BlockStatement':
         return this.#statements(node.body, false);
@@ -357,8 +319,8 @@ class Planner {
       case 'LabeledStatement':
         return this.#statement(node.body, false);
       case 'IfStatement':
-        if (on(node.test)) return this.#rootExpression(node.test);
-        if (on(node.consequent)) {
+        if (this.#isOn(node.test)) return this.#rootExpression(node.test);
+        if (this.#isOn(node.consequent)) {
           this.#around(node.test, `${flag} || (`, ')');
           return this.#statement(node.consequent, false);
         }
@@ -366,11 +328,11 @@ class Planner {
         if (node.alternate != null) this.#statement(node.alternate, false);
         return;
       case 'WhileStatement':
-        if (on(node.test)) return this.#rootExpression(node.test);
+        if (this.#isOn(node.test)) return this.#rootExpression(node.test);
         this.#around(node.test, `${flag} || (`, ')');
         return this.#statement(node.body, false);
       case 'DoWhileStatement':
-        if (on(node.body)) return this.#statement(node.body, false);
+        if (this.#isOn(node.body)) return this.#statement(node.body, false);
         this.#around(node.body, `{ if (!${flag}) `, ' }');
         return this.#rootExpression(node.test);
       case 'ForStatement':
@@ -507,8 +469,6 @@ class Planner {
   #expression(node: AnyNode): void {
     if (node === this.#target) return this.#wait(node);
     const { flag } = names;
-    const on = (child: AnyNode | null | undefined): child is AnyNode =>
-      child != null && this.#path.has(child);
     switch (node.type) {
       case 'AwaitExpression':
       case 'YieldExpression':
@@ -523,12 +483,12 @@ class Planner {
       case 'ImportExpression':
         return this.#expression(node.source);
       case 'MemberExpression':
-        if (on(node.object)) return this.#expression(node.object);
+        if (this.#isOn(node.object)) return this.#expression(node.object);
         this.#stable(node.object);
         return this.#expression(node.property);
       case 'CallExpression':
       case 'NewExpression': {
-        if (on(node.callee)) return this.#expression(node.callee);
+        if (this.#isOn(node.callee)) return this.#expression(node.callee);
         this.#stable(node.callee);
         return this.#list(node.arguments);
       }
@@ -544,11 +504,11 @@ class Planner {
       case 'AssignmentExpression':
         return this.#assignment(node);
       case 'BinaryExpression':
-        if (on(node.left)) return this.#expression(node.left);
+        if (this.#isOn(node.left)) return this.#expression(node.left);
         this.#stable(node.left);
         return this.#expression(node.right);
       case 'LogicalExpression': {
-        if (on(node.left)) return this.#expression(node.left);
+        if (this.#isOn(node.left)) return this.#expression(node.left);
         const guards = {
           '&&': `(${flag} || (`,
           '||': `(!${flag} && (`,
@@ -558,8 +518,8 @@ class Planner {
         return this.#expression(node.right);
       }
       case 'ConditionalExpression':
-        if (on(node.test)) return this.#expression(node.test);
-        if (on(node.consequent)) {
+        if (this.#isOn(node.test)) return this.#expression(node.test);
+        if (this.#isOn(node.consequent)) {
           this.#around(node.test, `(${flag} || (`, '))');
           return this.#expression(node.consequent);
         }
@@ -567,7 +527,7 @@ class Planner {
         return this.#expression(node.alternate);
       case 'SequenceExpression':
         for (const each of node.expressions) {
-          if (on(each)) return this.#expression(each);
+          if (this.#isOn(each)) return this.#expression(each);
           this.#around(each, `(${flag} ? 0 : (`, '))');
         }
         return;
@@ -630,127 +590,12 @@ class Planner {
 
   /** @throws {NotResumable} when evaluating it again could give something else than it gave */
   #stable(node: AnyNode, assignment?: AnyNode): void {
-    if (!this.#isStable(node, assignment))
+    if (!isStable(node, { tree: this.#tree, view: this.#view, root: this.#root, assignment }))
       throw new NotResumable(`inside ${this.#text(this.#root)}`);
-  }
-
-  #isStable(node: AnyNode, assignment?: AnyNode): boolean {
-    const all = (nodes: readonly (AnyNode | null)[]): boolean =>
-      nodes.every((each) => each !== null && this.#isStable(each));
-    switch (node.type) {
-      case 'Literal':
-      case 'ThisExpression':
-      case 'Super':
-      case 'FunctionExpression':
-      case 'ArrowFunctionExpression':
-      case 'MetaProperty':
-        return true;
-      case 'TemplateLiteral':
-        return all(node.expressions);
-      case 'ArrayExpression':
-        return all(node.elements);
-      case 'ObjectExpression':
-        return node.properties.every(
-          (each) => each.type === 'Property' && !each.computed && this.#isStable(each.value),
-        );
-      case 'UnaryExpression':
-        return node.operator !== 'delete' && this.#isStable(node.argument);
-      case 'Identifier':
-        return this.#isStableName(node, assignment) || this.#view.isUnchanged(node);
-      case 'MemberExpression':
-        return (
-          this.#isStable(node.object) &&
-          (!node.computed || this.#isStable(node.property)) &&
-          this.#view.isUnchanged(node)
-        );
-      default:
-        return false;
-    }
-  }
-
-  #isStableName(node: AnyNode, assignment: AnyNode | undefined): boolean {
-    const binding = this.#tree.references.get(node);
-    if (binding === undefined) return node.type === 'Identifier' && node.name === 'undefined';
-    const writes = binding.writes.filter((write) => write !== assignment);
-    if (binding.kind === 'const' || binding.kind === 'import' || binding.kind === 'class')
-      return true;
-    if (binding.writes.length === 0) return true;
-    // Nobody else can write what no other function sees.
-    return !binding.captured && !writes.some((write) => within(write, this.#root));
   }
 
   #text(node: AnyNode): string {
     const text = this.#tree.source.slice(node.start, node.end).replace(/\s+/g, ' ');
     return text.length > 60 ? `${text.slice(0, 59)}…` : text;
   }
-}
-
-function within(inner: AnyNode, outer: AnyNode): boolean {
-  return inner.start >= outer.start && inner.end <= outer.end;
-}
-
-/** An expression whose value gives the names of a pattern these values when it is destructured. */
-function patternObject(pattern: AnyNode, values: ReadonlyMap<string, string>): string {
-  switch (pattern.type) {
-    case 'Identifier':
-      return values.get(pattern.name) ?? 'undefined';
-    case 'AssignmentPattern':
-      // A default would stand in for undefined, which it had done before already.
-      return patternObject(pattern.left, values);
-    case 'ArrayPattern': {
-      const parts = pattern.elements.map((each) =>
-        each === null
-          ? 'undefined'
-          : each.type === 'RestElement'
-            ? `...${patternObject(each.argument, values)}`
-            : patternObject(each, values),
-      );
-      return `[${parts.join(', ')}]`;
-    }
-    case 'ObjectPattern': {
-      const parts = pattern.properties.map((each) => {
-        if (each.type === 'RestElement') return `...${patternObject(each.argument, values)}`;
-        const { key, value } = each;
-        if (each.computed) throw new NotResumable('inside a pattern with a computed key');
-        const name =
-          key.type === 'Identifier' ? key.name : key.type === 'Literal' ? String(key.value) : '';
-        return `${JSON.stringify(name)}: ${patternObject(value, values)}`;
-      });
-      return `{ ${parts.join(', ')} }`;
-    }
-    default:
-      throw new NotResumable('inside a pattern that cannot be entered again');
-  }
-}
-
-/** Text of a range of the source with edits made; those at one place keep their order. */
-export function applyEdits(
-  source: string,
-  start: number,
-  end: number,
-  edits: readonly Edit[],
-): Unit {
-  const sorted = edits
-    .map((edit, index) => ({ edit, index }))
-    .sort(({ edit: a, index: i }, { edit: b, index: j }) => {
-      const closes = Number(b.closes ?? false) - Number(a.closes ?? false);
-      const order = a.closes === true ? j - i : i - j;
-      return a.start - b.start || closes || a.end - b.end || order;
-    });
-  let text = '';
-  let at = start;
-  const pieces: Piece[] = [];
-  const keep = (to: number): void => {
-    if (to > at) pieces.push([text.length, at, to - at]);
-    text += source.slice(at, to);
-    at = to;
-  };
-  for (const { edit } of sorted) {
-    if (edit.start < at) continue;
-    keep(edit.start);
-    text += edit.text;
-    at = edit.end;
-  }
-  keep(end);
-  return { text, pieces };
 }

@@ -1,5 +1,5 @@
 import type { AnyNode } from 'acorn';
-import type { Edit } from '../language/resume.ts';
+import type { Edit } from '../language/edits.ts';
 import type { ClassNode } from '../language/parse.ts';
 
 /** Names that generated code around classes uses. */

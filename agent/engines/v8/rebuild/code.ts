@@ -11,15 +11,10 @@ import {
   type ClassNode,
   type FunctionNode,
 } from '../language/parse.ts';
+import { applyEdits } from '../language/edits.ts';
 import { wrapUnit, type ResumedState, type Unit } from '../language/origin.ts';
-import {
-  applyEdits,
-  findTarget,
-  names,
-  planResumption,
-  planStart,
-  type Resumption,
-} from '../language/resume.ts';
+import { findTarget } from '../language/places.ts';
+import { names, planResumption, planStart, type Resumption } from '../language/resume.ts';
 import { ScopeTree, type Scope } from '../language/scopes.ts';
 import { classNames, editClass, methodKey, type ClassText } from './classText.ts';
 import { Layout, named, outermost, type Evaluator, type Origin } from './evaluator.ts';

@@ -14,6 +14,17 @@ import type {
 import { hostShell } from '../hosts/rebuild.ts';
 import type { ResumedState } from '../language/origin.ts';
 import { Code, RebuildError, type Objects } from './code.ts';
+import {
+  emptyArguments,
+  drained,
+  emptyError,
+  buffer,
+  finallyFunction,
+  iterate,
+  skip,
+  viewTypes,
+  resumed,
+} from './shells.ts';
 
 interface Settling {
   resolve: (value: unknown) => void;
@@ -27,24 +38,6 @@ interface LiveActivation {
   readonly generator: Generator | undefined;
   started: boolean;
 }
-
-const viewTypes: Record<
-  string,
-  new (buffer: ArrayBufferLike, offset: number, length?: number) => object
-> = {
-  DataView,
-  Int8Array,
-  Uint8Array,
-  Uint8ClampedArray,
-  Int16Array,
-  Uint16Array,
-  Int32Array,
-  Uint32Array,
-  Float32Array,
-  Float64Array,
-  BigInt64Array,
-  BigUint64Array,
-};
 
 /** The objects of a capsule, made again: first all of them, empty; then with what they refer to. */
 export class World implements Objects {
@@ -340,11 +333,11 @@ export class World implements Objects {
       open = resolve;
     });
     const awaited = this.#awaited.get(id);
-    const world = this;
+    const awaitedObject = (): unknown => (awaited === undefined ? undefined : this.get(awaited));
     const values: Record<string, unknown> = {};
     for (const key of Object.keys(record.locals)) {
       Object.defineProperty(values, key, {
-        get: () => world.value(record.locals[key]),
+        get: () => this.value(record.locals[key]),
         enumerable: true,
       });
     }
@@ -354,7 +347,7 @@ export class World implements Objects {
       v: values,
       gate,
       get awaited(): unknown {
-        return awaited === undefined ? undefined : world.get(awaited);
+        return awaitedObject();
       },
       inside: (at: number, current: unknown) =>
         resumed(iterator(at), { value: current, done: false }),
@@ -594,71 +587,4 @@ export class World implements Objects {
     Reflect.deleteProperty(promise, 'constructor');
     if (own !== undefined) Object.defineProperty(promise, 'constructor', own);
   }
-}
-
-/** Bundles are sloppy code: only a function that says so is strict. */
-function emptyArguments(strict: boolean): object {
-  const make = strict ? "'use strict'; return arguments;" : 'return arguments;';
-  return (new Function(make) as () => object)();
-}
-
-function drained(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
-
-function emptyError(): Error {
-  const limit = Error.stackTraceLimit;
-  Error.stackTraceLimit = 0;
-  const error = new Error();
-  Error.stackTraceLimit = limit;
-  return error;
-}
-
-function buffer(record: Extract<KindRecord, { k: 'buf' }>): ArrayBufferLike {
-  const bytes = Buffer.from(record.data, 'base64');
-  const args =
-    record.max === undefined ? [bytes.length] : [bytes.length, { maxByteLength: record.max }];
-  const make = record.shared === 1 ? SharedArrayBuffer : ArrayBuffer;
-  const made = Reflect.construct(make, args) as ArrayBuffer;
-  new Uint8Array(made).set(bytes);
-  return made;
-}
-
-/** The function that `finally` hands to `then`. */
-function finallyFunction(callback: unknown, catches: boolean): unknown {
-  let found: unknown;
-  const catcher = {
-    constructor: Promise,
-    then: (fulfilled: unknown, rejected: unknown) => {
-      found = catches ? rejected : fulfilled;
-    },
-  };
-  Promise.prototype.finally.call(catcher as never, callback as () => void);
-  return found;
-}
-
-function iterate({ of, yields }: IteratorRecord, source: unknown): Iterator<unknown> {
-  const prototypes = { array: Array.prototype, map: Map.prototype, set: Set.prototype };
-  const method = Reflect.get(prototypes[of], yields) as () => Iterator<unknown>;
-  return Reflect.apply(method, source, []);
-}
-
-function skip(iterator: Iterator<unknown>, count: number): void {
-  for (let index = 0; index < count; index += 1) iterator.next();
-}
-
-/** An iterator in the middle of a loop: its first step is the one that the loop is in. */
-function resumed(inner: Iterator<unknown>, first: unknown): object {
-  let isFirst = true;
-  const next = (value: unknown): unknown => {
-    if (!isFirst) return inner.next(value as never);
-    isFirst = false;
-    return first;
-  };
-  const iterator: Record<string | symbol, unknown> = { $flickInner: inner, next };
-  iterator[Symbol.iterator] = () => iterator;
-  iterator[Symbol.asyncIterator] = () => iterator;
-  if (inner.return !== undefined) iterator['return'] = (value: unknown) => inner.return?.(value);
-  if (inner.throw !== undefined) iterator['throw'] = (value: unknown) => inner.throw?.(value);
-  return iterator;
 }
