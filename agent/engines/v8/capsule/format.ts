@@ -120,7 +120,7 @@ export type ObjectRecord =
   | KindRecord;
 
 export type KindRecord =
-  | (Common & { k: 'builtin'; paths: string[] })
+  | (Common & { k: 'builtin'; paths: string[]; callable?: 1 })
   | (Common & { k: 'obj' | 'args' })
   | (Common & { k: 'err'; stack?: Value })
   | (Common & { k: 'arr'; length: number })

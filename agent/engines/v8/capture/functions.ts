@@ -19,6 +19,8 @@ export function functionRecord(graph: Graph, f: Function): ObjectRecord {
   if (graph.natives.script(f) === undefined) return nativeFunction(graph, f, node);
   const found = graph.heap.scriptOf(node);
   if (found === undefined || found.url.startsWith('node:')) return coreFunction(graph, f);
+  const missing = Reflect.getOwnPropertyDescriptor(f, '$flickPaths')?.value as string[] | undefined;
+  if (missing !== undefined) return { k: 'builtin', paths: missing, callable: 1 };
   const place = graph.scripts.placeOf(f, node);
   const { script } = place;
   if (script.tree.usesWith)
@@ -133,6 +135,11 @@ function wrapperOf(graph: Graph, f: Function): ObjectRecord | undefined {
   const [scope] = graph.inspection.internals(f).scopes;
   if (url === 'node:events') return onceRecord(graph, f, scope?.object);
   const variables: Record<string, unknown> = { ...scope?.object };
+  if (f.name === 'deprecated' && variables['fn'] === undefined) {
+    for (const { object } of graph.inspection.internals(f).scopes.slice(1, 2)) {
+      Object.assign(variables, object);
+    }
+  }
   // Newer versions keep the words of the warning in a function beside it.
   const emit = variables['emitDeprecationWarning'];
   if (typeof emit === 'function')

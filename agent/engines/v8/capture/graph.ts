@@ -123,7 +123,8 @@ export class Graph {
     const builtin = this.builtins.indexOf.get(object);
     const paths = builtin === undefined ? this.#lazy.get(object) : this.builtins.paths(builtin);
     if (paths !== undefined) {
-      this.objects.push({ k: 'builtin', paths });
+      const callable = typeof object === 'function' ? { callable: 1 as const } : {};
+      this.objects.push({ k: 'builtin', paths, ...callable });
     } else {
       this.objects.push(null);
       this.#queue.push(id);

@@ -31,10 +31,9 @@ export function planResumption(
   return new Planner(tree, fn, target, view).plan();
 }
 
-/** For a generator that has not begun: its variables have their values, and its body runs as written. */
+/** For a generator that has not begun. */
 export function planStart(tree: ScopeTree, fn: FunctionNode): Resumption {
-  const nothing = { isUnchanged: () => true };
-  return new Planner(tree, fn, fn.body, nothing).planStart();
+  return new Planner(tree, fn, fn.body, { isUnchanged: () => true }).planStart();
 }
 
 class Planner {

@@ -85,3 +85,16 @@ export const viewTypes: Record<
   BigInt64Array,
   BigUint64Array,
 };
+
+/**
+ * Stands for a function that an older Node.js does not have. Programs keep many that they never call; one that is called
+ * says what is missing.
+ */
+export function missingFunction(name: string, paths: readonly string[]): unknown {
+  const missing = function (): never {
+    throw new TypeError(`This Node.js (${process.version}) has no ${name}.`);
+  };
+  // It is what it stands for again when the program moves on.
+  Object.defineProperty(missing, '$flickPaths', { value: paths });
+  return missing;
+}

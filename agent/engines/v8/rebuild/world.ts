@@ -20,6 +20,7 @@ import {
   emptyError,
   buffer,
   finallyFunction,
+  missingFunction,
   iterate,
   skip,
   viewTypes,
@@ -206,7 +207,9 @@ export class World implements Objects {
           const found = resolveBuiltin(path);
           if (found !== undefined) return found;
         }
-        throw new RebuildError(`this Node.js has no ${(kind.paths[0] ?? '').replace(/\n/g, '')}`);
+        const name = (kind.paths[0] ?? '').replace(/\n/g, '');
+        if (kind.callable === 1) return missingFunction(name, kind.paths);
+        throw new RebuildError(`this Node.js has no ${name}`);
       }
       case 'obj': {
         const owner = this.#prototypeOwners.get(id);
