@@ -1,3 +1,4 @@
+import { readdirSync, readlinkSync } from 'node:fs';
 import { Module } from 'node:module';
 import { Builtins, builtinSymbols, listBuiltins, type BuiltinList } from '../capsule/builtins.ts';
 import {
@@ -160,12 +161,38 @@ function requireQuiet(): void {
       passing: true,
     });
   }
+  for (const name of openFiles()) {
+    throw new Refusal(`Cannot move yet: the file ${name} is open.`, {
+      passing: true,
+      hint: 'Close it before the move.',
+    });
+  }
   for (const name of ['stdout', 'stderr'] as const) {
     const isMade = Object.getOwnPropertyDescriptor(process, name)?.get === undefined;
     if (isMade && process[name].writableLength > 0) {
       throw new Refusal(`Cannot move yet: ${name} has not been written out.`, { passing: true });
     }
   }
+}
+
+/** Files that the program has open besides its standard streams, where the system tells. */
+function openFiles(): string[] {
+  let descriptors: string[];
+  try {
+    descriptors = readdirSync('/proc/self/fd');
+  } catch {
+    return [];
+  }
+  return descriptors.flatMap((each) => {
+    try {
+      const target = readlinkSync(`/proc/self/fd/${each}`);
+      return Number(each) > 2 && target.startsWith('/') && !/^\/(dev|proc)\//.test(target)
+        ? [target]
+        : [];
+    } catch {
+      return [];
+    }
+  });
 }
 
 function rootsOf(graph: Graph, list: BuiltinList): Roots {

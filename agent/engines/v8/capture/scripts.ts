@@ -105,6 +105,11 @@ export class Scripts {
       : url.startsWith('/')
         ? 'commonjs'
         : 'script';
+    if (kind === 'module') {
+      throw new Refusal(`${shortUrl(url)} is an ES module.`, {
+        hint: 'Only CommonJS modules can be carried.',
+      });
+    }
     const script = {
       index: this.all.length,
       url,
@@ -112,6 +117,12 @@ export class Scripts {
       source,
       tree: this.parse(source, kind, url),
     };
+    const isGlobal = [...script.tree.root.bindings.values()].some(
+      ({ captured, kind: of }) => captured && of !== 'var' && of !== 'function',
+    );
+    if (kind === 'script' && isGlobal) {
+      throw new Refusal(`${shortUrl(url)} has variables outside of any module.`);
+    }
     this.all.push(script);
     this.#byNode.set(node, script);
     return script;

@@ -96,7 +96,7 @@ export function hostRecord(graph: Graph, object: object): KindRecord | undefined
     return immediateRecord(graph, object as unknown as LiveImmediate);
   if (proto === Module.prototype) return moduleRecord(graph, object as NodeJS.Module);
   const stream = standardStream(object);
-  if (stream !== undefined) return { k: 'host', host: 'stream', state: { name: stream } };
+  if (stream !== undefined) return streamRecord(graph, stream);
   const topic = channelName(object);
   if (topic !== undefined)
     return { k: 'host', host: 'channel', state: { name: graph.value(topic, 'name') } };
@@ -158,7 +158,7 @@ function moduleRecord(graph: Graph, module: NodeJS.Module): KindRecord {
   };
 }
 
-function standardStream(object: object): string | undefined {
+function standardStream(object: object): 'stdin' | 'stdout' | 'stderr' | undefined {
   if (!(object instanceof Object) || !('fd' in object) || !('on' in object)) return undefined;
   const names = ['stdin', 'stdout', 'stderr'] as const;
   const name = typeof object.fd === 'number' ? names[object.fd] : undefined;
@@ -173,15 +173,7 @@ function serverRecord(graph: Graph, server: NetServer): KindRecord {
   }
   const address = server.address();
   if (typeof address === 'string') throw graph.refuse('a server on a pipe');
-  const listeners: [Value, Value][] = [];
-  for (const name of server.eventNames()) {
-    for (const listener of server.rawListeners(name)) {
-      const target = (listener as { listener?: unknown }).listener ?? listener;
-      if (typeof target === 'function' && isUserFunction(graph, target)) {
-        listeners.push([graph.value(name, String(name)), graph.value(listener, String(name))]);
-      }
-    }
-  }
+  const listeners = userListeners(graph, server);
   const known = new Set(Reflect.ownKeys(fresh));
   const record: KindRecord = {
     k: 'host',
@@ -215,6 +207,7 @@ export function hostRoots(graph: Graph): Record<string, HostState> {
     timers: { list: timers(graph) },
     immediates: { list: immediates(graph) },
     servers: { list: handles(graph) },
+    streams: { list: standardStreams(graph) },
     process: processState(graph),
   };
 }
@@ -301,19 +294,52 @@ function socket(handle: Socket): void {
   );
 }
 
-function processState(graph: Graph): HostState {
+/** Those that the program has used: asking for one that it has not would make it. */
+function standardStreams(graph: Graph): Value[] {
+  const found: Value[] = [];
+  for (const name of ['stdin', 'stdout', 'stderr'] as const) {
+    const getter = Reflect.getOwnPropertyDescriptor(process, name)?.get;
+    if (getter === undefined) continue;
+    const made = graph.inspection
+      .internals(getter)
+      .scopes.map(({ object }) => Reflect.getOwnPropertyDescriptor(object, name)?.value as unknown)
+      .find((each) => each !== undefined);
+    if (made !== undefined) found.push(graph.value(made, `process.${name}`));
+  }
+  return found;
+}
+
+function streamRecord(graph: Graph, name: 'stdin' | 'stdout' | 'stderr'): KindRecord {
+  const stream = process[name];
+  const listeners = userListeners(graph, stream);
+  const isRead = name === 'stdin' && process.stdin.readableFlowing !== null;
+  const readers = listeners.filter(([event]) => event === 'data' || event === 'readable');
+  if (isRead && readers.length === 0 && process.stdin.readableFlowing === true) {
+    throw graph.refuse('read by something that cannot be carried');
+  }
+  return {
+    k: 'host',
+    host: 'stream',
+    state: { name, listeners, paused: isRead && stream.isPaused?.() === true },
+  };
+}
+
+/** Listeners that the program has put on an emitter of Node.js, which has others of its own. */
+function userListeners(graph: Graph, emitter: NodeJS.EventEmitter): [Value, Value][] {
   const listeners: [Value, Value][] = [];
-  for (const name of process.eventNames()) {
-    for (const listener of process.rawListeners(name as 'exit')) {
+  for (const name of emitter.eventNames()) {
+    for (const listener of emitter.rawListeners(name)) {
       const target = (listener as { listener?: unknown }).listener ?? listener;
       if (typeof target === 'function' && isUserFunction(graph, target)) {
-        listeners.push([
-          graph.value(name, String(name)),
-          graph.value(listener, `process.on(${String(name)})`),
-        ]);
+        listeners.push([graph.value(name, String(name)), graph.value(listener, String(name))]);
       }
     }
   }
+  return listeners;
+}
+
+function processState(graph: Graph): HostState {
+  const listeners = userListeners(graph, process);
   return {
     listeners,
     env: Object.entries(process.env).map(([key, value]): [Value, Value] => [key, value ?? '']),

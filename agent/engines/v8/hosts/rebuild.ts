@@ -122,6 +122,7 @@ export function goLive(world: World, internals: NodeInternals): void {
     );
   }
   restoreProcess(world, hosts['process'] ?? {});
+  for (const each of list(hosts['streams'])) restoreStream(world, each);
   restoreTimers(world, internals, list(hosts['timers']));
   for (const each of list(hosts['immediates'])) restoreImmediate(world, each);
   world.capsule.objects.forEach((_, id) => {
@@ -204,6 +205,16 @@ function restoreTimers(world: World, internals: NodeInternals, active: readonly 
   }
   // Node.js looks at all lists when any is due.
   if (active.length > 0) setTimeout(() => undefined, 1);
+}
+
+function restoreStream(world: World, value: Value): void {
+  const record = world.kind(world.idOf(value));
+  if (record?.k !== 'host') return;
+  const stream = world.value(value) as NodeJS.ReadStream;
+  for (const [name, listener] of (record.state['listeners'] ?? []) as [Value, Value][]) {
+    stream.on(world.value(name) as string, world.value(listener) as () => void);
+  }
+  if (record.state['paused'] === true) stream.pause();
 }
 
 function restoreImmediate(world: World, value: Value): void {
