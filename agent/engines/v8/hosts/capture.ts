@@ -310,18 +310,24 @@ function standardStreams(graph: Graph): Value[] {
 }
 
 function streamRecord(graph: Graph, name: 'stdin' | 'stdout' | 'stderr'): KindRecord {
-  const stream = process[name];
-  const listeners = userListeners(graph, stream);
-  const isRead = name === 'stdin' && process.stdin.readableFlowing !== null;
-  const readers = listeners.filter(([event]) => event === 'data' || event === 'readable');
-  if (isRead && readers.length === 0 && process.stdin.readableFlowing === true) {
-    throw graph.refuse('read by something that cannot be carried');
-  }
-  return {
+  const listeners = userListeners(graph, process[name]);
+  const record: Extract<KindRecord, { k: 'host' }> = {
     k: 'host',
     host: 'stream',
-    state: { name, listeners, paused: isRead && stream.isPaused?.() === true },
+    state: { name, listeners },
   };
+  if (name !== 'stdin') return record;
+  const { stdin } = process;
+  if (stdin.readableLength > 0) {
+    throw graph.refuse('read already, but not handed on', { passing: true });
+  }
+  const isReader = (event: Value): boolean => event === 'data' || event === 'readable';
+  if (stdin.readableFlowing === true && !listeners.some(([event]) => isReader(event))) {
+    throw graph.refuse('read by something that cannot be carried');
+  }
+  record.state['encoding'] = stdin.readableEncoding;
+  record.state['paused'] = stdin.readableFlowing === false && stdin.isPaused();
+  return record;
 }
 
 /** Listeners that the program has put on an emitter of Node.js, which has others of its own. */

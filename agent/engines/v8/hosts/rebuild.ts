@@ -211,6 +211,8 @@ function restoreStream(world: World, value: Value): void {
   const record = world.kind(world.idOf(value));
   if (record?.k !== 'host') return;
   const stream = world.value(value) as NodeJS.ReadStream;
+  const { encoding } = record.state;
+  if (typeof encoding === 'string') stream.setEncoding(encoding as BufferEncoding);
   for (const [name, listener] of (record.state['listeners'] ?? []) as [Value, Value][]) {
     stream.on(world.value(name) as string, world.value(listener) as () => void);
   }
