@@ -16,7 +16,7 @@ export interface RestoreOptions {
 }
 
 /**
- * Starts a fresh Node.js that rebuilds the program of a capsule, compares the result with the capsule and goes on with
+ * Starts a fresh Node.js that rebuilds the program of a capsule, compares its objects with the capsule and goes on with
  * it. It ends with the program's own status, or with status 70 and a sentence on standard error when it could not be
  * rebuilt; nothing of the program has run then.
  */

@@ -4,6 +4,7 @@ import { useVariables } from '../capsule/builtins.ts';
 import { CapsuleError, readCapsule } from '../capsule/read.ts';
 import { goLive } from '../hosts/rebuild.ts';
 import { RebuildError } from './code.ts';
+import { verify } from './verify.ts';
 import { World } from './world.ts';
 
 /** Status of a process in which the program could not be rebuilt. */
@@ -29,6 +30,7 @@ async function main(): Promise<void> {
   const world = new World(capsule);
   world.makeAll();
   world.fill();
+  verify(world);
   await world.settle();
   inspection.dispose();
   goLive(world, internals);
