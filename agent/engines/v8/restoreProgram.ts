@@ -9,6 +9,7 @@ export interface RestoreOptions {
   /** The Node.js that goes on with the program, or a command that ends in one. */
   readonly node: string | readonly string[];
   readonly cwd?: string;
+  /** Instead of the environment that the program had. */
   readonly env?: NodeJS.ProcessEnv;
   readonly stdio?: StdioOptions;
   /** Arguments of Node.js itself, before the script. */

@@ -162,10 +162,13 @@ function restoreProcess(world: World, state: HostState): void {
   const { argv, execArgv } = world.capsule.header;
   process.argv.splice(0, process.argv.length, ...argv);
   process.execArgv.splice(0, process.execArgv.length, ...execArgv);
-  const env = new Map(state['env'] as unknown as [string, string][]);
-  for (const key of Object.keys(process.env))
-    if (!env.has(key)) Reflect.deleteProperty(process.env, key);
-  for (const [key, value] of env) process.env[key] = value;
+  const env = state['env'] as [string, string][] | undefined;
+  if (env !== undefined) {
+    const names = new Set(env.map(([name]) => name));
+    for (const name of Object.keys(process.env))
+      if (!names.has(name)) Reflect.deleteProperty(process.env, name);
+    for (const [name, value] of env) process.env[name] = value;
+  }
   if (typeof state['umask'] === 'number') process.umask(state['umask']);
   process.exitCode = world.value(state['exitCode']) as number | undefined;
   for (const [name, listener] of (state['listeners'] ?? []) as [Value, Value][]) {

@@ -13,12 +13,15 @@ const failed = 70;
 interface Settings {
   readonly file: string;
   readonly cwd?: string;
+  /** Whether the environment is the caller's instead of the program's. */
+  readonly env?: boolean;
 }
 
 async function main(): Promise<void> {
   const settings = JSON.parse(process.argv[2] ?? '{}') as Settings;
   const capsule = readCapsule(settings.file);
   if (settings.cwd === undefined) process.chdir(capsule.header.cwd);
+  if (settings.env === true) Reflect.deleteProperty(capsule.roots.hosts['process'] ?? {}, 'env');
   const inspection = new Inspection();
   const internals = nodeInternals(inspection);
   useVariables((f, name) => {
