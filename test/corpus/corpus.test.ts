@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { isFullRun, sample, seededRandom } from '../support/seed.ts';
+import { skip } from '../support/skip.ts';
+import { moveAtTurns, References, type Record } from './campaign.ts';
+import { buildProgram, readCatalogue, type CorpusProgram } from './catalogue.ts';
+import { nodePath, routes, type NodeName, type Route } from './nodes.ts';
+import { pairwise } from './pairwise.ts';
+import { compare } from './performance.ts';
+import { formatTable, share } from './table.ts';
+
+const catalogue = readCatalogue();
+const moving = sample('corpus programs', catalogue, 30);
+const compared = sample('corpus references', catalogue, 4);
+const turnsPerRoute = 20;
+
+/** In a full run every route, otherwise one that is drawn for each program. */
+function routesOf(program: CorpusProgram): readonly Route[] {
+  const there = routes.filter((route) => route.every((node) => nodePath(node) !== undefined));
+  if (isFullRun) return there;
+  const drawn = there[Math.floor(seededRandom(`route of ${program.name}`)() * there.length)];
+  return drawn === undefined ? [] : [drawn];
+}
+
+describe('the corpus', function () {
+  // Every program at 20 turns of every route takes one to two hours with two at a time.
+  this.timeout(isFullRun ? 150 * 60_000 : 180_000);
+  const references = new References();
+  const records = new Map<string, Record>();
+
+  before(async function () {
+    if (nodePath('20') === undefined) skip(this, 'the tests do not run on Node 20 here');
+    for (const program of new Set([...moving, ...compared])) await buildProgram(program);
+  });
+
+  it('has a program for everything that holds state', () => {
+    assert.ok(catalogue.length >= 60, `${String(catalogue.length)} programs`);
+  });
+
+  it('shows the same on every Node.js, and each time', async () => {
+    const nodes: readonly NodeName[] = ['20', '24', '26'];
+    const there = nodes.filter((node) => nodePath(node) !== undefined);
+    await pairwise(compared, async (program) => {
+      const reference = await references.of(program, '20');
+      for (const node of there) {
+        const difference = compare(await new References().of(program, node), reference);
+        assert.equal(difference, undefined, `${program.name} on Node ${node}`);
+      }
+    });
+  });
+
+  describe('moved', () => {
+    before(async () => {
+      const all = await pairwise(moving, async (program): Promise<Record> => {
+        const attempts = [];
+        for (const route of routesOf(program)) {
+          const count = isFullRun ? turnsPerRoute : 1;
+          attempts.push(...(await moveAtTurns(program, references, route, count)));
+        }
+        return { program, attempts };
+      });
+      for (const record of all) records.set(record.program.name, record);
+      console.log(formatTable(all));
+    });
+
+    for (const { name, survives, refuses } of moving) {
+      it(`${name}: ${survives}`, () => {
+        const attempts = records.get(name)?.attempts ?? [];
+        const wrong = attempts.flatMap(({ attempt, outcome }) =>
+          outcome.kind === 'wrong' ? [`${JSON.stringify(attempt)}: ${outcome.what}`] : [],
+        );
+        assert.deepEqual(wrong, []);
+        assert.ok(attempts.length > 0);
+        if (refuses === undefined) return;
+        for (const { outcome } of attempts) {
+          assert.ok(outcome.kind === 'refused', `${name} was ${outcome.kind}`);
+          assert.match(outcome.sentence, new RegExp(refuses, 'i'));
+        }
+      });
+    }
+
+    it('moves at least 85 of 100 attempts within two seconds', () => {
+      const all = [...records.values()];
+      const [moved, swift] = [share(all, 'moved'), share(all, 'swift')];
+      console.log(
+        `moved ${(moved * 100).toFixed(1)} %, in two seconds ${(swift * 100).toFixed(1)} %`,
+      );
+      // A sample of thirty says little about a share near its bound, and nothing on a busy machine.
+      assert.ok(isFullRun ? swift >= 0.85 : moved >= 0.7, `${String(moved)}, ${String(swift)}`);
+    });
+  });
+});
