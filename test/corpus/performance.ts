@@ -43,8 +43,8 @@ export class Performance {
 
   /** Starts it in a Node.js of its own. */
   start(node: NodeName): void {
-    const { NODE_OPTIONS: _, ...env } = process.env;
-    const options = { cwd: this.cwd, env: { ...env, CORPUS_GIVEN: 'g' }, stdio: this.stdio };
+    const env = { ...process.env, NODE_OPTIONS: undefined, CORPUS_GIVEN: 'g' };
+    const options = { cwd: this.cwd, env, stdio: this.stdio };
     this.adopt(spawn(requireNode(node), [this.#program.file], options));
   }
 
