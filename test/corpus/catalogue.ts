@@ -25,11 +25,11 @@ export interface CorpusProgram {
 const programs = join(import.meta.dirname, 'programs');
 const built = join(root, 'test-output', 'corpus');
 
-/** All programs, by name. */
-export function readCatalogue(): CorpusProgram[] {
-  return readdirSync(programs, { withFileTypes: true })
+/** All programs of a folder, by name. */
+export function readCatalogue(folder = programs): CorpusProgram[] {
+  return readdirSync(folder, { withFileTypes: true })
     .map((entry) => {
-      const path = join(programs, entry.name);
+      const path = join(folder, entry.name);
       if (!entry.isDirectory()) return readProgram(entry.name.replace(/\.[cm]js$/, ''), path);
       const main = ['main.cjs', 'main.mjs', 'main.ts'].find((name) => existsSync(join(path, name)));
       if (main === undefined) return undefined;

@@ -34,6 +34,9 @@ export type Outcome =
   | { readonly kind: 'over' }
   | { readonly kind: 'wrong'; readonly what: string };
 
+// Shorter than the engine's own, since the programs live no longer than a second or two.
+const patienceMs = 1_000;
+
 /** Runs a program, moves it on its way, and compares what it showed with the reference. */
 export async function move(
   program: CorpusProgram,
@@ -77,7 +80,12 @@ async function hop(performance: Performance, target: NodeName, index: number): P
   const began = Date.now();
   let tries: number;
   try {
-    ({ attempts: tries } = await captureProgram({ pid: performance.pid, file, end: true }));
+    ({ attempts: tries } = await captureProgram({
+      pid: performance.pid,
+      file,
+      patienceMs,
+      end: true,
+    }));
   } catch (error) {
     if (error instanceof FlickError && error.reason === 'refused') {
       return { kind: 'refused', sentence: error.message };

@@ -7,8 +7,8 @@ let n = 0;
 child.stdout.setEncoding('utf8').on('data', (text) => {
   console.log('echo', text.trim());
   n += 1;
-  if (n === 40) child.stdin.end();
-  else setTimeout(() => child.stdin.write(`${n}\n`), 12);
+  if (n === 70) child.stdin.end();
+  else setTimeout(() => child.stdin.write(`${n}\n`), 25);
 });
 child.on('close', (code) => console.log('end', code, n));
 child.stdin.write('first\n');

@@ -13,4 +13,4 @@ const timer = setInterval(() => {
   if (turn < 45) return;
   clearInterval(timer);
   console.log('end', hash.digest('hex'), hmac.digest('base64'));
-}, 10);
+}, 40);

@@ -5,7 +5,7 @@ const where = (error, count = 2) =>
     .split('\n')
     .filter((line) => line.includes(basename(__filename)))
     .slice(0, count)
-    .map((line) => /([\w.<>]+)? ?\(?[^( ]*:(\d+:\d+)\)?$/.exec(line).slice(1).join('@'))
+    .map((line) => /:(\d+:\d+)\)?$/.exec(line)[1])
     .join(' ');
 class Thing {
   method() {

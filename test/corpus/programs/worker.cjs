@@ -12,7 +12,7 @@ let n = 0;
 worker.on('message', (sum) => {
   console.log('sum', sum);
   n += 1;
-  if (n === 40) worker.terminate().then((code) => console.log('end', code));
-  else setTimeout(() => worker.postMessage(n), 12);
+  if (n === 70) worker.terminate().then((code) => console.log('end', code));
+  else setTimeout(() => worker.postMessage(n), 25);
 });
 worker.postMessage(0);
