@@ -3,7 +3,7 @@ import { isFullRun, sample, seededRandom } from '../support/seed.ts';
 import { skip } from '../support/skip.ts';
 import { moveAtTurns, References, type Record } from './campaign.ts';
 import { buildProgram, readCatalogue, type CorpusProgram } from './catalogue.ts';
-import { nodePath, routes, type NodeName, type Route } from './nodes.ts';
+import { abroad, isThere, routes, type NodeName, type Route } from './nodes.ts';
 import { pairwise } from './pairwise.ts';
 import { compare } from './performance.ts';
 import { formatTable, share } from './table.ts';
@@ -13,9 +13,30 @@ const moving = sample('corpus programs', catalogue, 30);
 const compared = sample('corpus references', catalogue, 4);
 const turnsPerRoute = 20;
 
+/** What a program of any size is made of: these go to another architecture and back. */
+const core = [
+  'async-calls',
+  'async-generators',
+  'builtin-subclasses',
+  'collections',
+  'esm-live-bindings',
+  'generators',
+  'http-server',
+  'private-members',
+  'promise-combinators',
+  'shared-closures',
+  'timers',
+  'typed-arrays',
+];
+const travelling = sample(
+  'programs that go abroad',
+  catalogue.filter(({ name }) => core.includes(name)),
+  4,
+);
+
 /** In a full run every route, otherwise one that is drawn for each program. */
 function routesOf(program: CorpusProgram): readonly Route[] {
-  const there = routes.filter((route) => route.every((node) => nodePath(node) !== undefined));
+  const there = routes.filter((route) => route.every((node) => isThere(node)));
   if (isFullRun) return there;
   const drawn = there[Math.floor(seededRandom(`route of ${program.name}`)() * there.length)];
   return drawn === undefined ? [] : [drawn];
@@ -28,8 +49,9 @@ describe('the corpus', function () {
   const records = new Map<string, Record>();
 
   before(async function () {
-    if (nodePath('20') === undefined) skip(this, 'the tests do not run on Node 20 here');
-    for (const program of new Set([...moving, ...compared])) await buildProgram(program);
+    if (!isThere('20')) skip(this, 'the tests do not run on Node 20 here');
+    for (const program of new Set([...moving, ...compared, ...travelling]))
+      await buildProgram(program);
   });
 
   it('has a program for everything that holds state', () => {
@@ -38,7 +60,7 @@ describe('the corpus', function () {
 
   it('shows the same on every Node.js, and each time', async () => {
     const nodes: readonly NodeName[] = ['20', '24', '26'];
-    const there = nodes.filter((node) => nodePath(node) !== undefined);
+    const there = nodes.filter((node) => isThere(node));
     await pairwise(compared, async (program) => {
       const reference = await references.of(program, '20');
       for (const node of there) {
@@ -87,5 +109,21 @@ describe('the corpus', function () {
       // A sample of thirty says little about a share near its bound, and nothing on a busy machine.
       assert.ok(isFullRun ? swift >= 0.85 : moved >= 0.7, `${String(moved)}, ${String(swift)}`);
     });
+  });
+
+  describe('moved to another architecture and back', () => {
+    before(function () {
+      const missing = abroad.find((node) => !isThere(node));
+      if (missing !== undefined) skip(this, `Node ${missing} could not be had on this machine`);
+    });
+
+    for (const program of travelling) {
+      it(`${program.name}: ${program.survives}`, async () => {
+        const turns = isFullRun ? 3 : 1;
+        for (const { outcome } of await moveAtTurns(program, references, abroad, turns)) {
+          assert.equal(outcome.kind, 'moved', JSON.stringify(outcome));
+        }
+      });
+    }
   });
 });

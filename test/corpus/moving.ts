@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { captureProgram, restoreProgram } from '../../agent/engines/v8/index.ts';
 import { FlickError } from '../../protocol/index.ts';
 import type { CorpusProgram } from './catalogue.ts';
-import { requireNode, type NodeName, type Route } from './nodes.ts';
+import { nodeCommand, type NodeName, type Route } from './nodes.ts';
 import { compare, Performance, type Showing } from './performance.ts';
 
 /** A moment in a program's run: so many lines have been printed, and so many ms have passed since. */
@@ -95,7 +95,7 @@ async function hop(performance: Performance, target: NodeName, index: number): P
   }
   await performance.stageEnds();
   const before = performance.lines;
-  performance.adopt(restoreProgram({ file, node: requireNode(target), stdio: performance.stdio }));
+  performance.adopt(restoreProgram({ file, node: nodeCommand(target), stdio: performance.stdio }));
   await performance.reaches(before + 1);
   return { kind: 'moved', ms: Date.now() - began, tries };
 }

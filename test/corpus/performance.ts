@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Deferred } from '../../common/deferred.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import type { CorpusProgram } from './catalogue.ts';
-import { requireNode, type NodeName } from './nodes.ts';
+import { nodeCommand, type NodeName } from './nodes.ts';
 
 /** What a program showed of itself. */
 export interface Showing {
@@ -42,10 +42,11 @@ export class Performance {
   }
 
   /** Starts it in a Node.js of its own. */
-  start(node: NodeName): void {
+  start(name: NodeName): void {
+    const [node = '', ...before] = nodeCommand(name);
     const env = { ...process.env, NODE_OPTIONS: undefined, CORPUS_GIVEN: 'g' };
     const options = { cwd: this.cwd, env, stdio: this.stdio };
-    this.adopt(spawn(requireNode(node), [this.#program.file], options));
+    this.adopt(spawn(node, [...before, this.#program.file], options));
   }
 
   /** The program runs in this process from now on. */

@@ -6,7 +6,7 @@
 // Node.js, three times, and says which of them do not always show the same.
 import { parseArgs } from 'node:util';
 import { buildProgram, readCatalogue, type CorpusProgram } from './catalogue.ts';
-import { nodePath, parseRoute, routes, type NodeName } from './nodes.ts';
+import { isThere, parseRoute, routes, type NodeName } from './nodes.ts';
 import { pairwise } from './pairwise.ts';
 import { compare, perform } from './performance.ts';
 import { formatTable, share } from './table.ts';
@@ -30,7 +30,7 @@ for (const program of programs) await buildProgram(program);
 process.exitCode = options.references ? await compareReferences(programs) : await run(programs);
 
 async function compareReferences(programs: readonly CorpusProgram[]): Promise<number> {
-  const nodes = (['20', '24', '26'] as const).filter((node) => nodePath(node) !== undefined);
+  const nodes = (['20', '24', '26'] as const).filter((node) => isThere(node));
   const wrong = await pairwise(programs, async (program) => {
     const first = await perform(program, '20');
     const runs: NodeName[] = [...nodes, ...nodes, ...nodes];

@@ -7,7 +7,7 @@ import { isFullRun, seededRandom } from '../../support/seed.ts';
 import { skip } from '../../support/skip.ts';
 import { moveAtTurns, References } from '../campaign.ts';
 import { readCatalogue, type CorpusProgram } from '../catalogue.ts';
-import { nodePath, requireNode, type Route } from '../nodes.ts';
+import { isThere, nodeCommand, type Route } from '../nodes.ts';
 import { compare, perform, Performance, type Showing } from '../performance.ts';
 
 const route: Route = ['20', '24'];
@@ -16,8 +16,7 @@ describe('what is there to break the portable engine', function () {
   this.timeout(120_000);
 
   before(function () {
-    for (const node of route)
-      if (nodePath(node) === undefined) skip(this, `Node ${node} is not here`);
+    for (const node of route) if (!isThere(node)) skip(this, `Node ${node} is not here`);
   });
 
   for (const program of readCatalogue(join(import.meta.dirname, 'programs'))) {
@@ -174,7 +173,7 @@ async function restored(
   try {
     mkdirSync(performance.cwd, { recursive: true });
     performance.adopt(
-      restoreProgram({ file, node: requireNode('20'), stdio: ['ignore', 'pipe', 'pipe'] }),
+      restoreProgram({ file, node: nodeCommand('20'), stdio: ['ignore', 'pipe', 'pipe'] }),
     );
     const ended = await performance.stageEnds();
     return { output: performance.output, errors: performance.errors, ended };

@@ -4,7 +4,7 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import { captureProgram, restoreProgram } from '../../../agent/engines/v8/index.ts';
 import { temporaryFolder } from '../../support/temporary.ts';
-import { requireNode, type NodeName } from '../nodes.ts';
+import { nodeCommand, type NodeName } from '../nodes.ts';
 
 /** What a server answered. */
 export interface Reply {
@@ -31,9 +31,10 @@ export class Application {
   }
 
   /** Starts it and waits until it says which port it serves. */
-  async start(node: NodeName): Promise<void> {
+  async start(name: NodeName): Promise<void> {
+    const [node = '', ...before] = nodeCommand(name);
     const stdio = ['ignore', 'pipe', 'pipe'] as const;
-    this.#adopt(spawn(requireNode(node), [this.#file], { env: this.#env, stdio: [...stdio] }));
+    this.#adopt(spawn(node, [...before, this.#file], { env: this.#env, stdio: [...stdio] }));
     const found = await this.shows(/^port (\d+)$/m);
     this.#port = Number(found[1]);
   }
@@ -52,7 +53,7 @@ export class Application {
     await captureProgram({ pid, file, end: true });
     await gone;
     this.#adopt(
-      restoreProgram({ file, node: requireNode(target), stdio: ['ignore', 'pipe', 'pipe'] }),
+      restoreProgram({ file, node: nodeCommand(target), stdio: ['ignore', 'pipe', 'pipe'] }),
     );
     return Date.now() - began;
   }

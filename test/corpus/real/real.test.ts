@@ -6,7 +6,7 @@ import { isFullRun, sample } from '../../support/seed.ts';
 import { skip } from '../../support/skip.ts';
 import { moveAtTurns, References } from '../campaign.ts';
 import { buildProgram, readCatalogue } from '../catalogue.ts';
-import { nodePath, routes, type Route } from '../nodes.ts';
+import { abroad, isThere, routes, type Route } from '../nodes.ts';
 import { Application } from './application.ts';
 import { ChatMember } from './chatMember.ts';
 import {
@@ -46,29 +46,25 @@ describe('real applications of npm move with the portable engine', function () {
   const drawn = sample('routes of real applications', routes, 1);
 
   before(function () {
-    const missing = drawn.flat().find((node) => nodePath(node) === undefined);
+    const missing = drawn.flat().find((node) => !isThere(node));
     if (missing !== undefined) skip(this, `Node ${missing} could not be had on this machine`);
   });
 
   for (const route of drawn) {
     const title = route.join(' → ');
     for (const make of makers) {
-      it(`${make().name}, ${title}`, async () => {
-        const visitor = make();
-        const app = new Application(visitor.file);
-        try {
-          await app.start(route[0]);
-          await visitor.begin(app);
-          await travel(app, route, visitor);
-        } finally {
-          await app.dispose();
-        }
-      });
+      it(`${make().name}, ${title}`, () => serve(make(), route));
     }
 
     it(`a chat over WebSockets, ${title}`, () => chat(route));
     it(`a bot with node-cron and axios, ${title}`, () => bot(route));
   }
+
+  it(`${expressVisitor().name}, ${abroad.join(' → ')}`, async function () {
+    const missing = abroad.find((node) => !isThere(node));
+    if (missing !== undefined) skip(this, `Node ${missing} could not be had on this machine`);
+    await serve(expressVisitor(), abroad);
+  });
 
   for (const program of readCatalogue(join(import.meta.dirname, 'programs'))) {
     it(`${program.name}: ${program.survives}`, async () => {
@@ -82,6 +78,17 @@ describe('real applications of npm move with the portable engine', function () {
     });
   }
 });
+
+async function serve(visitor: Visitor, route: Route): Promise<void> {
+  const app = new Application(visitor.file);
+  try {
+    await app.start(route[0]);
+    await visitor.begin(app);
+    await travel(app, route, visitor);
+  } finally {
+    await app.dispose();
+  }
+}
 
 async function travel(app: Application, route: Route, visitor: Visitor): Promise<void> {
   for (const target of route.slice(1)) {
