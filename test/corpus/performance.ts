@@ -157,11 +157,26 @@ export class Performance {
   }
 }
 
-/** The reference: a run that nobody disturbs. */
-export async function perform(program: CorpusProgram, node: NodeName): Promise<Showing> {
+// Longer than a capture that is given up again keeps a small program waiting.
+const stallMs = 400;
+
+/**
+ * A run in one Node.js, from the start to the end.
+ * @param stallAt at so many lines it stands still for a while, as it does when it is captured; never where undefined
+ */
+export async function perform(
+  program: CorpusProgram,
+  node: NodeName,
+  stallAt?: number,
+): Promise<Showing> {
   const performance = new Performance(program);
   try {
     performance.start(node);
+    if (stallAt !== undefined && (await performance.reaches(stallAt))) {
+      process.kill(performance.pid, 'SIGSTOP');
+      await new Promise((resolve) => setTimeout(resolve, stallMs));
+      process.kill(performance.pid, 'SIGCONT');
+    }
     const ended = await performance.stageEnds();
     if (ended === 'SIGKILL') throw new Error(`${program.name} does not end by itself`);
     return { output: performance.output, ended };

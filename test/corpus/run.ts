@@ -2,11 +2,11 @@
 //
 //   node --import tsx test/corpus/run.ts [NAME…] [--route 20-24]… [--turns N] [--seed S] [--references]
 //
-// Without a name all of them, without a route all routes. --references runs them undisturbed on every
-// Node.js, three times, and says which of them do not always show the same.
+// Without a name all of them, without a route all routes. --references moves nothing: it runs them on every
+// Node.js, undisturbed and stopped for a while at random lines, and says which do not always show the same.
 import { parseArgs } from 'node:util';
 import { buildProgram, readCatalogue, type CorpusProgram } from './catalogue.ts';
-import { isThere, parseRoute, routes, type NodeName } from './nodes.ts';
+import { isThere, parseRoute, routes } from './nodes.ts';
 import { pairwise } from './pairwise.ts';
 import { compare, perform } from './performance.ts';
 import { formatTable, share } from './table.ts';
@@ -30,14 +30,18 @@ for (const program of programs) await buildProgram(program);
 process.exitCode = options.references ? await compareReferences(programs) : await run(programs);
 
 async function compareReferences(programs: readonly CorpusProgram[]): Promise<number> {
+  const { seededRandom } = await import('../support/seed.ts');
   const nodes = (['20', '24', '26'] as const).filter((node) => isThere(node));
   const wrong = await pairwise(programs, async (program) => {
     const first = await perform(program, '20');
-    const runs: NodeName[] = [...nodes, ...nodes, ...nodes];
-    for (const node of runs) {
-      const difference = compare(await perform(program, node), first);
+    const random = seededRandom(`stalls of ${program.name}`);
+    const stall = (): number => Math.floor(random() * first.output.split('\n').length);
+    const runs = nodes.flatMap((node) => [[node], [node, stall()], [node, stall()]] as const);
+    for (const [node, stallAt] of runs) {
+      const difference = compare(await perform(program, node, stallAt), first);
       if (difference === undefined) continue;
-      console.log(`${program.name} on Node ${node}: ${difference}`);
+      const when = stallAt === undefined ? '' : `, stopped at line ${String(stallAt)}`;
+      console.log(`${program.name} on Node ${node}${when}: ${difference}`);
       return 1;
     }
     return 0;
