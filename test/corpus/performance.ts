@@ -102,6 +102,11 @@ export class Performance {
     return pid;
   }
 
+  /** Does nothing when it has ended. */
+  signal(name: NodeJS.Signals): void {
+    this.#child?.kill(name);
+  }
+
   get isRunning(): boolean {
     const child = this.#child;
     return child !== undefined && child.exitCode === null && child.signalCode === null;
@@ -173,9 +178,9 @@ export async function perform(
   try {
     performance.start(node);
     if (stallAt !== undefined && (await performance.reaches(stallAt))) {
-      process.kill(performance.pid, 'SIGSTOP');
+      performance.signal('SIGSTOP');
       await new Promise((resolve) => setTimeout(resolve, stallMs));
-      process.kill(performance.pid, 'SIGCONT');
+      performance.signal('SIGCONT');
     }
     const ended = await performance.stageEnds();
     if (ended === 'SIGKILL') throw new Error(`${program.name} does not end by itself`);
