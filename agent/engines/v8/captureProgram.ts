@@ -99,8 +99,9 @@ async function ask(
       };
       if (message.id !== 1) return;
       const { result, exceptionDetails } = message.result ?? {};
-      if (exceptionDetails === undefined) answer = JSON.parse(String(result?.value)) as Answer;
-      else failure = exceptionDetails.exception?.description ?? exceptionDetails.text;
+      // A process that ends with its capsule takes the answer with it.
+      if (typeof result?.value === 'string') answer = JSON.parse(result.value) as Answer;
+      else failure = exceptionDetails?.exception?.description ?? exceptionDetails?.text;
       socket.terminate();
     });
     const params = { expression, awaitPromise: true, returnByValue: true, silent: true };

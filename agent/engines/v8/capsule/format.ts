@@ -139,11 +139,20 @@ export type KindRecord =
   | (Common & { k: 'proxy'; target: Value; handler: Value })
   | (Common & { k: 'settler'; promise: number; rejects: boolean })
   | (Common & { k: 'finally'; callback: Value; catches: boolean })
-  | (Common & { k: 'iterator'; of: 'array' | 'map' | 'set'; rest: Value[] })
+  | IteratorRecord
   | (Common & { k: 'host'; host: string; state: HostState });
 
 /** What an adapter of hosts/ keeps of its object. */
 export type HostState = Record<string, Value | Value[] | [Value, Value][]>;
+
+/** An iterator over an array (the next index is known), a Map or a Set (the number of entries left is known). */
+export interface IteratorRecord extends Common {
+  k: 'iterator';
+  of: 'array' | 'map' | 'set';
+  source: Value;
+  position: number;
+  yields: 'keys' | 'values' | 'entries';
+}
 
 /** One instance of a scope. */
 export interface ContextRecord {

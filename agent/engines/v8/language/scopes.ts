@@ -106,12 +106,15 @@ export class ScopeTree {
   readonly around = new Map<AnyNode, Scope>();
   readonly parents = new Map<AnyNode, AnyNode>();
   readonly references = new Map<AnyNode, Binding | undefined>();
-  /** Functions and classes by their end; nested ones may share it. */
-  readonly functionsByEnd = new Map<number, (FunctionNode | ClassNode)[]>();
+  /** Functions by the offset of their parameters; classes without a constructor by their own. */
+  readonly byPosition = new Map<number, FunctionNode | ClassNode>();
   readonly usesWith: boolean;
   #with = false;
 
-  constructor(program: Program, kind: ScriptKind) {
+  readonly source: string;
+
+  constructor(source: string, program: Program, kind: ScriptKind) {
+    this.source = source;
     const strict = kind === 'module' || hasUseStrict(program.body);
     this.root = new Scope('program', program, undefined, { strict });
     if (kind === 'commonjs') {
@@ -340,9 +343,27 @@ export class ScopeTree {
   }
 
   #index(node: FunctionNode | ClassNode): void {
-    const list = this.functionsByEnd.get(node.end);
-    if (list === undefined) this.functionsByEnd.set(node.end, [node]);
-    else list.push(node);
+    if (isClass(node)) {
+      const maker = node.body.body.find(
+        (member) => member.type === 'MethodDefinition' && member.kind === 'constructor',
+      );
+      const at = maker?.type === 'MethodDefinition' ? maker.value.start : node.start;
+      this.byPosition.set(at, node);
+      return;
+    }
+    const at = node.type === 'ArrowFunctionExpression' ? node.start : this.#parenthesis(node);
+    if (!this.byPosition.has(at)) this.byPosition.set(at, node);
+  }
+
+  /** Where the parameters of a function begin. */
+  #parenthesis(node: FunctionNode): number {
+    const pattern = /\/\*[^]*?\*\/|\/\/[^\n\r\u2028\u2029]*|\(/g;
+    pattern.lastIndex = node.id?.end ?? node.start;
+    for (;;) {
+      const match = pattern.exec(this.source);
+      if (match === null) return node.start;
+      if (match[0] === '(') return match.index;
+    }
   }
 
   #refer(node: AnyNode, name: string, from: Scope): Binding | undefined {

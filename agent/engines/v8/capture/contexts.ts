@@ -1,0 +1,160 @@
+import type { ContextRecord, Value } from '../capsule/format.ts';
+import type { Binding, Scope } from '../language/scopes.ts';
+import type { Heap } from './heap.ts';
+import type { LiveScope } from './inspection.ts';
+import { Refusal } from './refusal.ts';
+import { shortUrl, type Script } from './scripts.ts';
+
+/** Names of variables that a context of V8 holds for itself. */
+const hiddenName = /^\.|^#|^(this|new\.target|\$flick.*)$/;
+
+/** The contexts that closures and activations share. Index 0 stands for none. */
+export class Contexts {
+  readonly records: ContextRecord[] = [];
+  readonly #indexes = new Map<number, number>();
+  readonly #heap: Heap;
+  readonly #encode: (value: unknown, label: string) => Value;
+
+  constructor(heap: Heap, encode: (value: unknown, label: string) => Value) {
+    this.#heap = heap;
+    this.#encode = encode;
+    this.records.push({ script: 0, scope: ['', 0, 0], parent: 0, vars: {} });
+  }
+
+  indexOf(node: number): number | undefined {
+    return this.#indexes.get(node);
+  }
+
+  /** From a context outwards, without those that V8 or the engine made; `until` and what is around it are left out. */
+  chain(from: number, until = -1): number[] {
+    const chain: number[] = [];
+    const { snapshot } = this.#heap;
+    for (let node = from; node >= 0 && node !== until; node = snapshot.follow(node, 'previous')) {
+      if (/NativeContext|ScriptContextTable/.test(snapshot.name(node)) || this.#isEngines(node)) break;
+      chain.push(node);
+    }
+    return chain;
+  }
+
+  #isEngines(node: number): boolean {
+    return this.#heap.snapshot.follow(node, '$flickHome') >= 0;
+  }
+
+  /**
+   * Registers the contexts that a closure sees.
+   * @param around the scope that the closure stands in
+   * @param scopes asked for the values of variables when they are not known yet
+   * @returns the index of the innermost one
+   */
+  closure(node: number, script: Script, around: Scope, scopes: () => readonly LiveScope[]): number {
+    const chain = this.chain(node);
+    const [first] = chain;
+    if (first === undefined) return 0;
+    const known = this.#indexes.get(first);
+    if (known !== undefined) return known;
+    const matched = this.match(chain, script, around);
+    const visible = chain.filter((each) => this.names(each).length > 0);
+    const live = scopes().filter(({ object, description }) => {
+      return !/^Global/.test(description) && Object.getOwnPropertyNames(object).some((name) => !hiddenName.test(name));
+    });
+    const outer = live.slice(0, visible.length);
+    visible.forEach((each, index) => {
+      const names = new Set(Object.getOwnPropertyNames(outer[index]?.object ?? {}));
+      if (!this.names(each).every((name) => names.has(name))) throw unmatched(script);
+    });
+    if (live.length > visible.length && script.kind !== 'module') {
+      const extra = live.slice(visible.length).some(({ object }) => !('$flickHome' in object));
+      if (extra) throw unmatched(script);
+    }
+    for (let index = chain.length - 1; index >= 0; index -= 1) {
+      const context = chain[index] ?? -1;
+      const scope = matched[index];
+      if (this.#indexes.has(context) || scope === undefined) continue;
+      const values = outer[visible.indexOf(context)]?.object ?? {};
+      const previous = chain[index + 1];
+      const parent = previous === undefined ? 0 : (this.#indexes.get(previous) ?? 0);
+      this.add(context, script, scope, parent, values);
+    }
+    return this.#indexes.get(first) ?? 0;
+  }
+
+  /** Registers one context with the values of its variables. */
+  add(node: number, script: Script, scope: Scope, parent: number, values: object): number {
+    const record: ContextRecord = {
+      script: script.index,
+      scope: [scope.kind, scope.node.start, scope.node.end],
+      parent,
+      vars: {},
+    };
+    const index = this.records.length;
+    this.records.push(record);
+    this.#indexes.set(node, index);
+    const { snapshot } = this.#heap;
+    for (const name of this.names(node)) {
+      const target = snapshot.follow(node, name);
+      record.vars[name] =
+        target === this.#heap.hole && target >= 0
+          ? ['h']
+          : this.#encode(valueOf(values, name), name);
+    }
+    const self = snapshot.follow(node, 'this');
+    if (self >= 0 && self !== this.#heap.hole) {
+      record.self = this.#encode(this.#heap.liveOf(self), 'this');
+    }
+    return index;
+  }
+
+  /** The live value of a variable of a context or one around it; undefined for primitives. */
+  liveValue(index: number, binding: Binding, live: (id: number) => unknown): unknown {
+    for (let at = index; at > 0; at = this.records[at]?.parent ?? 0) {
+      const record = this.records[at];
+      const [kind, start] = record?.scope ?? ['', -1];
+      if (kind !== binding.scope.kind || start !== binding.scope.node.start) continue;
+      const value = record?.vars[binding.name];
+      return Array.isArray(value) && typeof value[0] === 'number' ? live(value[0]) : undefined;
+    }
+    return undefined;
+  }
+
+  names(node: number): string[] {
+    return this.#heap.snapshot
+      .edges(node)
+      .filter(({ type, name }) => type === 'context' && !hiddenName.test(String(name)))
+      .map(({ name }) => String(name));
+  }
+
+  /** Which scope each context of a chain is an instance of; the innermost scope first. @throws {Refusal} */
+  match(chain: readonly number[], script: Script, innermost: Scope | undefined): Scope[] {
+    const found: Scope[] = [];
+    let scope = innermost;
+    for (const node of chain) {
+      const names = this.names(node).sort().join();
+      for (;;) {
+        if (scope === undefined) throw unmatched(script);
+        const fits = scope.capturedNames().join() === names;
+        const empty = names === '' && (scope.sharesThis || scope.hasPrivateNames);
+        const candidate = scope;
+        scope = scope.parent;
+        if (fits && (names !== '' || empty)) {
+          found.push(candidate);
+          break;
+        }
+        // Every scope with shared variables has a context; one that does not fit shows that the chain is another.
+        if (candidate.capturedNames().length > 0) throw unmatched(script);
+      }
+    }
+    return found;
+  }
+}
+
+/** The inspector answers with an error for what is not initialized. */
+function valueOf(values: object, name: string): unknown {
+  return Reflect.get(values, name) as unknown;
+}
+
+function unmatched(script: Script): Refusal {
+  return new Refusal(
+    `The variables that functions of ${shortUrl(script.url)} share could not be told apart.`,
+    { hint: 'Code that is made at run time (eval, with) cannot be carried.' },
+  );
+}
