@@ -38,7 +38,7 @@ export async function moveAtTurns(
   for (let number = 0; number < count; number += 1) {
     let span = reference.output.split('\n').length - 1;
     for (;;) {
-      span = Math.max(1, Math.floor(span * 0.8));
+      span = Math.max(1, Math.floor(span * 0.7));
       const attempt = { route, turns: drawTurns(random, span, route.length - 1) };
       const outcome = await move(program, reference, attempt);
       if (outcome.kind === 'over' && span > 1) continue;

@@ -90,7 +90,8 @@ async function hop(performance: Performance, target: NodeName, index: number): P
     if (error instanceof FlickError && error.reason === 'refused') {
       return { kind: 'refused', sentence: error.message };
     }
-    if (!performance.isRunning) return { kind: 'over' };
+    const gone = error instanceof FlickError && error.reason === 'processGone';
+    if (gone || !performance.isRunning) return { kind: 'over' };
     return { kind: 'wrong', what: `the capture failed: ${String(error)}` };
   }
   await performance.stageEnds();
