@@ -216,7 +216,7 @@ function placeIterators(
   for (const [index, node] of [...registers].sort(([a], [b]) => a - b)) {
     // A loop keeps its iterator's `next` and the iterator beside each other.
     const type = heap.snapshot.type(node);
-    if (type !== 'object') continue;
+    if (type !== 'object' || heap.snapshot.name(node).startsWith('system /')) continue;
     const live = heap.liveOf(node);
     if (typeof live !== 'object' || live === null) continue;
     const neighbours = [registers.get(index - 1), registers.get(index + 1)];

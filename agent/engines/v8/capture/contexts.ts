@@ -12,6 +12,7 @@ const hiddenName = /^\.|^#|^(this|new\.target|\$flick.*)$/;
 export class Contexts {
   readonly records: ContextRecord[] = [];
   readonly #indexes = new Map<number, number>();
+  readonly #names = new Map<number, string[]>();
   readonly #heap: Heap;
   readonly #encode: (value: unknown, label: string) => Value;
 
@@ -31,9 +32,15 @@ export class Contexts {
     const { snapshot } = this.#heap;
     for (let node = from; node >= 0 && node !== until; node = snapshot.follow(node, 'previous')) {
       if (/NativeContext|ScriptContextTable/.test(snapshot.name(node)) || this.#isEngines(node)) break;
-      chain.push(node);
+      if (!this.#isHome(node)) chain.push(node);
     }
     return chain;
+  }
+
+  /** A context that holds nothing but the object whose methods use `super`. */
+  #isHome(node: number): boolean {
+    const names = this.#rawNames(node);
+    return names.length > 0 && names.every((name) => /^\.(static_)?home_object$/.test(name));
   }
 
   #isEngines(node: number): boolean {
@@ -90,12 +97,21 @@ export class Contexts {
     this.records.push(record);
     this.#indexes.set(node, index);
     const { snapshot } = this.#heap;
-    for (const name of this.names(node)) {
-      const target = snapshot.follow(node, name);
-      record.vars[name] =
-        target === this.#heap.hole && target >= 0
-          ? ['h']
-          : this.#encode(valueOf(values, name), name);
+    const names = this.names(node);
+    const { hole } = this.#heap;
+    const holes = hole < 0 ? 0 : snapshot.edges(node).filter(({ to }) => to === hole).length;
+    const isNamed = snapshot.edges(node).some(({ type }) => type === 'context');
+    let none = 0;
+    for (const name of names) {
+      const value = valueOf(values, name);
+      if (value === undefined) none += 1;
+      const isHole =
+        value === notInitialized ||
+        (holes > 0 && value === undefined && (!isNamed || snapshot.follow(node, name) === hole));
+      record.vars[name] = isHole ? ['h'] : this.#encode(value, name);
+    }
+    if (!isNamed && holes > 0 && none > 0 && none !== holes) {
+      throw new Refusal(`Cannot move yet: a block of ${shortUrl(script.url)} has variables that are not initialized.`, { passing: true });
     }
     const self = snapshot.follow(node, 'this');
     if (self >= 0 && self !== this.#heap.hole) {
@@ -116,11 +132,29 @@ export class Contexts {
     return undefined;
   }
 
+  /** The variables of a context. V8 names the references of functions' contexts only; for blocks the scope's own list tells. */
   names(node: number): string[] {
-    return this.#heap.snapshot
-      .edges(node)
-      .filter(({ type, name }) => type === 'context' && !hiddenName.test(String(name)))
-      .map(({ name }) => String(name));
+    const known = this.#names.get(node);
+    if (known !== undefined) return known;
+    const shown = this.#rawNames(node).filter((name) => !hiddenName.test(name));
+    this.#names.set(node, shown);
+    return shown;
+  }
+
+  #rawNames(node: number): string[] {
+    const edges = this.#heap.snapshot.edges(node).filter(({ type }) => type === 'context');
+    return edges.length > 0 ? edges.map(({ name }) => String(name)) : this.#listed(node);
+  }
+
+  #listed(node: number): string[] {
+    const { snapshot } = this.#heap;
+    const info = snapshot.follow(node, 'scope_info');
+    if (info < 0) return [];
+    const edges = snapshot.edges(info);
+    const table = edges.find(({ to }) => snapshot.name(to) === '(context local names)');
+    return (table === undefined ? edges : snapshot.edges(table.to))
+      .filter(({ to, type }) => type === 'hidden' && snapshot.type(to) === 'string')
+      .map(({ to }) => snapshot.name(to));
   }
 
   /** Which scope each context of a chain is an instance of; the innermost scope first. @throws {Refusal} */
@@ -147,9 +181,15 @@ export class Contexts {
   }
 }
 
-/** The inspector answers with an error for what is not initialized. */
+const notInitialized = Symbol('not initialized');
+
+/** Newer versions of V8 answer with an error for what is not initialized. */
 function valueOf(values: object, name: string): unknown {
-  return Reflect.get(values, name) as unknown;
+  try {
+    return Reflect.get(values, name) as unknown;
+  } catch {
+    return notInitialized;
+  }
 }
 
 function unmatched(script: Script): Refusal {

@@ -73,10 +73,15 @@ export function textRange(
 function nativeFunction(graph: Graph, f: Function, node: number): ObjectRecord {
   const name = graph.heap.builtinName(node);
   if (/^PromiseCapabilityDefault(Resolve|Reject)/.test(name)) {
-    const { promise, done } = graph.heap.settler(node);
-    const live = graph.heap.liveOf(promise);
-    const id = graph.id(live, 'promise');
-    return graph.finish({ k: 'settler', promise: done ? 0 : id, rejects: name.startsWith('PromiseCapabilityDefaultReject') }, f);
+    const { promise, pair } = graph.heap.settler(node);
+    const known = graph.settlers.get(promise);
+    if (known !== undefined && known !== pair) {
+      // Only one of the pairs still counts, and which one is not seen.
+      throw graph.refuse('one of several ways to settle a promise', { passing: true });
+    }
+    graph.settlers.set(promise, pair);
+    const id = graph.id(graph.heap.liveOf(promise), 'promise');
+    return graph.finish({ k: 'settler', promise: id, rejects: name.startsWith('PromiseCapabilityDefaultReject') }, f);
   }
   if (/^Promise(Then|Catch)Finally/.test(name)) {
     const context = graph.heap.snapshot.follow(node, 'context');

@@ -43,6 +43,8 @@ export class Graph {
   readonly internals: NodeInternals;
   readonly builtins: Builtins;
   readonly hosts: HostWorld;
+  /** By the node of a promise, what the functions that settle it share. */
+  readonly settlers = new Map<number, number>();
   /** Activations of asynchronous functions, which reflection takes for plain objects. */
   readonly activations = new Set<object>();
   readonly #details: Record<'getPromiseDetails' | 'getProxyDetails' | 'previewEntries', (value: object, more?: boolean) => unknown>;

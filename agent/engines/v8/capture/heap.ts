@@ -23,8 +23,6 @@ export class Heap {
   readonly #withNext: ReactionSlots;
   readonly #last: ReactionSlots;
   readonly #settlerPromise: string;
-  readonly #settlerDone: string;
-  readonly #done: number;
 
   constructor(inspection: Inspection, natives: Natives) {
     this.#inspection = inspection;
@@ -49,18 +47,11 @@ export class Heap {
     const [first = -1, second = -1] = chain;
     this.#withNext = this.#slots(first, specimen, second);
     this.#last = this.#slots(second, specimen, undefined);
-    const open = this.#contextOf(specimen.resolve);
-    const done = this.#contextOf(specimen.resolved);
     const promise = this.nodeOf(specimen.promise);
-    const lead = this.snapshot.edges(open).find(({ to }) => to === promise);
-    this.#settlerPromise = lead === undefined ? '' : `${lead.type} ${lead.name}`;
-    const before = this.snapshot.edges(open);
-    const flag = this.snapshot.edges(done).find((edge) => {
-      const other = before.find(({ type, name }) => type === edge.type && name === edge.name);
-      return other !== undefined && other.to !== edge.to && edge.type !== 'internal' && `${edge.type} ${edge.name}` !== this.#settlerPromise;
-    });
-    this.#settlerDone = flag === undefined ? '' : `${flag.type} ${flag.name}`;
-    this.#done = flag?.to ?? -1;
+    const context = this.snapshot.follow(this.nodeOf(specimen.resolve), 'context');
+    const lead = this.snapshot.edges(context).find(({ to }) => to === promise);
+    if (lead === undefined) throw new Error('the functions that settle promises are not known');
+    this.#settlerPromise = `${lead.type} ${lead.name}`;
   }
 
   /** The node of a function, promise or other object that inherits from Object.prototype; -1 for others. */
@@ -115,16 +106,11 @@ export class Heap {
     };
   }
 
-  /** What a resolving function settles, and whether it has been used. */
-  settler(node: number): { promise: number; done: boolean } {
-    const edges = this.snapshot.edges(this.snapshot.follow(node, 'context'));
-    const at = (place: string): number =>
-      edges.find(({ type, name }) => `${type} ${name}` === place)?.to ?? -1;
-    return { promise: at(this.#settlerPromise), done: at(this.#settlerDone) === this.#done };
-  }
-
-  #contextOf(f: unknown): number {
-    return this.snapshot.follow(this.nodeOf(f), 'context');
+  /** The promise that a resolving function settles, and what it shares with its twin. */
+  settler(node: number): { promise: number; pair: number } {
+    const pair = this.snapshot.follow(node, 'context');
+    const lead = this.snapshot.edges(pair).find(({ type, name }) => `${type} ${name}` === this.#settlerPromise);
+    return { promise: lead?.to ?? -1, pair };
   }
 
   #hidden(node: number, slot: number): number {
@@ -171,18 +157,13 @@ type Specimen = ReturnType<typeof specimens>;
 
 /** Objects whose place in the snapshot tells where V8 keeps what in others. */
 function specimens() {
-  const settle: { resolve?: unknown; resolved?: (value: unknown) => void } = {};
-  const promise = new Promise((resolve) => {
-    settle.resolve = resolve;
+  let resolve: unknown;
+  const promise = new Promise((settle) => {
+    resolve = settle;
   });
-  const other = new Promise((resolve) => {
-    settle.resolved = resolve;
-  });
-  settle.resolved?.(undefined);
   const fulfilled = (): void => {};
   const rejected = (): void => {};
   const firstDerived = promise.then(fulfilled, rejected);
   const secondDerived = promise.then(fulfilled, rejected);
-  const { resolve, resolved } = settle;
-  return { promise, other, fulfilled, rejected, firstDerived, secondDerived, resolve, resolved };
+  return { promise, fulfilled, rejected, firstDerived, secondDerived, resolve };
 }

@@ -44,6 +44,8 @@ export class World implements Objects {
   readonly #awaited = new Map<number, number>();
   readonly #promiseOwners = new Map<number, number>();
   readonly #prototypeOwners = new Map<number, number>();
+  /** Promises that follow another one: nothing else settles them any more. */
+  readonly #locked = new Set<number>();
   readonly #iterators: [IteratorRecord, Iterator<unknown>][] = [];
   readonly #makers = new Map<number, () => object>();
   #depth = 0;
@@ -79,7 +81,10 @@ export class World implements Objects {
     this.capsule.objects.forEach((_, id) => {
       const record = this.kind(id);
       if (record?.k === 'promise' && record.state === 'pending') {
-        for (const { activation } of record.reactions) if (activation !== undefined) this.#awaited.set(activation, id);
+        for (const { activation, derived, fulfilled, rejected } of record.reactions) {
+          if (activation !== undefined) this.#awaited.set(activation, id);
+          if (derived !== undefined && fulfilled === undefined && rejected === undefined) this.#locked.add(derived);
+        }
       }
       if (record?.k === 'activation' && record.promise !== undefined) this.#promiseOwners.set(record.promise, id);
       if (record?.k === 'fn') {
@@ -277,7 +282,7 @@ export class World implements Objects {
   }
 
   #settler(promise: number, rejects: boolean): unknown {
-    if (promise > 0) {
+    if (!this.#locked.has(promise)) {
       this.get(promise);
       const settling = this.#settling.get(promise);
       if (settling !== undefined) return rejects ? settling.reject : settling.resolve;
