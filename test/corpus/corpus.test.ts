@@ -9,9 +9,10 @@ import { compare, perform } from './performance.ts';
 import { formatTable, share } from './table.ts';
 
 const catalogue = readCatalogue();
-const moving = sample('corpus programs', catalogue, 30);
+const moving = sample('corpus programs', catalogue, 24);
 const compared = sample('corpus references', catalogue, 4);
-const turnsPerRoute = 20;
+/** Of each route in a full run: twenty of a program in all. */
+const turnsPerRoute = 4;
 
 /** What a program of any size is made of: these go to another architecture and back. */
 const core = [
@@ -43,7 +44,7 @@ function routesOf(program: CorpusProgram): readonly Route[] {
 }
 
 describe('the corpus', function () {
-  // Every program at 20 turns of every route takes one to two hours with two at a time.
+  // Every program at 20 turns takes about an hour with two at a time.
   this.timeout(isFullRun ? 150 * 60_000 : 180_000);
   const references = new References();
   const records = new Map<string, Record>();
@@ -108,7 +109,7 @@ describe('the corpus', function () {
       console.log(
         `moved ${(moved * 100).toFixed(1)} %, in two seconds ${(swift * 100).toFixed(1)} %`,
       );
-      // A sample of thirty says little about a share near its bound, and nothing on a busy machine.
+      // A sample says little about a share near its bound, and nothing on a busy machine.
       assert.ok(isFullRun ? swift >= 0.85 : moved >= 0.7, `${String(moved)}, ${String(swift)}`);
     });
   });

@@ -37,4 +37,4 @@ const timer = setInterval(async () => {
   } catch (error) {
     console.log('end', error, any.aborted);
   }
-}, 10);
+}, 25);

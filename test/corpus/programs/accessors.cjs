@@ -53,4 +53,4 @@ const timer = setInterval(() => {
   console.log('end', get.name, set.name, enumerable, thermometer[42], Object.keys(child).join());
   console.log(calls.slice(-6).join(), Object.getOwnPropertyDescriptor(child, 'half').configurable);
   process.exitCode = 40;
-}, 8);
+}, 20);

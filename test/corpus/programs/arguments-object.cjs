@@ -30,4 +30,4 @@ const timer = setInterval(() => {
   if (turn < 45) return;
   clearInterval(timer);
   console.log('end', Object.prototype.toString.call(list), typeof list.callee, list.length);
-}, 8);
+}, 20);

@@ -40,4 +40,4 @@ const timer = setInterval(() => {
     Object.is(doubles[3], -0),
     Array.isArray(likeArray),
   );
-}, 9);
+}, 22);

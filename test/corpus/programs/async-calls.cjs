@@ -1,5 +1,5 @@
 // Must survive: chains of suspended async functions that call each other, some of them side by side
-const pause = (ms, value) => new Promise((done) => setTimeout(done, ms, value));
+const pause = (ms, value) => new Promise((done) => setTimeout(done, 2 * ms, value));
 const results = [];
 async function leaf(name, rounds) {
   let sum = 0;

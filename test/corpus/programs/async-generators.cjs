@@ -1,5 +1,5 @@
 // Must survive: async generators suspended at yield and at await, and requests that queue up for them
-const pause = (ms, value) => new Promise((done) => setTimeout(done, ms, value));
+const pause = (ms, value) => new Promise((done) => setTimeout(done, 2 * ms, value));
 const log = [];
 async function* ticks(name, limit) {
   let n = 0;

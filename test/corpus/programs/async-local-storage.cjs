@@ -1,6 +1,6 @@
 // Must survive: the stores of AsyncLocalStorage in timers, promises, immediates and bound functions
 const { AsyncLocalStorage, AsyncResource } = require('node:async_hooks');
-const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+const pause = (ms) => new Promise((done) => setTimeout(done, 2 * ms));
 const request = new AsyncLocalStorage();
 const user = new AsyncLocalStorage();
 const lines = [];

@@ -1,5 +1,5 @@
 // Must survive: async functions suspended at an await in every position of a statement
-const pause = (ms, value) => new Promise((done) => setTimeout(done, ms, value));
+const pause = (ms, value) => new Promise((done) => setTimeout(done, 2 * ms, value));
 const log = [];
 async function positions(k) {
   const plain = await pause(2, k);

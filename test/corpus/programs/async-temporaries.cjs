@@ -1,6 +1,6 @@
 // Must survive: async functions suspended while values of an unfinished expression are held
 // may refuse: suspended inside an expression
-const pause = (ms, value) => new Promise((done) => setTimeout(done, ms, value));
+const pause = (ms, value) => new Promise((done) => setTimeout(done, 2 * ms, value));
 const state = { n: 0, list: [], log: '' };
 const next = () => (state.n += 1);
 async function step(k) {

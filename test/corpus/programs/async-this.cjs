@@ -1,5 +1,5 @@
 // Must survive: this, arguments and new.target of suspended async methods and arrow functions
-const pause = (ms, value) => new Promise((done) => setTimeout(done, ms, value));
+const pause = (ms, value) => new Promise((done) => setTimeout(done, 2 * ms, value));
 class Meter {
   total = 0;
   #ticks = 0;

@@ -18,4 +18,4 @@ const timer = setInterval(() => {
   clearInterval(timer);
   console.log('end', product.toString(36), typed.join(), unsigned.join());
   console.log(String(boxed), typeof boxed, byKey.get(10n), byKey.size, [...byKey.keys()].join());
-}, 9);
+}, 22);

@@ -44,4 +44,4 @@ const timer = setInterval(() => {
     bob.count,
     points.every((point) => point instanceof Point),
   );
-}, 9);
+}, 22);

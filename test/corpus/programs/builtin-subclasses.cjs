@@ -91,4 +91,4 @@ const timer = setInterval(async () => {
   );
   console.log(error instanceof AppError, Object.prototype.toString.call(day), text.length);
   process.exitCode = 44;
-}, 9);
+}, 22);

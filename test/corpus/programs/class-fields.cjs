@@ -44,4 +44,4 @@ const timer = setInterval(() => {
   clearInterval(timer);
   console.log('end', Object.keys(widgets[1]).join(), 'uninitialised' in widgets[0], Widget.made);
   console.log(JSON.stringify(widgets), widgets[0].secret === widgets[1].secret);
-}, 9);
+}, 22);

@@ -44,4 +44,4 @@ const timer = setInterval(() => {
     map.note,
   );
   console.log(map.get(map), set.has(set), spent.next().done, map.get(NaN), [...letters].length);
-}, 9);
+}, 22);

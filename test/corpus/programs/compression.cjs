@@ -16,4 +16,4 @@ const timer = setInterval(() => {
     const text = zlib.gunzipSync(Buffer.concat(packed)).toString();
     console.log('end', text.length, text.slice(-8));
   });
-}, 9);
+}, 22);

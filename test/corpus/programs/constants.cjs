@@ -38,7 +38,7 @@ const timer = setInterval(() => {
   clearInterval(timer);
   console.log('end', fixed.changes, answers.join('; '));
   finish();
-}, 9);
+}, 22);
 const finish = () => console.log('finished', typeof Kind, refused(cell.finish));
 const wait = () => new Promise(() => {});
 (async () => {

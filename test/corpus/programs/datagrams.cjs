@@ -14,7 +14,7 @@ socket.on('message', (message, { port: from }) => {
   clearTimeout(waiting);
   received.push(String(message));
   console.log(String(message), from === port, message.length);
-  if (sent < 40) return void setTimeout(next, 10);
+  if (sent < 40) return void setTimeout(next, 25);
   socket.close(() => console.log('end', received.length, received.at(-1)));
 });
 function next() {

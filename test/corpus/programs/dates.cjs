@@ -14,4 +14,4 @@ const timer = setInterval(() => {
   if (turn < 45) return;
   clearInterval(timer);
   console.log('end', JSON.stringify(dates), dates[0].note, dates[2].hidden, dates[1] === shared);
-}, 9);
+}, 22);

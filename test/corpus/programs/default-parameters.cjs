@@ -34,4 +34,4 @@ const timer = setInterval(() => {
   if (turn < 45) return;
   clearInterval(timer);
   console.log('end', shared, counters.length);
-}, 9);
+}, 22);

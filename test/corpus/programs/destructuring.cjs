@@ -29,5 +29,5 @@ const timer = setInterval(() => {
   console.log('end', JSON.stringify({ a, first, d, odd, x, y, z, rest, target }));
   console.log(numbers.next().value);
   process.exitCode = 12;
-}, 9);
+}, 22);
 numbers.next();

@@ -16,4 +16,4 @@ const timer = setInterval(() => {
   clearInterval(timer);
   const linked = blocks.every(({ hash }) => hash[0] === 0 && hash.length === 32);
   console.log('end', linked, crypto.createHmac('md5', 'k').update(chain).digest('hex'));
-}, 8);
+}, 20);

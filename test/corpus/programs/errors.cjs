@@ -49,4 +49,4 @@ const timer = setInterval(function tick() {
   console.log(native.name, changed.stack, String(changed), String(bare), bare instanceof Error);
   console.log(Object.prototype.toString.call(early), JSON.stringify(Object.keys(early)));
   process.exitCode = 50;
-}, 10);
+}, 25);

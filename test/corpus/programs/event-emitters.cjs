@@ -48,4 +48,4 @@ const timer = setInterval(async () => {
   const got = await finished;
   console.log('end', got.length, (await twentieth).join(), emitter.getMaxListeners());
   console.log(emitter.eventNames().map(String).join(), emitter.listenerCount('tick'));
-}, 10);
+}, 25);

@@ -35,4 +35,4 @@ const timer = setInterval(() => {
   if (turn < 40) return;
   clearInterval(timer);
   console.log('end', aborter.signal.aborted, aborter.signal.reason, kept.amount, kept.type);
-}, 10);
+}, 25);

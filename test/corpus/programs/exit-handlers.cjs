@@ -20,4 +20,4 @@ const timer = setInterval(() => {
   if (turn === 20) process.exitCode = 13;
   console.log(turn, process.exitCode, process.listenerCount('exit'));
   if (turn === 30) clearInterval(timer);
-}, 9);
+}, 22);

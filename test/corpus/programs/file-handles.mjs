@@ -5,7 +5,7 @@ const second = await open('handle.txt', 'r');
 const folder = await mkdtemp('made-');
 for (let turn = 0; turn < 30; turn += 1) {
   await handle.write(`turn ${turn};`);
-  await new Promise((done) => setTimeout(done, 8));
+  await new Promise((done) => setTimeout(done, 20));
   const { bytesRead, buffer } = await second.read({ buffer: Buffer.alloc(16) });
   console.log(turn, bytesRead, buffer.toString('utf8', 0, bytesRead), (await handle.stat()).size);
 }

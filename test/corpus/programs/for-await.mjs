@@ -1,5 +1,5 @@
 // Must survive: for await over async generators, arrays of promises and iterators of one's own
-const pause = (ms, value) => new Promise((done) => setTimeout(done, ms, value));
+const pause = (ms, value) => new Promise((done) => setTimeout(done, 2 * ms, value));
 async function* source(name, count) {
   for (let n = 0; n < count; n += 1) {
     await pause(4);

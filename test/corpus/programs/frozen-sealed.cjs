@@ -52,4 +52,4 @@ const timer = setInterval(() => {
     states.map((o) => `${+Object.isFrozen(o)}${+Object.isSealed(o)}${+Object.isExtensible(o)}`),
   );
   process.exitCode = 7;
-}, 10);
+}, 25);

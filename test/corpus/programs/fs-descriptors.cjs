@@ -18,4 +18,4 @@ const timer = setInterval(() => {
   for (const fd of [reader, writer, appender]) fs.closeSync(fd);
   console.log('end', fs.readFileSync('copy.bin').toString('base64'));
   console.log(fs.readFileSync('log.txt', 'utf8'));
-}, 9);
+}, 22);

@@ -16,7 +16,7 @@ function next() {
     () => seen.has(name),
     () => {
       console.log(turn, 'seen');
-      if (turn < 30) return void setTimeout(next, 12);
+      if (turn < 30) return void setTimeout(next, 30);
       waitFor(
         () => polled.length > 0,
         () => {

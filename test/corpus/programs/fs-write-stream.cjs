@@ -18,4 +18,4 @@ const timer = setInterval(() => {
       console.log('end', stream.bytesWritten, hash, fs.readFileSync('more.log', 'utf8'));
     });
   });
-}, 9);
+}, 22);

@@ -27,4 +27,4 @@ const timer = setInterval(() => {
   if (turn < 40) return;
   clearInterval(timer);
   console.log('end', JSON.stringify(texts()));
-}, 9);
+}, 22);

@@ -53,4 +53,4 @@ const timer = setInterval(() => {
   clearInterval(timer);
   console.log('end', runs.map((one) => one.return(1).done).join(), log.join('; '));
   process.exitCode = 21;
-}, 7);
+}, 17);

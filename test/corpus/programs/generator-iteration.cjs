@@ -30,4 +30,4 @@ const timer = setInterval(() => {
   if (turn < 60) return;
   clearInterval(timer);
   console.log('end', [...paused].join(), all.return().done);
-}, 7);
+}, 17);

@@ -50,4 +50,4 @@ const timer = setInterval(() => {
   clearInterval(timer);
   console.log('end', JSON.stringify(guard.return('over')), JSON.stringify(guard.next()));
   console.log(String(never.next().value), JSON.stringify(never.next()));
-}, 8);
+}, 20);

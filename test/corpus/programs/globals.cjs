@@ -26,4 +26,4 @@ const timer = setInterval(() => {
   clearInterval(timer);
   console.log('end', hiddenGlobal.length, process.mine.get('k'), JSON.stringify(EOL));
   console.log(require('path').corpusMark, Object.keys(globalThis).includes('settings'));
-}, 9);
+}, 22);

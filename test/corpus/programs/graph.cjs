@@ -33,4 +33,4 @@ const timer = setInterval(() => {
   for (let at = chain; at !== null; at = at.rest) length += 1;
   const whole = nodes.every((node) => node.self === node && index.get(node).node === node);
   console.log('end', length, whole, [...nodes[5].edges].map(({ id }) => id).join());
-}, 10);
+}, 25);

@@ -23,7 +23,7 @@ const ask = (path) =>
   once(path).catch((error) => (error.code === 'ECONNRESET' ? ask(path) : Promise.reject(error)));
 server.listen(0, '127.0.0.1', async () => {
   for (let turn = 0; turn < 40; turn += 1) {
-    await new Promise((done) => setTimeout(done, 12));
+    await new Promise((done) => setTimeout(done, 30));
     console.log(turn, await ask(`/${turn}`));
   }
   agent.destroy();

@@ -36,7 +36,7 @@ const ask = (path, method = 'GET', body = undefined) =>
   });
 server.listen(0, '127.0.0.1', async () => {
   for (let turn = 0; turn < 36; turn += 1) {
-    await new Promise((done) => setTimeout(done, 12));
+    await new Promise((done) => setTimeout(done, 30));
     const id = 'abc'[turn % 3];
     if (turn % 4 === 3) console.log(turn, await ask(`/notes?id=${id}`, 'POST', 'x'.repeat(turn)));
     else console.log(turn, await ask(turn % 5 ? `/p${turn}?id=${id}` : `/gone?id=${id}`));

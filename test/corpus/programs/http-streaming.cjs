@@ -20,7 +20,7 @@ const ask = (path) =>
   });
 server.listen(0, '127.0.0.1', async () => {
   for (let turn = 0; turn < 20; turn += 1) {
-    await new Promise((done) => setTimeout(done, 15));
+    await new Promise((done) => setTimeout(done, 37));
     console.log(turn, await ask(`/${turn}`));
   }
   server.close(() => console.log('end'));

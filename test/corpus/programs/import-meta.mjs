@@ -14,4 +14,4 @@ const timer = setInterval(() => {
   clearInterval(timer);
   const resolved = import.meta.resolve('./esm-cycle/main.mjs');
   console.log('end', basename(dirname(fileURLToPath(resolved))), import.meta.resolve('node:fs'));
-}, 9);
+}, 22);

@@ -85,4 +85,4 @@ const timer = setInterval(() => {
   if (current !== undefined || forms.length > 0) return;
   clearInterval(timer);
   console.log('end', results.join(), steps);
-}, 7);
+}, 17);

@@ -28,4 +28,4 @@ const timer = setInterval(() => {
   clearInterval(timer);
   console.log('end', list.format(words.slice(0, 3)), number.resolvedOptions().currency);
   console.log(words.join(), collator.resolvedOptions().numeric);
-}, 10);
+}, 25);

@@ -1,5 +1,5 @@
 // Must survive: an async function that is suspended in nested labelled loops and leaves them later
-const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+const pause = (ms) => new Promise((done) => setTimeout(done, 2 * ms));
 async function search(grid) {
   const seen = [];
   let skipped = 0;

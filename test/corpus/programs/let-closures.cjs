@@ -25,4 +25,4 @@ const timer = setInterval(() => {
   if (turn < 50) return;
   clearInterval(timer);
   console.log('end', readers.length, readers.map((read) => read()).join());
-}, 8);
+}, 20);

@@ -6,7 +6,7 @@ let n = 0;
 port1.on('message', ({ answer, size }) => {
   got.push(answer);
   console.log('answer', answer, size);
-  setTimeout(ask, 9);
+  setTimeout(ask, 22);
 });
 function ask() {
   n += 1;

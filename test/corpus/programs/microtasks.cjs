@@ -30,6 +30,6 @@ function round(n) {
     console.log(n, rounds.at(-1));
     if (n < 40) round(n + 1);
     else console.log('end', new Set(rounds).size, rounds[0].length);
-  }, 10);
+  }, 25);
 }
 round(1);

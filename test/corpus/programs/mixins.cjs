@@ -46,4 +46,4 @@ const timer = setInterval(() => {
   clearInterval(timer);
   console.log('end', classes.map(({ instances }) => instances).join(), things.join(' '));
   console.log(things[2] instanceof classes[0], classes[3].name, things[3] instanceof classes[1]);
-}, 9);
+}, 22);

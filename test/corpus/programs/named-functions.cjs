@@ -45,4 +45,4 @@ const timer = setInterval(() => {
   const names = Object.values(table).map((fn) => `${fn.name}/${fn.length}`);
   console.log('end', names.join(), Klass.name, factorial.name, JSON.stringify(anonymous.name));
   console.log(anonymous.extra.note, latest.constructor === Klass, typeof self, typeof Inner);
-}, 9);
+}, 22);

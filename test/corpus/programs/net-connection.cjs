@@ -46,6 +46,6 @@ function confirmed() {
       log.length,
       log.reduce((sum, n) => sum + n, 0),
     );
-  }, 10);
+  }, 25);
 }
 server.listen(0, '127.0.0.1', connect);

@@ -24,7 +24,7 @@ const ask = (text) =>
 server.listen(0, '127.0.0.1', async () => {
   port = server.address().port;
   for (let turn = 0; turn < 40; turn += 1) {
-    await new Promise((done) => setTimeout(done, 12));
+    await new Promise((done) => setTimeout(done, 30));
     console.log(turn, await ask(`w${turn % 7}`));
   }
   console.log('end', server.address().port === port, server.maxConnections, server.custom);

@@ -53,4 +53,4 @@ const timer = setInterval(() => {
     log.filter(Boolean).length,
   );
   console.log(Cached.pool.size, new Real().concrete, made[1].concrete);
-}, 9);
+}, 22);

@@ -31,4 +31,4 @@ const timer = setInterval(() => {
   console.log('end', rope, special.huge, special.max, slice.slice(2, 9), JSON.stringify(escapes));
   console.log(String(wrapped.s), wrapped.s.note, wrapped.b ? 'object' : '', typeof wrapped.y);
   console.log(JSON.stringify(wrapped.s), wrapped.s.length, unicode);
-}, 9);
+}, 22);

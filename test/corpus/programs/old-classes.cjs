@@ -99,4 +99,4 @@ var timer = setInterval(function () {
   }
   console.log('end', guard, accounts[2] instanceof Account, Object.keys(Account.prototype).length);
   process.exitCode = 11;
-}, 9);
+}, 22);

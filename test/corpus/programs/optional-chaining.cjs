@@ -34,4 +34,4 @@ const timer = setInterval(() => {
   if (turn < 50) return;
   clearInterval(timer);
   console.log('end', JSON.stringify(root), made);
-}, 8);
+}, 20);

@@ -25,5 +25,5 @@ const timer = setInterval(() => {
   setTimeout(() => {
     console.log('end', called, drained);
     process.exit(called);
-  }, 10);
-}, 10);
+  }, 25);
+}, 25);

@@ -62,4 +62,4 @@ const timer = setInterval(() => {
     Vault.isVault({}),
     Object.keys(vaults[1]).join(),
   );
-}, 9);
+}, 22);

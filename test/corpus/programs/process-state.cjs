@@ -27,4 +27,4 @@ const timer = setInterval(() => {
   console.log('end', readdirSync('.').join(), readdirSync('inner').join(), process.env.CORPUS_MADE);
   console.log(basename(process.argv[1]), process.argv.slice(2).join(), process.title);
   console.log(process.umask().toString(8), process.getMaxListeners(), process.env.CORPUS_GIVEN);
-}, 9);
+}, 22);

@@ -1,5 +1,5 @@
 // Must survive: Promise.all, allSettled, race and any while some of their promises are pending
-const pause = (ms, value) => new Promise((done) => setTimeout(done, ms, value));
+const pause = (ms, value) => new Promise((done) => setTimeout(done, 2 * ms, value));
 const fail = (ms, text) => new Promise((_, no) => setTimeout(() => no(new Error(text)), ms));
 const gates = Array.from({ length: 12 }, () => {
   const gate = {};

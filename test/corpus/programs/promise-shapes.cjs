@@ -1,5 +1,5 @@
 // Must survive: promises as values: kept, shared, never settled, waited for by many, and their resolvers
-const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+const pause = (ms) => new Promise((done) => setTimeout(done, 2 * ms));
 const deferred = () => {
   const made = {};
   made.promise = new Promise((resolve, reject) => Object.assign(made, { resolve, reject }));

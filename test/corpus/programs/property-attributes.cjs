@@ -41,4 +41,4 @@ const timer = setInterval(() => {
   if (turn < 40) return;
   clearInterval(timer);
   console.log('end', describe(list), describe(fn), fn.name, fn.length, JSON.stringify(thing));
-}, 10);
+}, 25);

@@ -54,4 +54,4 @@ const timer = setInterval(() => {
     dogs.every((dog) => dog instanceof Animal),
   );
   console.log(Object.keys(child).join(), Number.prototype.valueOf.tagged);
-}, 9);
+}, 22);

@@ -63,4 +63,4 @@ const timer = setInterval(() => {
     Reflect.deleteProperty(watched, 'a'),
   );
   console.log(Array.isArray(array), typeof twice, log.slice(-5).join());
-}, 9);
+}, 22);

@@ -21,4 +21,4 @@ const timer = setInterval(() => {
   clearInterval(timer);
   console.log('end', String(made), made.extra, made.flags, 'a/]/b'.replace(made, '-'), kept.index);
   console.log(JSON.stringify(indices.exec('x123').indices), global.source);
-}, 9);
+}, 22);

@@ -43,4 +43,4 @@ const timer = setInterval(() => {
   console.log('end', redos.map((redo) => redo()).join());
   for (const account of accounts) console.log(account.history());
   process.exitCode = 5;
-}, 8);
+}, 20);

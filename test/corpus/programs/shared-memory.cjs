@@ -20,4 +20,4 @@ const timer = setInterval(() => {
     bytes.join(),
   );
   console.log(Object.prototype.toString.call(shared), shared.byteLength);
-}, 9);
+}, 22);

@@ -22,4 +22,4 @@ const timer = setInterval(() => {
     process.exit(143);
   });
   process.kill(process.pid, 'SIGTERM');
-}, 10);
+}, 25);

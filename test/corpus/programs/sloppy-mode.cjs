@@ -31,4 +31,4 @@ var timer = setInterval(function () {
   clearInterval(timer);
   console.log('end', undeclared, typeof registered, fromThis, typeof computed, this === timer);
   process.exitCode = 8;
-}, 9);
+}, 22);

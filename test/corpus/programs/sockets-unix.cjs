@@ -15,7 +15,7 @@ const ask = (n) =>
   });
 server.listen('own.sock', async () => {
   for (let turn = 1; turn <= 40; turn += 1) {
-    await new Promise((done) => setTimeout(done, 11));
+    await new Promise((done) => setTimeout(done, 27));
     console.log(turn, await ask(turn));
   }
   server.close(() => console.log('end', total, existsSync('own.sock')));

@@ -50,4 +50,4 @@ const timer = setInterval(() => {
     plain.length,
     kept.length,
   );
-}, 9);
+}, 22);

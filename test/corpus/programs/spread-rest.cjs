@@ -23,4 +23,4 @@ const timer = setInterval(() => {
   clearInterval(timer);
   console.log('end', JSON.stringify(copies), copies[0][Symbol.for('hidden')], copies[0].invisible);
   console.log(JSON.stringify(bags), 1 in holes, 1 in bags[2].rest);
-}, 8);
+}, 20);

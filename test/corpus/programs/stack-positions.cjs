@@ -25,7 +25,7 @@ function* generator() {
   while (true) yield new Error('generator');
 }
 const generated = generator();
-const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+const pause = (ms) => new Promise((done) => setTimeout(done, 2 * ms));
 async function asynchronous() {
   await pause(2);
   return new Error('async');

@@ -42,4 +42,4 @@ const timer = setInterval(() => {
   clearInterval(timer);
   console.log('end', order.join(), Registry.kinds.join(), Registry.started, Special.started);
   process.exitCode = 3;
-}, 9);
+}, 22);

@@ -1,7 +1,7 @@
 // Must survive: pipelines of streams and async generators, and streams that are iterated
 import { pipeline } from 'node:stream/promises';
 import { Readable, Duplex, Transform, finished } from 'node:stream';
-const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+const pause = (ms) => new Promise((done) => setTimeout(done, 2 * ms));
 async function* numbers(limit) {
   for (let n = 1; n <= limit; n += 1) {
     await pause(5);

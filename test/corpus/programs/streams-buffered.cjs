@@ -9,7 +9,7 @@ const slow = new Writable({
       written.push(item);
       console.log('wrote', item);
       done();
-    }, 9);
+    }, 22);
   },
 });
 class Doubler extends Transform {

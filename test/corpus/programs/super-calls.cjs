@@ -64,4 +64,4 @@ const timer = setInterval(() => {
   if (turn < 45) return;
   clearInterval(timer);
   console.log('end', things.map(({ label }) => label).join('; '));
-}, 9);
+}, 22);

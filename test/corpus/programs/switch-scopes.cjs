@@ -47,4 +47,4 @@ const timer = setInterval(() => {
   if (turn < 46) return;
   clearInterval(timer);
   console.log('end', shapes.length);
-}, 8);
+}, 20);

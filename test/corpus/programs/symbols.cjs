@@ -31,4 +31,4 @@ const timer = setInterval(() => {
   const keys = Object.getOwnPropertySymbols(thing).map(String);
   console.log('end', keys.join(), own === same, byKey.get(own), byKey.get(same), String(thing));
   console.log(Symbol.keyFor(registered), Symbol.keyFor(own), nameless.description, own.description);
-}, 9);
+}, 22);

@@ -27,4 +27,4 @@ const timer = setInterval(() => {
   clearInterval(timer);
   const all = [...places].map(([strings, { id, uses }]) => [id, uses, strings.join('~')]);
   console.log('end', JSON.stringify(all), Object.isFrozen(kept), Array.isArray(kept.raw));
-}, 9);
+}, 22);

@@ -23,4 +23,4 @@ const timer = setInterval(() => {
   other += pieces.end();
   coded += base64.end();
   console.log('end', text === other, text.length, coded.length, fatal.encoding, fatal.fatal);
-}, 9);
+}, 22);

@@ -17,4 +17,4 @@ const timer = setInterval(() => {
   if (turn < 45) return;
   clearInterval(timer);
   console.log('end', decoder.encoding, utf8.fatal, encoder.encoding, utf8.decode(kept));
-}, 9);
+}, 22);

@@ -1,5 +1,5 @@
 // Must survive: a module that is suspended at await on its top level
-const pause = (ms, value) => new Promise((done) => setTimeout(done, ms, value));
+const pause = (ms, value) => new Promise((done) => setTimeout(done, 2 * ms, value));
 const first = await pause(20, { n: 1 });
 let total = 0;
 for (let turn = 0; turn < 30; turn += 1) {

@@ -1,5 +1,5 @@
 // Must survive: an async function suspended in try, catch and finally, with what is to happen after it
-const pause = (ms, value) => new Promise((done) => setTimeout(done, ms, value));
+const pause = (ms, value) => new Promise((done) => setTimeout(done, 2 * ms, value));
 const fail = (ms, text) =>
   new Promise((_, reject) => setTimeout(() => reject(new Error(text)), ms));
 const log = [];

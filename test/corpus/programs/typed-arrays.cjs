@@ -41,4 +41,4 @@ const timer = setInterval(() => {
     part.toString('hex'),
   );
   console.log(Buffer.isBuffer(part), floats.map((n) => Math.round(n)).join());
-}, 9);
+}, 22);

@@ -27,4 +27,4 @@ const timer = setInterval(() => {
     console.log('end', code, kept.length, [...lost.values()].map(({ message }) => message).join());
     process.exitCode = 19;
   });
-}, 9);
+}, 22);

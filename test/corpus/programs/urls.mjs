@@ -6,7 +6,7 @@ const entries = new URLSearchParams('a=1&b=2&c=3&d=4&e=5&f=6').entries();
 const relative = new URL('../c?q#z', url);
 url.note = 'own property';
 for (let turn = 0; turn < 45; turn += 1) {
-  await new Promise((done) => setTimeout(done, 9));
+  await new Promise((done) => setTimeout(done, 22));
   searchParams.set('turn', turn);
   if (turn % 5 === 0) searchParams.append('x', turn);
   if (turn === 20) url.hostname = 'bücher.example';

@@ -36,4 +36,4 @@ var timer = setInterval(function () {
     console.log('end', typeof i, later, total, step());
     process.exitCode = total % 100;
   }
-}, 7);
+}, 17);

@@ -13,4 +13,4 @@ const timer = setInterval(() => {
   if (turn < 40) return;
   clearInterval(timer);
   console.log('end', sandbox.out.length, sandbox.out.at(-1));
-}, 9);
+}, 22);

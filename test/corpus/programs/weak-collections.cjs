@@ -40,4 +40,4 @@ const timer = setInterval(() => {
     cleaned.length,
   );
   console.log(chained.get(secrets.get(keys[1])).id, keys.map((key) => seen.has(key)).join());
-}, 9);
+}, 22);

@@ -17,4 +17,4 @@ const timer = setInterval(() => {
   if (turn < 40) return;
   clearInterval(timer);
   console.log('end', made.add(0), memory[40], made.m.buffer.byteLength);
-}, 9);
+}, 22);

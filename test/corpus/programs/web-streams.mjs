@@ -1,6 +1,6 @@
 // Must survive: web streams with what is queued in them
 // may refuse: web stream
-const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+const pause = (ms) => new Promise((done) => setTimeout(done, 2 * ms));
 let made = 0;
 const source = new ReadableStream(
   {

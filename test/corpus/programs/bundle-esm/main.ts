@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import { colours, type Colour } from './colours.ts';
 const seen: Partial<Record<Colour, number>> = {};
 const queue = [...colours, ...colours].map((colour, index) => async () => {
-  await new Promise((done) => setTimeout(done, 9));
+  await new Promise((done) => setTimeout(done, 22));
   seen[colour] = (seen[colour] ?? 0) + index;
   return basename(`/x/${colour}`);
 });

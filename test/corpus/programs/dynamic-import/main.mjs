@@ -7,7 +7,7 @@ const load = async (name) => {
 };
 let same = 0;
 for (let turn = 0; turn < 32; turn += 1) {
-  await new Promise((done) => setTimeout(done, 11));
+  await new Promise((done) => setTimeout(done, 27));
   const name = ['one.mjs', 'two.cjs', 'one.mjs', 'three.mjs'][turn % 4];
   const before = registry.get(name);
   const module = await load(turn < 16 && name === 'three.mjs' ? 'one.mjs' : name);

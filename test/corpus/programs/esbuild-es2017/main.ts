@@ -1,7 +1,7 @@
 // Must survive: what esbuild makes for old engines: private members in WeakMaps, helpers for async generators
 // build: esbuild es2017
 import { Ledger, type Entry } from './ledger.ts';
-const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
+const pause = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, 2 * ms));
 async function* entries(count: number): AsyncGenerator<Entry> {
   for (let n = 1; n <= count; n += 1) {
     await pause(7);

@@ -23,4 +23,4 @@ const timer = setInterval(() => {
   }
   console.log('end', refused, Object.keys(counter).join(), Object.keys(barrel).join());
   console.log(shapes.map((shape) => shape.area()).join(), String(counter[Symbol.toStringTag]));
-}, 9);
+}, 22);

@@ -1,6 +1,6 @@
 // Must survive: a CommonJS program that has imported ES modules
 const modules = [];
-const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+const pause = (ms) => new Promise((done) => setTimeout(done, 2 * ms));
 async function main() {
   modules.push(await import('./state.mjs'));
   const { default: start, change, Holder } = modules[0];

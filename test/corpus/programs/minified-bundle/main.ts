@@ -15,4 +15,4 @@ const timer = setInterval(() => {
   clearInterval(timer);
   console.log(`end\n${board.toString()}`);
   process.exitCode = board.alive % 100;
-}, 9);
+}, 22);

@@ -21,4 +21,4 @@ const timer = setInterval(() => {
     require('./late.cjs').when,
   );
   process.exitCode = settings.status;
-}, 9);
+}, 22);

@@ -45,4 +45,4 @@ const timer = setInterval(() => {
   if (turn < 45) return;
   clearInterval(timer);
   console.log('end', registry.get('meter') === Meter, meters.length);
-}, 9);
+}, 22);

@@ -1,6 +1,6 @@
 // Must survive: what the TypeScript compiler makes for ES5: __awaiter, __generator, __extends and their kin
 // build: tsc es5
-const pause = (ms: number): Promise<number> => new Promise((done) => setTimeout(done, ms, ms));
+const pause = (ms: number): Promise<number> => new Promise((done) => setTimeout(done, 2 * ms, ms));
 abstract class Shape {
   static made = 0;
   readonly id: number;
