@@ -13,6 +13,7 @@ import { keptFilesFolder, pruneMemory } from '../memory/memoryFolders.ts';
 import { Cell } from '../processes/cell.ts';
 import {
   cellFolder,
+  imagesFolder,
   layerFolder,
   makePrivateFolder,
   processFolders,
@@ -20,7 +21,7 @@ import {
 } from '../processes/cells.ts';
 import { ArrivalMemory } from './arrivalMemory.ts';
 import { AwayArrival, HomeArrival } from './arrivalFiles.ts';
-import { imagesFolder, nextCell, takeDown, type Building } from './building.ts';
+import { nextCell, takeDown, type Building } from './building.ts';
 import { cellIdentity, isRootToRoot, type CellParties } from './cellIdentity.ts';
 import type { HandoffContext, HandoffOperation } from './context.ts';
 import { refuseIfBlocked } from './departure.ts';
@@ -194,7 +195,7 @@ export class Arrival implements HandoffOperation<void> {
   async #prepareMemory(building: Building, cell: Cell, capsule: Images): Promise<boolean> {
     const memory = this.#memory;
     if (memory === undefined || !capsule.memoryApart) return false;
-    const folder = imagesFolder(building);
+    const folder = imagesFolder(cellFolder(building.folders, building.number));
     const leftOut = await readLeftOut(folder);
     building.leftOut = leftOut;
     if (await cell.canLazy()) {
@@ -312,7 +313,7 @@ export class Arrival implements HandoffOperation<void> {
 
   async #receiveCapsule(frames: FrameStream, building: Building): Promise<Images> {
     const capsule = await this.#guarded(expect(frames, images));
-    const folder = imagesFolder(building);
+    const folder = imagesFolder(cellFolder(building.folders, building.number));
     await removeTree(folder);
     await makePrivateFolder(folder);
     this.#totalBytes += capsule.files.reduce((sum, each) => sum + each.size, 0);
@@ -359,7 +360,7 @@ export class Arrival implements HandoffOperation<void> {
   ): Promise<void> {
     const { engine, processes } = this.#context;
     const { process: travelling } = offered;
-    const folder = imagesFolder(building);
+    const folder = imagesFolder(cellFolder(building.folders, building.number));
     const { name } = travelling;
     const identity = cellIdentity(await engine.credentials(folder), {
       ...partiesOf(offered),
@@ -438,7 +439,7 @@ export class Arrival implements HandoffOperation<void> {
     if (lazy) await this.#fetchRest(inbox, building);
     if (isServed === true && managed !== undefined && cell !== undefined) {
       await untilInstalled(managed, cell);
-    } else await removeTree(imagesFolder(building));
+    } else await removeTree(imagesFolder(cellFolder(building.folders, building.number)));
     if (lazy) return;
     await expect(inbox, done);
     await this.#side.feed({ type: 'message', message: 'done' });

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { messageOf } from '../../common/rpc.ts';
 import type { LeftOut } from '../engines/criu/pagemap.ts';
 import type { HeldRestore } from '../engines/engine.ts';
@@ -27,11 +26,6 @@ export interface Building {
   isServed?: boolean;
   /** The source's word to let it run. */
   order?: Run;
-}
-
-/** Inside the cell's own folder, which the keeper binds into the cell at the same path. */
-export function imagesFolder(building: Building): string {
-  return join(cellFolder(building.folders, building.number), 'images');
 }
 
 export function nextCell(entries: readonly string[]): number {

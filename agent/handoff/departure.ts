@@ -21,7 +21,7 @@ import { pruneMemory } from '../memory/memoryFolders.ts';
 import { totalBytes, type Entry } from '../files/manifest.ts';
 import { missing, type Missing } from '../files/pieceTransfer.ts';
 import { sendFiles, type TransferResult } from '../files/transfer.ts';
-import { cellFolder } from '../processes/cells.ts';
+import { cellFolder, imagesFolder } from '../processes/cells.ts';
 import type { ManagedProcess } from '../processes/managedProcess.ts';
 import { writeDurably } from '../state/durable.ts';
 import { plainLink, type HandoffContext, type HandoffOperation, type LinkView } from './context.ts';
@@ -477,7 +477,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     const { folders, record } = this.#managed;
     return record.cell === null
       ? join(folders.root, `guard-${this.id}`)
-      : join(cellFolder(folders, record.cell.number), 'images');
+      : imagesFolder(cellFolder(folders, record.cell.number));
   }
 
   /** Waits for the other side, but not longer than until the move is cancelled or the link is gone. */

@@ -6,11 +6,12 @@ import { FlickError } from '../../protocol/index.ts';
 import { readLazyFiles } from '../engines/criu/lazyFiles.ts';
 import { countPages, pageBytes, type Chunk } from '../memory/chunks.ts';
 import type { Cell } from '../processes/cell.ts';
+import { imagesFolder } from '../processes/cells.ts';
 import type { ManagedProcess } from '../processes/managedProcess.ts';
 import { ArrivalMemory } from './arrivalMemory.ts';
 import type { HandoffContext, HandoffOperation } from './context.ts';
 import { Inbox } from './inbox.ts';
-import { imagesIn, untilInstalled } from './installation.ts';
+import { untilInstalled } from './installation.ts';
 import { done, expect, handoffWire } from './messages.ts';
 import type { TargetSide } from './targetSide.ts';
 
@@ -118,7 +119,7 @@ export class Fetching implements HandoffOperation<void> {
     if (state.phase !== 'running' || state.complete) {
       throw new FlickError('transferFailed', 'The process has all of its memory.');
     }
-    const files = await readLazyFiles(imagesIn(cell));
+    const files = await readLazyFiles(imagesFolder(cell.folder));
     const { missing } = files;
     const memory = await ArrivalMemory.reopen(
       { home: context.home, process: managed.id, label: this.id, files },

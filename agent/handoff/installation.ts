@@ -1,13 +1,7 @@
-import { join } from 'node:path';
 import type { ArrivingMemory } from '../../protocol/index.ts';
 import type { Cell } from '../processes/cell.ts';
-import { removeTree } from '../processes/cells.ts';
+import { imagesFolder, removeTree } from '../processes/cells.ts';
 import type { ManagedProcess } from '../processes/managedProcess.ts';
-
-/** Where the images of a restore lie, and what its keeper brings memory from. */
-export function imagesIn(cell: Pick<Cell, 'folder'>): string {
-  return join(cell.folder, 'images');
-}
 
 /** How a process is shown of whose memory it is not known how much is missing. */
 export function memoryFrom(peer: string): ArrivingMemory {
@@ -28,6 +22,6 @@ export async function untilInstalled(managed: ManagedProcess, cell: Cell): Promi
   // Fails when there was nothing to bring.
   const state = await cell.lazyState().catch(() => undefined);
   if (state !== undefined && !state.finished) await Promise.race([installed, cell.ended]);
-  await removeTree(imagesIn(cell));
+  await removeTree(imagesFolder(cell.folder));
   managed.setArrivingMemory(undefined);
 }

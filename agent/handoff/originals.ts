@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Logger } from '../../common/logger.ts';
 import { settleThroughHelper } from '../helper/helperClient.ts';
 import { Cell, type HeldJob } from '../processes/cell.ts';
-import { removeTree } from '../processes/cells.ts';
+import { imagesFolder, removeTree } from '../processes/cells.ts';
 import type { ManagedProcess } from '../processes/managedProcess.ts';
 import { readTree } from '../processes/tree.ts';
 import type { SourceWord } from './machine.ts';
@@ -73,7 +73,7 @@ function heldBy(managed: ManagedProcess, job: HeldJob, guard: Cell | undefined):
     await job.verdict(goOn);
     await guard?.shutdown();
     if (managed.record.cell === null) return;
-    if (managed.cell !== undefined) await removeTree(join(managed.cell.folder, 'images'));
+    if (managed.cell !== undefined) await removeTree(imagesFolder(managed.cell.folder));
   };
   return { pin: () => job.pin(), abort: () => end(false), release: () => end(true) };
 }

@@ -30,6 +30,11 @@ export function cellFolder(folders: ProcessFolders, number: number): string {
   return join(folders.root, `cell-${number}`);
 }
 
+/** Images of a dump or a restore in a cell's folder, which the keeper binds into the cell at the same path. */
+export function imagesFolder(cell: string): string {
+  return join(cell, 'images');
+}
+
 /** Upper and work directories of a layered cell's overlays. */
 export function layerFolder(folders: ProcessFolders, number: number): string {
   return join(folders.root, `layer-${number}`);

@@ -5,7 +5,7 @@ import type { Logger } from '../../common/logger.ts';
 import { recoverHomecoming } from '../files/homecomingJournal.ts';
 import { readStat } from '../procfs/stat.ts';
 import { Cell } from './cell.ts';
-import { cellFolder, removeTree, type ProcessFolders } from './cells.ts';
+import { cellFolder, imagesFolder, removeTree, type ProcessFolders } from './cells.ts';
 import type { ManagedProcess } from './managedProcess.ts';
 
 /** How long a keeper may take to end, in ms. */
@@ -51,5 +51,5 @@ export async function removeImagesOfKilled(managed: ManagedProcess, cell: Cell):
 /** Images of a handoff that an agent did not live to remove. */
 export async function removeImages({ folders, record }: ManagedProcess): Promise<void> {
   if (record.cell === null) return;
-  await removeTree(join(cellFolder(folders, record.cell.number), 'images'));
+  await removeTree(imagesFolder(cellFolder(folders, record.cell.number)));
 }

@@ -1,13 +1,10 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { AgentFile } from '../../client/agentFile.ts';
 import type { Device } from '../../client/device.ts';
-import { Fleet } from '../../client/fleet.ts';
+import type { Fleet } from '../../client/fleet.ts';
 import { describeDevice } from '../../protocol/index.ts';
-import { root } from '../support/provisioned.ts';
 import { isFullRun } from '../support/seed.ts';
-import { eventually, LabFixture } from './labFixture.ts';
+import { eventually, fleetOf, LabFixture } from './labFixture.ts';
 import { assertRunsOn } from './steady.ts';
 
 const beat = '/opt/beat.py';
@@ -27,14 +24,7 @@ describe('the agents of two devices', function () {
     this.timeout(90_000);
     fixture = await LabFixture.up(this, ['alpha', 'beta']);
     await fixture.place('alpha', 'beat.py', beat);
-    fleet = new Fleet({
-      home: fixture.lab.flickHome,
-      agentFile: new AgentFile(join(root, 'dist/agent.cjs')),
-      prompter: {
-        passphrase: () => Promise.resolve(undefined),
-        confirmHostKey: () => Promise.resolve(false),
-      },
-    });
+    fleet = fleetOf(fixture);
     for (const each of fleet.devices) if (!each.isLocal) await each.connect();
   });
   after(async () => {

@@ -4,14 +4,13 @@ import {
   debugCases,
   Debugger,
   debugFolders,
-  fleetOf,
   footprint,
   lineOf,
   node24,
   startCase,
   type DebugCase,
 } from './debugging.ts';
-import { beats, broken, eventually, LabFixture } from './labFixture.ts';
+import { beats, broken, eventually, fleetOf, LabFixture } from './labFixture.ts';
 import { deviceName, type Station } from './stations.ts';
 import { sample } from '../support/seed.ts';
 

@@ -7,8 +7,8 @@ import type { Fleet } from '../../client/fleet.ts';
 import { Conversation } from '../debug-adapter/session/conversation.ts';
 import { sample } from '../support/seed.ts';
 import { temporaryFolder } from '../support/temporary.ts';
-import { debugCases, fleetOf, lineOf, startCase, type DebugCase } from './debugging.ts';
-import { eventually, LabFixture } from './labFixture.ts';
+import { debugCases, lineOf, startCase, type DebugCase } from './debugging.ts';
+import { eventually, fleetOf, LabFixture } from './labFixture.ts';
 import { deviceName, type Station } from './stations.ts';
 
 const program = 'orders.ts';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import type { Fleet } from '../../client/fleet.ts';
 import { VariableStore } from '../../debug-adapter/variables/variableStore.ts';
-import { Debugger, fleetOf } from './debugging.ts';
+import { Debugger } from './debugging.ts';
 import { isFullRun } from '../support/seed.ts';
-import { LabFixture } from './labFixture.ts';
+import { fleetOf, LabFixture } from './labFixture.ts';
 
 const program = `
 const list = Array.from({ length: 100000 }, (_, index) => ({ index }));

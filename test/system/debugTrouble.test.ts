@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import type { Fleet } from '../../client/fleet.ts';
 import type { HandoffStep } from '../../protocol/index.ts';
-import { Debugger, debugFolders, fleetOf, lineOf, type Stop } from './debugging.ts';
-import { beats, eventually, LabFixture } from './labFixture.ts';
+import { Debugger, debugFolders, lineOf, type Stop } from './debugging.ts';
+import { beats, eventually, fleetOf, LabFixture } from './labFixture.ts';
 import { assertSaid } from './steady.ts';
 import { UnderWay } from './underWay.ts';
 

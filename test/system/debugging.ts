@@ -1,31 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { AgentFile } from '../../client/agentFile.ts';
 import type { LinkState } from '../../common/debuggee.ts';
 import { DebugLink } from '../../client/debugLink.ts';
-import { Fleet } from '../../client/fleet.ts';
+import type { Fleet } from '../../client/fleet.ts';
 import { RuntimeConnection } from '../../debug-adapter/runtimeConnection.ts';
 import type { CdpThread, Protocol } from '../../debug-adapter/cdp.ts';
 import type { BreakpointAction, RuntimeWelcome } from '../../protocol/index.ts';
-import { root } from '../support/provisioned.ts';
 import type { Listed } from '../support/flick.ts';
 import { eventually, type LabFixture } from './labFixture.ts';
 import { deviceName } from './stations.ts';
 
 /** Longest wait for anything in a debug session, in ms: what comes later does not come. */
 const patience = 20_000;
-
-/** A client of the devices of a fixture that lives in this process, as an editor's would. */
-export function fleetOf(fixture: LabFixture): Fleet {
-  return new Fleet({
-    home: fixture.lab.flickHome,
-    agentFile: new AgentFile(join(root, 'dist', 'agent.cjs')),
-    prompter: {
-      passphrase: () => Promise.resolve(undefined),
-      confirmHostKey: () => Promise.resolve(false),
-    },
-  });
-}
 
 export const node24 = '/opt/flick-lab/clone/.cache/node/24/bin/node';
 

@@ -1,11 +1,8 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
-import { AgentFile } from '../../client/agentFile.ts';
 import type { Device } from '../../client/device.ts';
-import { Fleet } from '../../client/fleet.ts';
+import type { Fleet } from '../../client/fleet.ts';
 import { MoveNotes } from '../../client/moveNotes.ts';
 import { forgetProcess, signalProcess } from '../../protocol/index.ts';
-import { root } from '../support/provisioned.ts';
 import { isFullRun, sample, seededRandom } from '../support/seed.ts';
 import {
   harmed,
@@ -16,7 +13,7 @@ import {
   type Harm,
   type Recorded,
 } from './handoffFrames.ts';
-import { eventually, LabFixture } from './labFixture.ts';
+import { eventually, fleetOf, LabFixture } from './labFixture.ts';
 import { assertRunsOn } from './steady.ts';
 
 const program = '/opt/keepsake.py';
@@ -46,14 +43,7 @@ describe('a handoff of which a part was changed, cut or repeated', function () {
     }
     const write = 'head -c 100000 /dev/urandom > "$1"';
     await fixture.on('alpha', ['sh', '-c', write, 'sh', keepsake]);
-    fleet = new Fleet({
-      home: fixture.lab.flickHome,
-      agentFile: new AgentFile(join(root, 'dist/agent.cjs')),
-      prompter: {
-        passphrase: () => Promise.resolve(undefined),
-        confirmHostKey: () => Promise.resolve(false),
-      },
-    });
+    fleet = fleetOf(fixture);
     for (const each of fleet.devices) if (!each.isLocal) await each.connect();
     id = await begin();
     holds = await told();

@@ -1,12 +1,9 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
-import { AgentFile } from '../../client/agentFile.ts';
-import { Fleet } from '../../client/fleet.ts';
-import { root } from '../support/provisioned.ts';
+import type { Fleet } from '../../client/fleet.ts';
 import { sample } from '../support/seed.ts';
 import { claiming } from './editedImages.ts';
 import { moveAsHostile, type Hostility } from './hostileSource.ts';
-import { eventually, LabFixture } from './labFixture.ts';
+import { eventually, fleetOf, LabFixture } from './labFixture.ts';
 import { assertRunsOn } from './steady.ts';
 
 const program = '/opt/grasp.py';
@@ -26,14 +23,7 @@ describe('a hostile capsule', function () {
       await fixture.place(device, 'grasp.py', program);
       await fixture.on(device, ['chmod', '755', '/opt', program]);
     }
-    fleet = new Fleet({
-      home: fixture.lab.flickHome,
-      agentFile: new AgentFile(join(root, 'dist/agent.cjs')),
-      prompter: {
-        passphrase: () => Promise.resolve(undefined),
-        confirmHostKey: () => Promise.resolve(false),
-      },
-    });
+    fleet = fleetOf(fixture);
     for (const each of fleet.devices) if (!each.isLocal) await each.connect();
     untouched = await fingerprint();
   });

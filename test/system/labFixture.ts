@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { AgentFile } from '../../client/agentFile.ts';
+import { Fleet } from '../../client/fleet.ts';
 import { FlickCommand, type Listed, type Moved, type Ran } from '../support/flick.ts';
-import { requireProvisioned, requireRoot } from '../support/provisioned.ts';
+import { requireProvisioned, requireRoot, root } from '../support/provisioned.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { Lab } from '../lab/lab.ts';
 
@@ -120,6 +122,19 @@ export class LabFixture {
     await this.on(device, ['sh', '-c', impatient]);
   }
 
+  /** Agents of alpha and beta do not reach each other any more; this machine reaches both. */
+  async cutDirectWay(): Promise<void> {
+    await this.on('alpha', ['ip', 'route', 'add', 'blackhole', this.#routeToBeta]);
+  }
+
+  async joinDirectWay(): Promise<void> {
+    await this.lab.exec('alpha', ['ip', 'route', 'del', 'blackhole', this.#routeToBeta]);
+  }
+
+  get #routeToBeta(): string {
+    return `${this.lab.device('beta').address}/32`;
+  }
+
   async end(id: string): Promise<void> {
     await this.flick.run(['kill', id, '--signal', 'KILL']);
     await this.flick.run(['wait', id]);
@@ -133,6 +148,18 @@ node=$(readlink /proc/$pid/exe)
 file=$(tr '\\0' '\\n' < /proc/$pid/cmdline | grep 'agent.cjs$')
 kill -9 $pid
 FLICK_LINK_PATIENCE=1500 "$node" "$file" start > /dev/null`;
+
+/** A client of the devices of a fixture that lives in this process, as an editor's would. */
+export function fleetOf(fixture: LabFixture): Fleet {
+  return new Fleet({
+    home: fixture.lab.flickHome,
+    agentFile: new AgentFile(join(root, 'dist', 'agent.cjs')),
+    prompter: {
+      passphrase: () => Promise.resolve(undefined),
+      confirmHostKey: () => Promise.resolve(false),
+    },
+  });
+}
 
 /** Waits for something to become true. @throws with `what` when it does not in time */
 export async function eventually<T>(

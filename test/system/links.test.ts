@@ -24,22 +24,11 @@ describe('links between devices', function () {
   });
   after(() => fixture?.down());
   afterEach(async () => {
-    await join();
+    await fixture.joinDirectWay();
     await fixture.lab.rate('beta', 'off');
     if (started !== undefined) await fixture.end(started);
     started = undefined;
   });
-
-  const routeToBeta = (): string => `${fixture.lab.device('beta').address}/32`;
-
-  /** The two devices do not reach each other any more; this machine reaches both. */
-  async function cut(): Promise<void> {
-    await fixture.on('alpha', ['ip', 'route', 'add', 'blackhole', routeToBeta()]);
-  }
-
-  async function join(): Promise<void> {
-    await fixture.lab.exec('alpha', ['ip', 'route', 'del', 'blackhole', routeToBeta()]);
-  }
 
   async function start(name: string): Promise<string> {
     started = await fixture.start('alpha', name, ['python3', beat, 'memory', memory]);
@@ -79,7 +68,7 @@ describe('links between devices', function () {
   });
 
   tests.add('lead through this machine where they cannot reach each other', async () => {
-    await cut();
+    await fixture.cutDirectWay();
     const id = await start('relayed');
     const { way, relayedBytes, bytesSent } = await fixture.move(id, 'beta');
     assert.equal(way, 'relayed');
@@ -91,10 +80,10 @@ describe('links between devices', function () {
     const id = await start('cut');
     const move = await slowMove(id);
     await move.reaches('send');
-    await cut();
+    await fixture.cutDirectWay();
     // Long enough for both ends to find the connection dead.
     await delay(6_000);
-    await join();
+    await fixture.joinDirectWay();
     assert.equal((await outcomeOf(move)).way, 'direct');
     await assertWhole(id, 'beta');
     const log = await fixture.on('alpha', ['cat', '/root/.flick/agent.log']);
@@ -105,7 +94,7 @@ describe('links between devices', function () {
     tests.add(
       `continue after the connection of this machine to the ${lost === 'alpha' ? 'source' : 'target'} broke`,
       async () => {
-        await cut();
+        await fixture.cutDirectWay();
         const id = await start(`rejoined-${lost}`);
         const move = await slowMove(id);
         await move.reaches('send');
@@ -120,7 +109,7 @@ describe('links between devices', function () {
     const id = await start('cancelled');
     const move = await slowMove(id);
     await move.reaches('send');
-    await cut();
+    await fixture.cutDirectWay();
     move.signal('SIGINT');
     assertSaid(await move.ended, 1, /The move was cancelled/);
     await assertWhole(id, 'alpha');
@@ -131,10 +120,10 @@ describe('links between devices', function () {
     const id = await start('lost');
     const move = await slowMove(id);
     await move.reaches('send');
-    await cut();
+    await fixture.cutDirectWay();
     assertSaid(await move.ended, 1, /connection between the devices was lost/);
     await assertRunsOn(fixture, id, 'alpha');
-    await join();
+    await fixture.joinDirectWay();
     // The target, which waits longer, is in nobody's way.
     assert.equal((await fixture.move(id, 'beta')).way, 'direct');
     await assertWhole(id, 'beta');
