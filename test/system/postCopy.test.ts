@@ -150,10 +150,10 @@ describe('a process that runs before its memory is there', function () {
       await moveEarly(id);
       await killAgent(device);
       // Its command line is in memory too, and may have to arrive before it can be found by it.
-    await eventually(
-      async () => ((await copies()).join() === '1,1' ? true : undefined),
-      'the original stands there and the copy runs here',
-    );
+      await eventually(
+        async () => ((await copies()).join() === '1,1' ? true : undefined),
+        'the original stands there and the copy runs here',
+      );
       await assertWhole(id);
     });
   }
