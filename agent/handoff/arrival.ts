@@ -10,7 +10,7 @@ import { KeptFiles, withBases } from '../files/keptFiles.ts';
 import { receiveFiles } from '../files/transfer.ts';
 import { chunksOf } from '../memory/chunks.ts';
 import { keptFilesFolder, pruneMemory } from '../memory/memoryFolders.ts';
-import { Cell } from '../processes/cell.ts';
+import type { Cell } from '../processes/cell.ts';
 import {
   cellFolder,
   imagesFolder,
@@ -20,11 +20,11 @@ import {
   removeTree,
 } from '../processes/cells.ts';
 import { ArrivalMemory } from './arrivalMemory.ts';
+import { ArrivalCell } from './arrivalCell.ts';
 import { AwayArrival, HomeArrival } from './arrivalFiles.ts';
 import { nextCell, takeDown, type Building } from './building.ts';
-import { cellIdentity, isRootToRoot, type CellParties } from './cellIdentity.ts';
 import type { HandoffContext, HandoffOperation } from './context.ts';
-import { refuseIfBlocked } from './departure.ts';
+import { refuseIfBlocked } from './refusal.ts';
 import type { Entry } from '../files/manifest.ts';
 import { receiveEntries, sendNeeded } from './entryList.ts';
 import { fetchRest } from './fetching.ts';
@@ -155,14 +155,18 @@ export class Arrival implements HandoffOperation<void> {
       if (sealed) frames.seal();
       const building = await this.#build(offered);
       this.#side.copy = this.#copyOf(building);
+      const { signal } = this.#abort;
+      const cell = new ArrivalCell({ context: this.#context, building, offer: offered, signal });
       this.#begin('copy');
       await this.#receiveFiles(frames, building, false);
       await frames.sendJson({ type: 'placed', bytes: this.#doneBytes });
+      await cell.startSoon();
       await this.#guarded(this.#memory.receiveRounds());
       this.#begin('send');
       await this.#receiveFiles(frames, building, true);
+      await cell.place();
       const output = await this.#guarded(receiveScrollback(frames));
-      this.#startSoon(building, offered);
+      cell.equip(output);
       const capsule = await this.#receiveCapsule(frames, building);
       const inbox = new Inbox(frames, (frame) => this.#handleMemory(frame));
       inbox.ended.promise.catch((error: unknown) => {
@@ -171,7 +175,8 @@ export class Arrival implements HandoffOperation<void> {
         if (this.#side.heeds({ type: 'linkLost' })) this.#abort.abort();
       });
       this.#begin('restore');
-      await this.#restore(building, offered, capsule, output);
+      await this.#restore(building, offered, capsule, () => cell.ready(output));
+      await building.remembered;
       await this.#side.feed({ type: 'restored' });
       this.#begin('commit');
       await this.#commit(inbox, building, await this.#guarded(expect(inbox, run)));
@@ -203,6 +208,7 @@ export class Arrival implements HandoffOperation<void> {
       await memory.serve(cell, folder, leftOut);
       return true;
     }
+    await memory.wantAll();
     await this.#guarded(memory.whenComplete(chunksOf(leftOut.pages)));
     await putPagesIn(folder, memory.image);
     return false;
@@ -308,7 +314,10 @@ export class Arrival implements HandoffOperation<void> {
     const onProgress = this.#onBytes;
     const { changed } = await receiveFiles(frames, files.sink, wanted, { signal, onProgress });
     files.missed(changed);
-    if (last) await writeManifest(folders.manifest, entries);
+    if (last) {
+      building.remembered = writeManifest(folders.manifest, entries);
+      building.remembered.catch(() => undefined);
+    }
   }
 
   async #receiveCapsule(frames: FrameStream, building: Building): Promise<Images> {
@@ -324,51 +333,16 @@ export class Arrival implements HandoffOperation<void> {
     return capsule;
   }
 
-  /** A cell whose ids do not depend on the images is made while they arrive: the process stands still. */
-  #startSoon(building: Building, offered: Offer): void {
-    if (!isRootToRoot(partiesOf(offered))) return;
-    building.starting = this.#startCell(building, offered, undefined);
-    // Whoever waits for it hears why it failed.
-    building.starting.catch(() => undefined);
-  }
-
-  async #startCell(
-    building: Building,
-    { process: travelling }: Offer,
-    userNamespace: ReturnType<typeof cellIdentity>,
-  ): Promise<Cell> {
-    const { keeper, logger } = this.#context;
-    const { overlays, binds } = await building.files.place();
-    this.#abort.signal.throwIfAborted();
-    building.cell = await Cell.start({
-      keeper: await keeper(),
-      folder: cellFolder(building.folders, building.number),
-      userNamespace,
-      terminalIndex: travelling.terminalIndex,
-      overlays,
-      binds,
-      logger,
-    });
-    return building.cell;
-  }
-
   async #restore(
     building: Building,
     offered: Offer,
     capsule: Images,
-    output: { base: number; bytes: Buffer },
+    begin: () => Promise<Cell>,
   ): Promise<void> {
     const { engine, processes } = this.#context;
     const { process: travelling } = offered;
     const folder = imagesFolder(cellFolder(building.folders, building.number));
-    const { name } = travelling;
-    const identity = cellIdentity(await engine.credentials(folder), {
-      ...partiesOf(offered),
-      name,
-    });
-    const cell = await (building.starting ?? this.#startCell(building, offered, identity));
-    await cell.preload(output.base, output.bytes);
-    await cell.resize(travelling.terminal);
+    const cell = await begin();
     const lazy = await this.#prepareMemory(building, cell, capsule);
     building.held = await this.#guarded(
       engine.restore(travelling.id, {
@@ -533,11 +507,6 @@ export class Arrival implements HandoffOperation<void> {
   #begin(step: HandoffStep): void {
     traceHandoff(this.#context.logger, this.id, 'target', step);
   }
-}
-
-function partiesOf({ senderUid, userNamespace }: Offer): CellParties {
-  const ownUid = process.getuid?.() ?? 0;
-  return { ownUid, senderUid, senderInUserNamespace: userNamespace };
 }
 
 function asFlickError(error: unknown): FlickError {

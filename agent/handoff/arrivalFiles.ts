@@ -21,6 +21,8 @@ export interface CellMounts {
   readonly binds: readonly BindSpec[];
 }
 
+const nothingMounted: CellMounts = { overlays: [], binds: [] };
+
 /** Where the files of an arriving process go. `plan` and receiving can happen twice: while it runs and once it stands. */
 export interface ArrivalFiles {
   readonly sink: FileSink;
@@ -30,7 +32,12 @@ export interface ArrivalFiles {
   plan(entries: readonly Entry[], last: boolean, signal: AbortSignal): Promise<ReadonlySet<string>>;
   /** Files that were asked for and changed while they were sent. */
   missed(paths: readonly string[]): void;
-  /** All content is there; makes it visible to the cell. */
+  /** What the cell will see if nothing changes any more, so that it can be made while the process still runs. */
+  expected(): Promise<CellMounts>;
+  /**
+   * All content is there; makes it visible to the cell.
+   * @returns the very object that {@link expected} gave where a cell that was made for it will do
+   */
   place(): Promise<CellMounts>;
   /** The process runs here for good. */
   commit(): Promise<void>;
@@ -46,6 +53,7 @@ export class AwayArrival implements ArrivalFiles {
   readonly #kept: KeptFiles;
   readonly #placed = new Map<string, string>();
   readonly #mapped = new Set<string>();
+  #mounts: CellMounts | undefined;
 
   private constructor(writer: LayerWriter, overlays: readonly Overlay[], options: AwayOptions) {
     this.#writer = writer;
@@ -75,6 +83,7 @@ export class AwayArrival implements ArrivalFiles {
     _last: boolean,
     signal: AbortSignal,
   ): Promise<ReadonlySet<string>> {
+    const mappedBefore = this.#mapped.size;
     for (const each of entries) if (each.role === 'mapped') this.#mapped.add(each.path);
     // What was placed while the process ran is there already, unless it has changed since.
     const fresh = entries.filter((each) => this.#placed.get(each.path) !== stampOf(each));
@@ -83,6 +92,7 @@ export class AwayArrival implements ArrivalFiles {
     // A path that lies in the layer hides the device's own file, even if that one would do now.
     for (const each of fresh) if (this.#placed.has(each.path)) wanted.add(each.path);
     const missing = fresh.filter((each) => wanted.has(each.path));
+    if (missing.length > 0 || this.#mapped.size > mappedBefore) this.#mounts = undefined;
     this.#writer.requirePlaces(missing);
     await this.#writer.reserve(totalBytes(missing));
     for (const each of missing) {
@@ -92,15 +102,22 @@ export class AwayArrival implements ArrivalFiles {
     return wanted;
   }
 
-  async place(): Promise<CellMounts> {
+  async expected(): Promise<CellMounts> {
     await this.#writer.seal();
-    await this.#writer.close();
     const mountinfo = (await readProc('/proc/self/mountinfo')) ?? '';
     const plain = await plainPrograms(mountinfo, new Set(this.#placed.keys()), this.#mapped);
-    return {
+    this.#mounts = {
       overlays: this.#overlays,
       binds: plain.map((path) => ({ source: path, target: path, readOnly: true })),
     };
+    return this.#mounts;
+  }
+
+  /** What lies below a mounted layer may not be changed, so a cell that was made before is of no use then. */
+  async place(): Promise<CellMounts> {
+    const mounts = this.#mounts ?? (await this.expected());
+    await this.#writer.close();
+    return mounts;
   }
 
   missed(paths: readonly string[]): void {
@@ -133,7 +150,7 @@ export class HomeArrival implements ArrivalFiles {
   readonly #away: AwayRecord;
   #homecoming: Homecoming | undefined;
   #layer: HomeLayer | undefined;
-  #mounts: CellMounts = { overlays: [], binds: [] };
+  #mounts: CellMounts = nothingMounted;
   #remarks: readonly string[] = [];
 
   private constructor(options: HomeArrivalOptions, away: AwayRecord) {
@@ -177,14 +194,18 @@ export class HomeArrival implements ArrivalFiles {
       kept: this.#options.kept,
       ...(this.#layer === undefined ? {} : { layer: this.#layer }),
     });
-    this.#mounts = {
-      overlays: layered.layer.overlays,
-      binds: [...layered.binds, ...plan.binds].map(({ source, path }) => ({
-        source,
-        target: path,
-      })),
-    };
+    const { overlays } = layered.layer;
+    const binds = [...layered.binds, ...plan.binds].map(({ source, path }) => ({
+      source,
+      target: path,
+    }));
+    if (overlays.length > 0 || binds.length > 0) this.#mounts = { overlays, binds };
     return new Set(plan.incoming.map((each) => each.path));
+  }
+
+  /** At home a cell rarely needs other files than those of the device. */
+  expected(): Promise<CellMounts> {
+    return Promise.resolve(nothingMounted);
   }
 
   missed(): void {

@@ -90,12 +90,24 @@ export class ArrivalMemory {
     }
     if (!keep) await this.image.clear();
     this.#label = label;
+    const looking = new AbortController();
+    const look = this.#receiver.lookThrough(looking.signal);
+    look.catch(() => undefined);
+    try {
+      await this.#receiveUntilEnd();
+    } finally {
+      looking.abort();
+      await look.catch(() => undefined);
+    }
+    await this.#frames.sendJson({ type: 'rounds-end' });
+  }
+
+  async #receiveUntilEnd(): Promise<void> {
     for (;;) {
       const frame = await this.#frames.receive();
       if (frame.kind === 'data') await this.#apply(frame.data);
       else {
         await expect({ receiveJson: () => Promise.resolve(frame.value) }, roundsEnd);
-        await this.#frames.sendJson({ type: 'rounds-end' });
         return;
       }
     }
@@ -115,6 +127,11 @@ export class ArrivalMemory {
 
   fail(error: unknown): void {
     this.#complete.reject(error);
+  }
+
+  /** Asks for what nobody asked for: it cannot come while the process runs. */
+  async wantAll(): Promise<void> {
+    await this.#frames.sendJson({ type: 'want-all' });
   }
 
   /** Waits until all is there. @throws {FlickError} `transferFailed` when a page was never sent */

@@ -4,7 +4,7 @@ import type { HeldRestore } from '../engines/engine.ts';
 import type { Cell } from '../processes/cell.ts';
 import { cellFolder, layerFolder, removeTree, type ProcessFolders } from '../processes/cells.ts';
 import type { ManagedProcess } from '../processes/managedProcess.ts';
-import type { ArrivalFiles } from './arrivalFiles.ts';
+import type { ArrivalFiles, CellMounts } from './arrivalFiles.ts';
 import type { HandoffContext } from './context.ts';
 import { endCell } from './letRun.ts';
 import type { Run } from './messages.ts';
@@ -18,6 +18,12 @@ export interface Building {
   cell?: Cell;
   /** The cell, where it could be begun before the images were there. */
   starting?: Promise<Cell>;
+  /** What that cell sees. */
+  expected?: CellMounts;
+  /** What the cell has to see, once that is known. */
+  mounts?: CellMounts;
+  /** Until what came with it is written down. */
+  remembered?: Promise<void>;
   held?: HeldRestore;
   managed?: ManagedProcess;
   /** Memory that was not in the images. */
@@ -43,6 +49,7 @@ export async function takeDown(
   { processes, logger }: HandoffContext,
 ): Promise<void> {
   await building.starting?.catch(() => undefined);
+  await building.remembered?.catch(() => undefined);
   const { folders, number, held, cell } = building;
   // One that was told to run is not held any more.
   if (building.order === undefined) await held?.abort().catch(() => undefined);

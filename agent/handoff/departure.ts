@@ -6,9 +6,7 @@ import { FrameStream, type Frame } from '../../common/frames.ts';
 import { ResumableStream } from '../../common/resumableStream.ts';
 import { messageOf } from '../../common/rpc.ts';
 import {
-  blocks,
   FlickError,
-  type Finding,
   type HandoffOutcome,
   type HandoffStep,
   type MemoryWay,
@@ -42,6 +40,7 @@ import {
   running,
 } from './messages.ts';
 import type { SourceEvent } from './machine.ts';
+import { refuseIfBlocked } from './refusal.ts';
 import { serve } from './serving.ts';
 import type { SourceSide } from './sourceSide.ts';
 import { StepClock } from './stepClock.ts';
@@ -57,6 +56,8 @@ const endInterval = 20;
 
 /** Memory that takes longer than this to follow is not waited for: the process runs without it. In ms. */
 const worthPostCopy = 50;
+/** Memory that takes longer to look through has to wait until the process runs, in ms. */
+const longLook = 300;
 /** How long who moved the process waits for its memory, although it runs already, in ms. */
 const resultPatience = 3_000;
 /** How often people are told how far it is, in ms. */
@@ -85,6 +86,9 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
   #memory: DepartureMemory | undefined;
   #announced: readonly Entry[] = [];
   #joined = false;
+  /** All else that goes while the process stands still has gone. */
+  readonly #linkIsFree = new Deferred<void>();
+  #sending: Promise<void> = Promise.resolve();
   /** Bytes that the stream has taken but not yet brought over: some MiB, which is a minute on a slow link. */
   #underWay = (): number => 0;
   #step: HandoffStep = 'check';
@@ -109,6 +113,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     this.#side = options.side;
     this.result = this.#result.promise;
     this.streamOver = this.#streamOver.promise;
+    this.#linkIsFree.promise.catch(() => undefined);
   }
 
   /** How it went as far as that is known now: with all figures once the last page is there. */
@@ -182,11 +187,16 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
         facts,
         folder: this.#imagesFolder(),
         memoryApart: this.#memory !== undefined,
+        meanwhile: () => this.#lastFiles(files),
       });
       this.#side.original = capture;
+      this.#sending = this.#sendMemory(capture);
+      this.#sending.catch(() => undefined);
       const entries = await this.#sendRest(frames, files, capture, facts.memoryBytes);
       const inbox = new Inbox(frames, (frame) => Promise.resolve(this.#handleMemory(frame)));
-      const sending = this.#sendMemory(capture, inbox);
+      inbox.ended.promise.catch((error: unknown) => this.#memory?.fail(error));
+      this.#linkIsFree.resolve();
+      const sending = this.#sending;
       this.#begin('restore');
       const restored = expect(inbox, held);
       await this.#guarded(Promise.race([restored, sending.then(() => restored)]));
@@ -212,6 +222,8 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     } catch (error) {
       throw await this.#unwind(frames, error);
     } finally {
+      this.#linkIsFree.reject(new Error('The move is over.'));
+      await this.#sending.catch(() => undefined);
       await this.#keepMemory();
     }
   }
@@ -226,13 +238,24 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
    * @returns whether it is
    */
   async #isSentSoon({ memory }: CriuCapture, sending: Promise<void>): Promise<boolean> {
-    const isPossible = this.#way === 'auto' || this.#way === 'post-copy';
-    if (memory !== undefined && this.#memory !== undefined && this.#link.isDirect && isPossible) {
-      if (this.#memory.expectedMs > worthPostCopy) return false;
+    if (memory !== undefined && this.#memory !== undefined && this.#canPostCopy) {
+      if (this.#isPostponed || this.#memory.expectedMs > worthPostCopy) return false;
       return Promise.race([sending.then(() => true), delay(2 * worthPostCopy, false)]);
     }
     await sending;
     return true;
+  }
+
+  get #canPostCopy(): boolean {
+    return this.#link.isDirect && (this.#way === 'auto' || this.#way === 'post-copy');
+  }
+
+  /**
+   * Memory that takes long to look through has time until the process runs: until then both sides have enough to do with
+   * what it needs for that.
+   */
+  get #isPostponed(): boolean {
+    return this.#canPostCopy && (this.#memory?.lookMs ?? 0) > longLook;
   }
 
   /** The process runs; who moved it is told so, if not of all its memory, within a moment. */
@@ -240,6 +263,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     const memory = this.#memory;
     if (memory === undefined) throw new Error('There is no memory to be sent.');
     this.#begin('serve');
+    memory.sendAll();
     const timer = setTimeout(() => this.#result.resolve(outcome()), resultPatience);
     const { id, peer } = this.#side;
     this.#context.logger.log('info', 'it runs there, memory follows', { handoff: id, peer });
@@ -255,10 +279,12 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
   }
 
   /** All that the images do not hold, out of the process as it stands still. */
-  async #sendMemory({ memory }: CriuCapture, inbox: Inbox): Promise<void> {
+  async #sendMemory({ memory }: CriuCapture): Promise<void> {
     if (memory === undefined || this.#memory === undefined) return;
-    inbox.ended.promise.catch((error: unknown) => this.#memory?.fail(error));
-    await this.#memory.sendRest(memory.tasks, chunksOf(memory.pages));
+    await this.#memory.sendRest(memory.tasks, chunksOf(memory.pages), {
+      free: this.#linkIsFree.promise,
+      onlyWanted: this.#isPostponed,
+    });
   }
 
   /** What was sent need not be sent again by the next move, whether this one got through or not. */
@@ -351,19 +377,28 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     await this.#guarded(expect(frames, placed));
   }
 
+  /** The files as they are once the process stands still. */
+  async #lastFiles(files: DepartureFiles): Promise<readonly Entry[]> {
+    const facts = await this.#context.engine.inspectFiles(this.#managed);
+    const entries = await files.collect(facts, this.#abort.signal);
+    return entries;
+  }
+
   /** Everything that could still change while the process ran, and its images. @returns all its files as they left */
   async #sendRest(
     frames: FrameStream,
     files: DepartureFiles,
-    capture: CriuCapture,
+    capture: CriuCapture<readonly Entry[]>,
     memoryBytes: number,
   ): Promise<readonly Entry[]> {
     this.#begin('send');
-    const facts = await this.#context.engine.inspectFiles(this.#managed);
-    const entries = await files.collect(facts, this.#abort.signal);
+    const entries = capture.meanwhile;
+    // Read while the other side looks at the files.
+    const reading = [listImages(capture.images), this.#managed.cell?.scrollback()] as const;
+    for (const each of reading) each?.catch(() => undefined);
     await sendEntries(frames, entries, this.#announced);
     const needed = await this.#guarded(receiveNeeded(frames, entries));
-    const images = await listImages(capture.images);
+    const images = await reading[0];
     const imageBytes = images.reduce((sum, each) => sum + each.size, 0);
     this.#totalBytes =
       this.#doneBytes +
@@ -378,7 +413,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
         { remedy: 'Try again when nobody else writes to that file.' },
       );
     }
-    await this.#sendScrollback(frames);
+    await this.#sendScrollback(frames, await reading[1]);
     await frames.sendJson({
       type: 'images',
       root: capture.root,
@@ -404,8 +439,10 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     return sendFiles(frames, view, entries, options);
   }
 
-  async #sendScrollback(frames: FrameStream): Promise<void> {
-    const kept = await this.#managed.cell?.scrollback();
+  async #sendScrollback(
+    frames: FrameStream,
+    kept: { readonly base: number; readonly bytes: Buffer } | undefined,
+  ): Promise<void> {
     const content = kept?.bytes ?? Buffer.alloc(0);
     await frames.sendJson({ type: 'scrollback', base: kept?.base ?? 0, length: content.length });
     await frames.sendData(content);
@@ -560,13 +597,4 @@ function abortReason(signal: AbortSignal): FlickError {
         'The connection between the devices was lost during the move. The process goes on where it was.',
         { remedy: 'Try again when both devices are connected.' },
       );
-}
-
-/** @throws {FlickError} `refused` with what stands in the way */
-export function refuseIfBlocked(findings: readonly Finding[]): void {
-  if (!blocks(findings)) return;
-  const blocking = findings.filter((each) => each.severity === 'blocks');
-  throw new FlickError('refused', blocking.map((each) => each.what).join(' '), {
-    remedy: blocking.flatMap((each) => each.remedy ?? []).join(' ') || undefined,
-  });
 }

@@ -5,10 +5,10 @@ import { hasZstd, type Codec } from '../memory/batch.ts';
 import { chunksOf, type Chunk } from '../memory/chunks.ts';
 import { memoryFolder } from '../memory/memoryFolders.ts';
 import { MemoryImage } from '../memory/memoryImage.ts';
-import { MemorySender, type Round } from '../memory/memorySender.ts';
+import { MemorySender, type FinalOptions, type Round } from '../memory/memorySender.ts';
 import { ProcessMemory, type MemoryTask } from '../memory/processMemory.ts';
 import type { AgentHome } from '../state/home.ts';
-import { expect, got, roundsEnd, want, type MemoryOffer } from './messages.ts';
+import { expect, got, roundsEnd, want, wantAll, type MemoryOffer } from './messages.ts';
 
 /** Most rounds while the process runs. */
 const maxRounds = 8;
@@ -119,14 +119,29 @@ export class DepartureMemory {
   }
 
   /** Sends all that the target lacks of a process that stands still. */
-  async sendRest(tasks: readonly MemoryTask[], chunks: readonly Chunk[]): Promise<void> {
+  async sendRest(
+    tasks: readonly MemoryTask[],
+    chunks: readonly Chunk[],
+    options: FinalOptions = {},
+  ): Promise<void> {
     const memory = new ProcessMemory(tasks);
     try {
-      await this.#sender.final(memory, chunks);
+      await this.#sender.final(memory, chunks, options);
+      await options.free;
       await this.#frames.sendJson({ type: 'memory-end' });
     } finally {
       await memory.close();
     }
+  }
+
+  /** How long a look at all of the memory took last, in ms. */
+  get lookMs(): number {
+    return this.#rounds.at(-1)?.ms ?? Infinity;
+  }
+
+  /** What nobody asked for is to go as well, see {@link FinalOptions.onlyWanted}. */
+  sendAll(): void {
+    this.#sender.sendAll();
   }
 
   /** Bytes a ms that the link took lately. */
@@ -137,9 +152,10 @@ export class DepartureMemory {
   /** @returns false when the frame is none of the memory's */
   handle(frame: Frame): boolean {
     if (frame.kind !== 'json') return false;
-    const answer = v.safeParse(v.variant('type', [got, want]), frame.value);
+    const answer = v.safeParse(v.variant('type', [got, want, wantAll]), frame.value);
     if (!answer.success) return false;
-    if (answer.output.type === 'want') this.#sender.want(answer.output.chunks, false);
+    if (answer.output.type === 'want-all') this.sendAll();
+    else if (answer.output.type === 'want') this.#sender.want(answer.output.chunks, false);
     else this.#acknowledge(answer.output);
     return true;
   }

@@ -1,9 +1,11 @@
-import { open, readdir, stat } from 'node:fs/promises';
+import { writeFileSync } from 'node:fs';
+import { open, readFile, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { deflateRaw, inflateRaw, type ZlibOptions } from 'node:zlib';
 import { maxFrame, type FrameStream } from '../../common/frames.ts';
 import { FlickError } from '../../protocol/index.ts';
+import { eachOf } from '../procfs/read.ts';
 import { writeFully } from '../files/layerWriter.ts';
 import { writeFailure } from '../state/durable.ts';
 
@@ -15,13 +17,12 @@ export interface ImageFile {
 
 /** Images of a capsule: every regular file of the folder but the logs. */
 export async function listImages(folder: string): Promise<ImageFile[]> {
-  const files: ImageFile[] = [];
-  for (const name of (await readdir(folder)).sort()) {
-    if (!name.endsWith('.img')) continue;
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.img')).sort();
+  const files = await eachOf(names, async (name) => {
     const status = await stat(join(folder, name));
-    if (status.isFile()) files.push({ name, size: status.size });
-  }
-  return files;
+    return status.isFile() ? { name, size: status.size } : undefined;
+  });
+  return files.filter((each) => each !== undefined);
 }
 
 export interface ImageTransferOptions {
@@ -31,6 +32,9 @@ export interface ImageTransferOptions {
 
 /** Images travel one after the other in blocks of this size at most: a byte that says whether it is packed, and the block. */
 const blockBytes = maxFrame - 64;
+/** Images that are read at once, and what is small enough for that, in bytes. */
+const filesAtOnce = 8;
+const smallImage = 256 << 10;
 const deflate = promisify<Buffer, ZlibOptions, Buffer>(deflateRaw);
 const inflate = promisify<Buffer, ZlibOptions, Buffer>(inflateRaw);
 
@@ -80,7 +84,24 @@ export async function sendImageBytes(
 }
 
 async function* readImages(folder: string, files: readonly ImageFile[]): AsyncGenerator<Buffer> {
+  const small = files.filter(({ size }) => size <= smallImage);
+  const contents = new Map<string, Buffer>();
   for (const { name, size } of files) {
+    if (size <= smallImage) {
+      if (!contents.has(name)) {
+        // Some ahead: one after the other they would take as long as a dump.
+        const ahead = small.splice(0, filesAtOnce);
+        const read = await Promise.all(ahead.map((each) => readFile(join(folder, each.name))));
+        for (const [index, each] of ahead.entries()) {
+          contents.set(each.name, read[index] ?? Buffer.alloc(0));
+        }
+      }
+      const content = contents.get(name);
+      contents.delete(name);
+      if (content?.length !== size) throw new Error(`The image ${name} has another size now.`);
+      if (size > 0) yield content;
+      continue;
+    }
     const file = await open(join(folder, name), 'r');
     try {
       for (let position = 0; position < size;) {
@@ -107,23 +128,31 @@ export async function receiveImages(
   { onProgress, signal }: ImageTransferOptions,
 ): Promise<void> {
   let block: Buffer = Buffer.alloc(0);
+  const more = async (): Promise<void> => {
+    signal.throwIfAborted();
+    block = await unpack(await frames.receiveData());
+    onProgress(block.length);
+  };
+  const take = (size: number): Buffer => {
+    const data = block.subarray(0, size);
+    block = block.subarray(data.length);
+    return data;
+  };
   for (const { name, size } of files) {
     const path = join(folder, name);
+    if (size > 0 && block.length === 0) await more();
+    if (size <= Math.min(block.length, smallImage)) {
+      writeNow(path, take(size));
+      continue;
+    }
     const file = await open(path, 'wx', 0o600);
     try {
       for (let position = 0; position < size;) {
-        signal.throwIfAborted();
-        if (block.length === 0) {
-          block = await unpack(await frames.receiveData());
-          onProgress(block.length);
-        }
-        const data = block.subarray(0, size - position);
-        block = block.subarray(data.length);
-        try {
-          await writeFully(file, data, position);
-        } catch (error) {
+        if (block.length === 0) await more();
+        const data = take(size - position);
+        await writeFully(file, data, position).catch((error: unknown) => {
           throw writeFailure(path, error);
-        }
+        });
         position += data.length;
       }
     } finally {
@@ -132,6 +161,15 @@ export async function receiveImages(
   }
   if (block.length > 0) {
     throw new FlickError('transferFailed', 'The images are larger than announced.');
+  }
+}
+
+/** Without the way through the thread pool: there are dozens of small images, and the process stands still. */
+function writeNow(path: string, content: Buffer): void {
+  try {
+    writeFileSync(path, content, { flag: 'wx', mode: 0o600 });
+  } catch (error) {
+    throw writeFailure(path, error);
   }
 }
 

@@ -43,7 +43,7 @@ export const travellingProcess = v.pick(processRecord, [
 export type TravellingProcess = v.InferOutput<typeof travellingProcess>;
 
 /** What the two agents speak on a handoff stream; counted up when it changes. */
-export const handoffWire = 2;
+export const handoffWire = 3;
 const wire = v.optional(v.pipe(v.number(), v.integer(), v.minValue(1)), 1);
 
 /** @throws {FlickError} `notSupported` when the other agent is of a build that speaks otherwise */
@@ -98,6 +98,8 @@ export const want = v.object({
   type: v.literal('want'),
   chunks: v.pipe(v.array(chunkName), v.maxLength(4_096)),
 });
+/** Nothing of the restore can begin before all memory is there. */
+export const wantAll = v.object({ type: v.literal('want-all') });
 /** The copy runs before all of its memory is there: the source's original has to stay. */
 export const incomplete = v.object({
   type: v.literal('incomplete'),

@@ -7,7 +7,7 @@ import { chunkPages, hasPage, pageBytes, type Chunk } from './chunks.ts';
 /**
  * A batch of chunks on the wire, one data frame: `u32 number, u8 codec, u32 bytes when unpacked`, then the records, packed.
  * A record: `u32 task, u64 chunk, u64 pages` (a bit a page), `16 bytes` (two bits a page: its kind), `u64` XXH64 of the
- * chunk's meant pages one after the other as they are to be, then the 4096 bytes of each page that is sent, in order.
+ * hashes of the chunk's meant pages as they are to be (`contentHash.ts`), then the 4096 bytes of each page that is sent, in order.
  * Little-endian.
  */
 const batchHeader = 9;
@@ -58,6 +58,9 @@ function zstdFunction(name: 'zstdCompress' | 'zstdDecompress'): Zstd | undefined
     : undefined;
 }
 
+/** Less than this goes as it is: packing takes longer than sending, in bytes. */
+const worthPacking = 512;
+
 /** ZSTD_c_compressionLevel (zstd.h). */
 const zstdLevel = 100;
 
@@ -83,7 +86,7 @@ export async function encodeBatch(
   }
   const raw = Buffer.concat(parts);
   if (raw.length > maxBatch) throw new RangeError('A batch is too large.');
-  const packed = await pack(raw, codec);
+  const packed = raw.length < worthPacking ? raw : await pack(raw, codec);
   const used: Codec = packed.length < raw.length ? codec : 'none';
   const header = Buffer.alloc(batchHeader);
   header.writeUInt32LE(number, 0);

@@ -1,18 +1,19 @@
 import { FlickError } from '../../protocol/index.ts';
 import { pageKind, type ChunkRecord } from './batch.ts';
+import { ChunkBuffer } from './chunkBuffer.ts';
 import {
   chunkBytes,
   chunkPages,
   contains,
   exclude,
   hasPage,
-  isFull,
+  include,
   pageBytes,
   runsOf,
   type Chunk,
   type PageMask,
 } from './chunks.ts';
-import type { ContentHash } from './contentHash.ts';
+import { combinedHash, type ContentHash } from './contentHash.ts';
 import type { MemoryImage } from './memoryImage.ts';
 import type { ProcessMemory } from './processMemory.ts';
 
@@ -23,7 +24,7 @@ export class ChunkReader {
   readonly #memory: ProcessMemory;
   readonly #image: MemoryImage;
   readonly #hash: ContentHash;
-  #buffers: Buffer[] = [];
+  #buffers: ChunkBuffer[] = [];
 
   constructor(memory: ProcessMemory, image: MemoryImage, hash: ContentHash) {
     this.#memory = memory;
@@ -37,38 +38,32 @@ export class ChunkReader {
    * @returns undefined when there is nothing to say
    */
   async compare(chunk: Chunk, frozen: boolean): Promise<ChunkRecord | undefined> {
-    const current = this.#buffers.pop() ?? Buffer.allocUnsafe(chunkBytes);
-    const base = this.#buffers.pop() ?? Buffer.allocUnsafe(chunkBytes);
+    const current = this.#buffers.pop() ?? new ChunkBuffer();
     try {
       const meant: Chunk = { ...chunk };
-      await this.#read(meant, current, frozen);
+      await this.#read(meant, current.bytes, frozen);
       if (meant.low === 0 && meant.high === 0) return undefined;
       const number = this.#image.numberOf(meant.task, meant.index);
-      const known = this.#image.known(number);
-      if ((known.low & meant.low) !== 0 || (known.high & meant.high) !== 0) {
-        await this.#image.read(number, base);
-        if (!frozen && isFull(meant) && isFull(known) && current.equals(base)) return undefined;
-      }
-      const record = this.#record(meant, known, current, base);
-      if (
-        !frozen &&
-        record.kinds.every((kind) => kind === pageKind.same) &&
-        contains(known, meant)
-      ) {
-        return undefined;
-      }
-      await this.#keep(record, number, current);
+      const hashes = this.#hashes(meant, current);
+      const same = await this.#samePages(number, meant, current, hashes);
+      const isUnchanged = contains(same, meant);
+      if (isUnchanged && !frozen) return undefined;
+      const record = await this.#record(number, meant, same, current, hashes);
+      if (!isUnchanged) await this.#keep(number, meant, same, current, hashes);
       return record;
     } finally {
-      this.#buffers.push(current, base);
+      this.#buffers.push(current);
     }
   }
 
   async #read(chunk: Chunk, into: Buffer, frozen: boolean): Promise<void> {
     for (const [first, count] of runsOf(chunk)) {
       const address = chunk.index * chunkBytes + first * pageBytes;
-      if (await this.#memory.read(chunk.task, address, into, first * pageBytes, count * pageBytes))
-        continue;
+      const [offset, length] = [first * pageBytes, count * pageBytes];
+      const isRead = frozen
+        ? await this.#memory.readNow(chunk.task, address, into, offset, length)
+        : await this.#memory.read(chunk.task, address, into, offset, length);
+      if (isRead) continue;
       if (frozen) {
         throw new FlickError(
           'dumpFailed',
@@ -83,63 +78,97 @@ export class ChunkReader {
     }
   }
 
-  #record(chunk: Chunk, known: Readonly<PageMask>, current: Buffer, base: Buffer): ChunkRecord {
-    const kinds = new Uint8Array(chunkPages);
-    const pages: Buffer[] = [];
-    for (let page = 0; page < chunkPages; page += 1) {
-      if (!hasPage(chunk, page)) continue;
-      const start = page * pageBytes;
-      const end = start + pageBytes;
-      if (hasPage(known, page)) {
-        if (current.compare(base, start, end, start, end) === 0) continue;
-        if (current.compare(zeroPage, 0, pageBytes, start, end) === 0) kinds[page] = pageKind.zero;
-        else {
-          kinds[page] = pageKind.delta;
-          pages.push(xor(current, base, start));
-        }
-      } else if (current.compare(zeroPage, 0, pageBytes, start, end) === 0) {
-        kinds[page] = pageKind.zero;
-      } else {
-        kinds[page] = pageKind.full;
-        pages.push(Buffer.from(current.subarray(start, end)));
-      }
+  #hashes(chunk: Chunk, current: ChunkBuffer): BigUint64Array {
+    const hashes = new BigUint64Array(chunkPages);
+    for (const [page, bytes] of current.pages.entries()) {
+      if (hasPage(chunk, page)) hashes[page] = this.#hash(bytes);
     }
-    return { chunk, kinds, hash: this.#hash(meantBytes(chunk, current)), pages };
+    return hashes;
   }
 
-  async #keep({ chunk, kinds }: ChunkRecord, number: number, current: Buffer): Promise<void> {
-    const changed: PageMask = { low: 0, high: 0 };
-    for (let page = 0; page < chunkPages; page += 1) {
-      if (kinds[page] === pageKind.same) continue;
-      if (page < 32) changed.low |= 1 << page;
-      else changed.high |= 1 << (page - 32);
+  /** Which of the pages are in the image as they are now. */
+  async #samePages(
+    number: number,
+    chunk: Chunk,
+    current: ChunkBuffer,
+    hashes: BigUint64Array,
+  ): Promise<PageMask> {
+    const image = this.#image;
+    const known = image.known(number);
+    const same: PageMask = { low: 0, high: 0 };
+    let base: ChunkBuffer | undefined;
+    try {
+      for (const [page, bytes] of current.pages.entries()) {
+        if (!hasPage(chunk, page) || !hasPage(known, page)) continue;
+        const before = image.hashOf(number, page);
+        if (before !== undefined) {
+          if (before === hashes[page]) include(same, page, 1);
+          continue;
+        }
+        if (base === undefined) {
+          base = this.#buffers.pop() ?? new ChunkBuffer();
+          await image.read(number, base.bytes);
+        }
+        if (!bytes.equals(base.page(page))) continue;
+        include(same, page, 1);
+        image.setHash(number, page, hashes[page] ?? 0n);
+      }
+      return same;
+    } finally {
+      if (base !== undefined) this.#buffers.push(base);
     }
-    for (const [first, count] of runsOf(changed))
-      await this.#image.write(number, first, count, current);
+  }
+
+  async #record(
+    number: number,
+    chunk: Chunk,
+    same: Readonly<PageMask>,
+    current: ChunkBuffer,
+    hashes: BigUint64Array,
+  ): Promise<ChunkRecord> {
+    const known = this.#image.known(number);
+    const kinds = new Uint8Array(chunkPages);
+    const pages: Buffer[] = [];
+    for (const [page, bytes] of current.pages.entries()) {
+      if (!hasPage(chunk, page) || hasPage(same, page)) continue;
+      if (bytes.equals(zeroPage)) kinds[page] = pageKind.zero;
+      else if (hasPage(known, page)) {
+        kinds[page] = pageKind.delta;
+        pages.push(xor(bytes, await this.#image.readPage(number, page)));
+      } else {
+        kinds[page] = pageKind.full;
+        pages.push(Buffer.from(bytes));
+      }
+    }
+    return { chunk, kinds, hash: combinedHash(this.#hash, chunk, hashes), pages };
+  }
+
+  async #keep(
+    number: number,
+    chunk: Chunk,
+    same: Readonly<PageMask>,
+    current: ChunkBuffer,
+    hashes: BigUint64Array,
+  ): Promise<void> {
+    const changed: PageMask = { low: chunk.low & ~same.low, high: chunk.high & ~same.high };
+    for (const [first, count] of runsOf(changed)) {
+      await this.#image.write(number, first, count, current.bytes);
+      for (let page = first; page < first + count; page += 1) {
+        this.#image.setHash(number, page, hashes[page] ?? 0n);
+      }
+    }
     const known = this.#image.known(number);
     known.low = (known.low | chunk.low) >>> 0;
     known.high = (known.high | chunk.high) >>> 0;
   }
 }
 
-/** The bytes of the meant pages one after the other: what a record's hash is of. */
-export function meantBytes(mask: Readonly<PageMask>, chunk: Buffer): Buffer {
-  const runs = runsOf(mask);
-  const [only] = runs;
-  const parts = runs.map(([first, count]) =>
-    chunk.subarray(first * pageBytes, (first + count) * pageBytes),
-  );
-  return runs.length === 1 && only !== undefined
-    ? (parts[0] ?? Buffer.alloc(0))
-    : Buffer.concat(parts);
-}
-
-/** XOR of one page of two chunks. */
-export function xor(first: Buffer, second: Buffer, start: number): Buffer {
+/** XOR of two pages. */
+export function xor(one: Buffer, other: Buffer): Buffer {
   const result = Buffer.allocUnsafeSlow(pageBytes);
   const words = pageBytes / 4;
-  const a = new Uint32Array(first.buffer, first.byteOffset + start, words);
-  const b = new Uint32Array(second.buffer, second.byteOffset + start, words);
+  const a = new Uint32Array(one.buffer, one.byteOffset, words);
+  const b = new Uint32Array(other.buffer, other.byteOffset, words);
   const into = new Uint32Array(result.buffer, 0, words);
   for (let word = 0; word < words; word += 1) into[word] = (a[word] ?? 0) ^ (b[word] ?? 0);
   return result;

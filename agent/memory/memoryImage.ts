@@ -9,6 +9,9 @@ import {
   chunkBytes,
   chunkPages,
   contains,
+  exclude,
+  hasPage,
+  include,
   pageBytes,
   type Chunk,
   type PageMask,
@@ -42,6 +45,9 @@ export class MemoryImage {
   readonly applied: number;
   readonly #file: FileHandle;
   readonly #numbers = new Map<number, Map<number, number>>();
+  /** Hashes of pages as they were seen in this image since it was opened, by number of their chunk. */
+  readonly #hashes = new Map<number, PageMask & { readonly hashes: BigUint64Array }>();
+  #writes = 0;
   readonly #order: { readonly task: number; readonly index: number; low: number; high: number }[];
 
   private constructor(
@@ -136,16 +142,65 @@ export class MemoryImage {
     return chunk;
   }
 
+  /** The hash of a page, where it has been seen since the image was opened. */
+  hashOf(number: number, page: number): bigint | undefined {
+    const known = this.#hashes.get(number);
+    return known !== undefined && hasPage(known, page) ? known.hashes[page] : undefined;
+  }
+
+  /** A page has that hash, until it is written. */
+  setHash(number: number, page: number, hash: bigint): void {
+    let known = this.#hashes.get(number);
+    if (known === undefined) {
+      known = { low: 0, high: 0, hashes: new BigUint64Array(chunkPages) };
+      this.#hashes.set(number, known);
+    }
+    known.hashes[page] = hash;
+    include(known, page, 1);
+  }
+
+  /** Changes whenever a page is written. */
+  get writes(): number {
+    return this.#writes;
+  }
+
   /** Reads a whole chunk; what was never written reads as zeros. */
   async read(number: number, into: Buffer): Promise<void> {
     const { bytesRead } = await this.#file.read(into, 0, chunkBytes, number * chunkBytes);
     into.fill(0, bytesRead, chunkBytes);
   }
 
+  /** Reads a page into a buffer of its own; what was never written reads as zeros. */
+  async readPage(number: number, page: number): Promise<Buffer> {
+    const bytes = Buffer.allocUnsafeSlow(pageBytes);
+    const at = number * chunkBytes + page * pageBytes;
+    const { bytesRead } = await this.#file.read(bytes, 0, pageBytes, at);
+    return bytes.fill(0, bytesRead);
+  }
+
+  /**
+   * Gives the page file its full length. Not by truncate(2), which takes as long on ext4 as it takes to write out what the
+   * file has got lately.
+   */
+  async fill(): Promise<void> {
+    const length = this.#order.length * chunkBytes;
+    if (length === 0 || (await this.#file.stat()).size >= length) return;
+    try {
+      await this.#file.write(Buffer.alloc(1), 0, 1, length - 1);
+    } catch (error) {
+      throw writeFailure(this.pagesPath, error);
+    }
+  }
+
   /** Writes pages of a chunk out of a buffer that holds the whole chunk. @throws {FlickError} `diskFull`, `internal` */
   async write(number: number, first: number, pages: number, chunk: Buffer): Promise<void> {
     const start = first * pageBytes;
     const length = pages * pageBytes;
+    this.#writes += 1;
+    const hashed = this.#hashes.get(number);
+    for (let page = first; hashed !== undefined && page < first + pages; page += 1) {
+      exclude(hashed, page);
+    }
     try {
       for (let done = 0; done < length;) {
         const at = number * chunkBytes + start + done;
@@ -162,6 +217,7 @@ export class MemoryImage {
     const chunk = this.known(number);
     chunk.low = 0;
     chunk.high = 0;
+    this.#hashes.delete(number);
   }
 
   /** True when all these pages of the chunk are known. */
@@ -198,6 +254,7 @@ export class MemoryImage {
   async clear(): Promise<void> {
     this.#numbers.clear();
     this.#order.length = 0;
+    this.#hashes.clear();
     await this.#file.truncate(0);
   }
 

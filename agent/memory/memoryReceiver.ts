@@ -1,8 +1,7 @@
 import { FlickError } from '../../protocol/index.ts';
 import { decodeBatch, pageKind, type ChunkRecord } from './batch.ts';
-import { meantBytes } from './chunkReader.ts';
+import { ChunkBuffer } from './chunkBuffer.ts';
 import {
-  chunkBytes,
   chunkPages,
   contains,
   hasPage,
@@ -12,7 +11,7 @@ import {
   type Chunk,
   type PageMask,
 } from './chunks.ts';
-import { contentHash } from './contentHash.ts';
+import { combinedHash, contentHash } from './contentHash.ts';
 import { firstPage, type MemoryImage } from './memoryImage.ts';
 
 /** Pages of the page file: first and count. */
@@ -30,7 +29,7 @@ export interface Applied {
 /** Brings a target's image of a process's memory up to date, batch by batch. */
 export class MemoryReceiver {
   readonly #image: MemoryImage;
-  readonly #buffer = Buffer.allocUnsafe(chunkBytes);
+  readonly #buffer = new ChunkBuffer();
   #number = 0;
 
   constructor(image: MemoryImage) {
@@ -39,6 +38,29 @@ export class MemoryReceiver {
 
   get batches(): number {
     return this.#number;
+  }
+
+  /**
+   * Looks at what an earlier move left here, while the process still runs: what turns out to be unchanged need then not be
+   * read while it stands still.
+   */
+  async lookThrough(signal: AbortSignal): Promise<void> {
+    const image = this.#image;
+    const hash = await contentHash();
+    const content = new ChunkBuffer();
+    const { size } = image;
+    for (let number = 0; number < size && !signal.aborted; number += 1) {
+      const known = image.known(number);
+      const isOpen = (page: number): boolean =>
+        hasPage(known, page) && image.hashOf(number, page) === undefined;
+      if (!content.pages.some((_, page) => isOpen(page))) continue;
+      const before = image.writes;
+      await image.read(number, content.bytes);
+      if (image.writes !== before) continue;
+      for (const [page, bytes] of content.pages.entries()) {
+        if (isOpen(page)) image.setHash(number, page, hash(bytes));
+      }
+    }
   }
 
   /** @throws {FlickError} `transferFailed` for what is no batch, or not the next one; `diskFull` */
@@ -65,37 +87,43 @@ export class MemoryReceiver {
 
   /** @returns false when the chunk is not then what the source says */
   async #applyRecord(record: ChunkRecord, place: number): Promise<boolean> {
-    const { chunk, kinds, hash, pages } = record;
-    const known = this.#image.known(place);
+    const { chunk, kinds, pages } = record;
+    const image = this.#image;
+    const known = image.known(place);
+    if (!contains(known, neededPages(chunk, kinds))) return false;
+    const hash = await contentHash();
     const content = this.#buffer;
+    const hashes = new BigUint64Array(chunkPages);
     const changed: PageMask = { low: 0, high: 0 };
-    const needed = neededPages(chunk, kinds);
-    if (!contains(known, needed)) return false;
-    if (needed.low !== 0 || needed.high !== 0) await this.#image.read(place, content);
     let next = 0;
-    for (let page = 0; page < chunkPages; page += 1) {
+    for (const [page, bytes] of content.pages.entries()) {
       if (!hasPage(chunk, page)) continue;
-      const start = page * pageBytes;
       switch (kinds[page]) {
         case pageKind.zero:
-          content.fill(0, start, start + pageBytes);
+          bytes.fill(0);
           break;
         case pageKind.delta:
-          xorInto(content, start, pages[next++]);
+          (await image.readPage(place, page)).copy(bytes);
+          xorInto(bytes, pages[next++]);
           break;
         case pageKind.full:
-          pages[next++]?.copy(content, start);
+          pages[next++]?.copy(bytes);
           break;
         default:
+          hashes[page] = image.hashOf(place, page) ?? hash(await image.readPage(place, page));
           continue;
       }
+      hashes[page] = hash(bytes);
       include(changed, page, 1);
     }
-    if ((await contentHash())(meantBytes(chunk, content)) !== hash) return false;
+    if (combinedHash(hash, chunk, hashes) !== record.hash) return false;
     for (const [first, count] of runsOf(changed))
-      await this.#image.write(place, first, count, content);
+      await image.write(place, first, count, content.bytes);
     known.low = (known.low | chunk.low) >>> 0;
     known.high = (known.high | chunk.high) >>> 0;
+    for (const page of content.pages.keys()) {
+      if (hasPage(chunk, page)) image.setHash(place, page, hashes[page] ?? 0n);
+    }
     return true;
   }
 }
@@ -110,12 +138,12 @@ function neededPages(chunk: Chunk, kinds: Uint8Array): PageMask {
   return needed;
 }
 
-function xorInto(content: Buffer, start: number, page: Buffer | undefined): void {
+function xorInto(content: Buffer, page: Buffer | undefined): void {
   if (page === undefined) return;
   // A copy, since words have to be aligned.
   const delta = Uint8Array.from(page);
   const words = pageBytes / 4;
-  const into = new Uint32Array(content.buffer, content.byteOffset + start, words);
+  const into = new Uint32Array(content.buffer, content.byteOffset, words);
   const from = new Uint32Array(delta.buffer, 0, words);
   for (let word = 0; word < words; word += 1) into[word] = (into[word] ?? 0) ^ (from[word] ?? 0);
 }

@@ -1,3 +1,4 @@
+import { setImmediate as breathe } from 'node:timers/promises';
 import { Deferred } from '../../common/deferred.ts';
 import {
   encodeBatch,
@@ -21,6 +22,10 @@ const maxRecords = 512;
 /** How long a batch should be on the link, and all that are under way, in ms: a wanted page waits no longer. */
 const batchTime = 40;
 const windowTime = 120;
+/** After a page that the process waited for, batches are so long, in ms, since it will soon wait for the next one. */
+const eagerTime = 8;
+/** Chunks that are under way at most then. */
+const eagerChunks = 32;
 const smallestBatch = 16 << 10;
 const smallestWindow = 64 << 10;
 const largestWindow = 8 << 20;
@@ -36,6 +41,13 @@ export interface Round {
   readonly pages: number;
   readonly bytes: number;
   readonly ms: number;
+}
+
+export interface FinalOptions {
+  /** The link is the memory's from then on; until then only is compared. */
+  readonly free?: Promise<void>;
+  /** Only what the target asks for, until {@link MemorySender.sendAll}. */
+  readonly onlyWanted?: boolean;
 }
 
 export interface MemorySenderOptions {
@@ -66,6 +78,10 @@ export class MemorySender {
   /** When the final pass began, by the monotonic clock in ms, and how many chunks it had then. */
   #final: { readonly since: number; readonly chunks: number } | undefined;
   #failure: Error | undefined;
+  #free: Promise<void> = Promise.resolve();
+  #onlyWanted = false;
+  /** When somebody last asked for a page. */
+  #wantedAt = -Infinity;
 
   constructor(options: MemorySenderOptions) {
     this.#options = options;
@@ -111,18 +127,31 @@ export class MemorySender {
   }
 
   /** Sends all that the target does not have of a process that stands still; what it waits for comes first. */
-  async final(memory: ProcessMemory, chunks: readonly Chunk[]): Promise<Round> {
+  async final(
+    memory: ProcessMemory,
+    chunks: readonly Chunk[],
+    { free = Promise.resolve(), onlyWanted = false }: FinalOptions = {},
+  ): Promise<Round> {
+    this.#free = free;
+    this.#onlyWanted = onlyWanted;
     for (const chunk of chunks) this.#pending.set(keyOf(chunk), chunk);
     this.#final = { since: performance.now(), chunks: this.#pending.size };
     const order = this.#pending.values();
+    let near: Chunk[] = [];
     const next = (): Chunk | undefined => {
       const wanted = this.#wanted.pop();
-      if (wanted !== undefined) return wanted;
-      for (;;) {
+      if (wanted !== undefined) {
+        near = this.#neighbours(wanted);
+        return wanted;
+      }
+      const neighbour = near.shift();
+      if (neighbour !== undefined && this.#pending.has(keyOf(neighbour))) return neighbour;
+      while (!this.#onlyWanted) {
         const chunk = order.next();
         if (chunk.done === true) return undefined;
         if (this.#pending.has(keyOf(chunk.value))) return chunk.value;
       }
+      return undefined;
     };
     let round = await this.#run(memory, true, next);
     // Asked for again: the target's image was not what both sides had thought.
@@ -130,9 +159,31 @@ export class MemorySender {
     return round;
   }
 
+  /** What nobody asked for goes as well from now on. */
+  sendAll(): void {
+    this.#onlyWanted = false;
+    // Its pace counts from here.
+    if (this.#final !== undefined) {
+      this.#final = { since: performance.now(), chunks: this.#pending.size };
+    }
+    this.#wake();
+  }
+
+  /** What lies behind a chunk that somebody waits for is probably wanted next, and costs little on its way. */
+  #neighbours({ task, index }: Chunk): Chunk[] {
+    const keys = Array.from({ length: readWidth - 1 }, (_, ahead) => index + 1 + ahead);
+    return keys.flatMap((each) => this.#pending.get(keyOf({ task, index: each })) ?? []);
+  }
+
+  /** Somebody may ask for a page at any moment. */
+  get #isEager(): boolean {
+    return performance.now() - this.#wantedAt < windowTime;
+  }
+
   /** The target waits for these, or has found its own image of them wrong: then they are sent without it. */
   want(chunks: readonly Pick<Chunk, 'task' | 'index'>[], mistaken: boolean): void {
     const { image } = this.#options;
+    this.#wantedAt = performance.now();
     for (const each of chunks) {
       const key = keyOf(each);
       if (mistaken) image.forget(image.numberOf(each.task, each.index));
@@ -189,7 +240,11 @@ export class MemorySender {
       shipping.catch(() => undefined);
     };
     for (;;) {
-      this.#check();
+      await this.#until(() => !this.#onlyWanted || this.#wanted.length > 0);
+      if (frozen) {
+        // Answers and wishes arrive between two looks.
+        await breathe();
+      }
       const urgent = this.#wanted.length > 0;
       const group: Chunk[] = [];
       for (let chunk = next(); chunk !== undefined; chunk = next()) {
@@ -210,7 +265,8 @@ export class MemorySender {
         batch.push(record);
         size += recordBytes(record);
         pages += record.pages.length;
-        const full = size >= this.#batchBytes() || batch.length >= maxRecords;
+        const most = frozen && this.#isEager ? eagerChunks / 2 : maxRecords;
+        const full = size >= this.#batchBytes() || batch.length >= most;
         if (full) await ship();
       }
       if (urgent) await ship();
@@ -224,8 +280,11 @@ export class MemorySender {
   async #ship(records: readonly ChunkRecord[]): Promise<number> {
     const { send } = this.#options;
     const batch = await encodeBatch(this.#number + 1, records, this.#codecFor(records));
+    await this.#free;
     await this.#until(
-      () => this.#rate.inFlight === 0 || this.#rate.inFlight + batch.length <= this.#window(),
+      () =>
+        this.#rate.inFlight === 0 ||
+        (this.#rate.inFlight + batch.length <= this.#window() && this.#hasRoom(records.length)),
     );
     this.#number += 1;
     this.#sentBytes += batch.length;
@@ -249,11 +308,21 @@ export class MemorySender {
   }
 
   #batchBytes(): number {
-    return Math.min(maxBatch / 2, Math.max(smallestBatch, this.#rate.rate * batchTime));
+    const time = this.#isEager ? eagerTime : batchTime;
+    return Math.min(maxBatch / 2, Math.max(smallestBatch, this.#rate.rate * time));
   }
 
   #window(): number {
-    return Math.min(largestWindow, Math.max(smallestWindow, this.#rate.rate * windowTime));
+    const time = this.#isEager ? 3 * eagerTime : windowTime;
+    return Math.min(largestWindow, Math.max(smallestWindow, this.#rate.rate * time));
+  }
+
+  /** A chunk that is as it was costs no bytes, but the target has to look at it and bring it into the process. */
+  #hasRoom(more: number): boolean {
+    if (!this.#isEager) return true;
+    return (
+      this.#unacknowledged.reduce((sum, each) => sum + each.chunks.length, more) <= eagerChunks
+    );
   }
 
   async #until(reached: () => boolean): Promise<void> {

@@ -1,3 +1,4 @@
+import { readSync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { readMaps } from '../procfs/maps.ts';
 import { pageBytes, type PageRun } from './chunks.ts';
@@ -66,6 +67,30 @@ export class ProcessMemory {
         const { bytesRead } = await file.read(into, offset + done, length - done, address + done);
         if (bytesRead === 0) return false;
         done += bytesRead;
+      }
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /**
+   * As {@link read}, for a task that stands still and that somebody waits for: without the way through the thread pool,
+   * which takes longer than the copying.
+   */
+  async readNow(
+    task: number,
+    address: number,
+    into: Buffer,
+    offset: number,
+    length: number,
+  ): Promise<boolean> {
+    try {
+      const { fd } = await this.#open(task);
+      for (let done = 0; done < length;) {
+        const bytes = readSync(fd, into, offset + done, length - done, address + done);
+        if (bytes === 0) return false;
+        done += bytes;
       }
       return true;
     } catch {

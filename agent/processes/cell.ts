@@ -10,7 +10,7 @@ import { KeeperError } from '../keeper/keeperError.ts';
 import type { AppEnd, LazyState, PageRange } from '../keeper/keeperMessages.ts';
 import { readAppEndRecord, readScrollbackRecord } from '../keeper/keeperRecords.ts';
 import { startCell, startGuard, type CellOptions } from '../keeper/startKeeper.ts';
-import { readProc, readTasks } from '../procfs/read.ts';
+import { childrenOf } from '../procfs/children.ts';
 import { readStatus } from '../procfs/status.ts';
 import { makePrivateFolder } from './cells.ts';
 import { signalName } from './signals.ts';
@@ -382,15 +382,6 @@ function endOf(end: AppEnd): CellEnd {
     case 'signal':
       return { kind: 'exited', status: { exitCode: null, signal: signalName(end.signal) } };
   }
-}
-
-async function childrenOf(pid: number): Promise<readonly number[]> {
-  const children: number[] = [];
-  for (const task of (await readTasks(pid)) ?? []) {
-    const list = await readProc(`/proc/${pid}/task/${task}/children`);
-    for (const word of list?.split(' ') ?? []) if (word !== '') children.push(Number(word));
-  }
-  return children;
 }
 
 async function explained(start: Promise<number>): Promise<number> {

@@ -1,5 +1,6 @@
 import type { InferOutput } from 'valibot';
 import type { listeningPort, ProcessNode } from '../../protocol/index.ts';
+import { childrenOf } from '../procfs/children.ts';
 import { commandLine, readArguments } from '../procfs/command.ts';
 import { inodeOf, readDescriptors } from '../procfs/descriptors.ts';
 import { readInet } from '../procfs/inet.ts';
@@ -46,7 +47,29 @@ export async function readTree(
   table?: ProcessTable,
 ): Promise<ProcessTree | undefined> {
   const known = table ?? (await readProcessTable());
-  const order = descendants(known, rootPid);
+  return treeOf(rootPid, descendants(known, rootPid));
+}
+
+/**
+ * The tree below a PID that stands still. Nothing else of the device is looked at, which may have many processes.
+ * @returns undefined as {@link readTree}
+ */
+export async function readStoppedTree(rootPid: number): Promise<ProcessTree | undefined> {
+  const stats: ProcessStat[] = [];
+  const pending = [rootPid];
+  for (let pid = pending.shift(); pid !== undefined; pid = pending.shift()) {
+    const stat = await readStat(pid);
+    if (stat === undefined) continue;
+    stats.push(stat);
+    pending.push(...(await childrenOf(pid)));
+  }
+  return treeOf(rootPid, stats);
+}
+
+async function treeOf(
+  rootPid: number,
+  order: readonly ProcessStat[],
+): Promise<ProcessTree | undefined> {
   const read = await eachOf(order, readTreeProcess);
   const processes = read.filter((each) => each !== undefined);
   const root = processes[0];

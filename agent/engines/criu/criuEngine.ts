@@ -12,7 +12,9 @@ import type { AgentHome } from '../../state/home.ts';
 import { dumpThroughHelper } from '../../helper/helperClient.ts';
 import type { PageRun } from '../../memory/chunks.ts';
 import type { MemoryTask } from '../../memory/processMemory.ts';
-import { readTree } from '../../processes/tree.ts';
+import { isBelow } from '../../files/manifest.ts';
+import { seesStandstill } from '../../processes/standstill.ts';
+import { readStoppedTree, readTree } from '../../processes/tree.ts';
 import { readStatus } from '../../procfs/status.ts';
 import type { HeldCapture, HeldRestore } from '../engine.ts';
 import { checkArrival } from './arrivalCheck.ts';
@@ -24,20 +26,25 @@ import { gatherFacts, gatherFiles, type FileFacts } from './facts.ts';
 import { criuFacts, type CriuFacts } from './factsSchema.ts';
 import { readTail } from './logTail.ts';
 import { readLeftOut } from './pagemap.ts';
-import { limitCredentials, readCredentials, readTaskIds } from './images.ts';
+import { hasRemaps, limitCredentials, readCredentials, readTaskIds } from './images.ts';
 
 /** End of a log that is read to explain a failure, in bytes. */
 const explainedTail = 4 << 20;
 /** How often a dump is tried while children of the process come and go. */
 const dumpAttempts = 3;
 
-export interface CaptureOptions {
+export interface CaptureOptions<T> {
   readonly handoff: string;
   readonly facts: CriuFacts;
   /** Folder for the images; must be visible at this path inside the cell. */
   readonly folder: string;
   /** Leave the memory in the process, where the device can do so; it is read from there while it stands still. */
   readonly memoryApart: boolean;
+  /**
+   * What else is to be done once the process stands still. It begins while CRIU still works, where that can be seen, and
+   * again where the process ran on after all.
+   */
+  readonly meanwhile: () => Promise<T>;
 }
 
 interface Dump {
@@ -62,7 +69,9 @@ export interface RestoreOptions {
   readonly lazy: boolean;
 }
 
-export interface CriuCapture extends HeldCapture {
+export interface CriuCapture<T = unknown> extends HeldCapture {
+  /** What {@link CaptureOptions.meanwhile} gave. */
+  readonly meanwhile: T;
   /** What is not in the images; its tasks stand still as long as the capture is held. */
   readonly memory:
     { readonly tasks: readonly MemoryTask[]; readonly pages: readonly PageRun[] } | undefined;
@@ -112,7 +121,10 @@ export class CriuEngine {
 
   /** Looks at the files of a process that stands still, and at nothing else. @throws {FlickError} `processGone` */
   async inspectFiles(managed: ManagedProcess): Promise<FileFacts> {
-    return gatherFiles(managed.pid ?? 0);
+    const files = await gatherFiles(managed.pid ?? 0);
+    // CRIU lends the tree its log while it looks at it.
+    const own = managed.folders.root;
+    return { ...files, openFiles: files.openFiles.filter(({ path }) => !isBelow(path, own)) };
   }
 
   /** What on this device stands in the way of a dump. */
@@ -173,7 +185,7 @@ export class CriuEngine {
    * Freezes the process and writes its images.
    * @throws {FlickError} `dumpFailed` with the reason in words and the log's path; the process then runs on
    */
-  async capture(managed: ManagedProcess, options: CaptureOptions): Promise<CriuCapture> {
+  async capture<T>(managed: ManagedProcess, options: CaptureOptions<T>): Promise<CriuCapture<T>> {
     const { folder, facts } = options;
     const { cell } = managed;
     await makePrivateFolder(folder);
@@ -194,8 +206,9 @@ export class CriuEngine {
     const pagesLeftOut = options.memoryApart && (await this.#canLeavePagesOut(managed));
     const dump = { folder, root, terminalKeys, shellJob, keepConnections, pagesLeftOut };
     let job: HeldJob;
+    let early: Early<T> | undefined;
     try {
-      job = await this.#dump(managed, options.handoff, dump);
+      ({ job, early } = await this.#dump(managed, options, dump));
     } catch (error) {
       const failure =
         managed.pid === undefined
@@ -222,17 +235,22 @@ export class CriuEngine {
       }
     };
     let memory: CriuCapture['memory'];
-    if (pagesLeftOut) {
-      try {
+    let meanwhile: T;
+    try {
+      if (pagesLeftOut) {
         const { pages } = await readLeftOut(folder);
-        memory = { tasks: await this.memoryTasks(managed), pages };
-      } catch (error) {
-        await end(false);
-        throw error;
+        memory = { tasks: await this.memoryTasks(managed, true), pages };
       }
+      // The links that CRIU makes for files without a name are files that are to be found.
+      const isStale = early !== undefined && (await hasRemaps(folder));
+      meanwhile = await (isStale ? options.meanwhile() : (early?.result ?? options.meanwhile()));
+    } catch (error) {
+      await end(false);
+      throw error;
     }
     return {
       images: folder,
+      meanwhile,
       memory,
       root,
       terminalKeys,
@@ -244,8 +262,9 @@ export class CriuEngine {
   }
 
   /** Whose memory is to be read, by the PIDs of this device and of the capsule. */
-  async memoryTasks(managed: ManagedProcess): Promise<MemoryTask[]> {
-    const tree = managed.pid === undefined ? undefined : await readTree(managed.pid);
+  async memoryTasks(managed: ManagedProcess, stopped = false): Promise<MemoryTask[]> {
+    const read = stopped ? readStoppedTree : readTree;
+    const tree = managed.pid === undefined ? undefined : await read(managed.pid);
     const tasks: MemoryTask[] = [];
     for (const { pid } of tree?.processes ?? []) {
       const inner = (await readStatus(pid))?.nsPids.at(-1);
@@ -260,14 +279,23 @@ export class CriuEngine {
   }
 
   /** A child that comes or goes at the wrong moment makes CRIU give up; the process runs on and is tried again. */
-  async #dump(managed: ManagedProcess, handoff: string, dump: Dump): Promise<HeldJob> {
-    const { cell } = managed;
+  async #dump<T>(
+    managed: ManagedProcess,
+    { handoff, meanwhile }: CaptureOptions<T>,
+    dump: Dump,
+  ): Promise<{ readonly job: HeldJob; readonly early: Early<T> | undefined }> {
+    const { cell, pid } = managed;
     for (let attempt = 1; ; attempt += 1) {
+      const dumping = new AbortController();
+      const beginning = begunEarly(pid, meanwhile, dumping.signal);
       try {
-        return await (cell === undefined
+        const job = await (cell === undefined
           ? this.#dumpOutside(managed, handoff, dump)
           : this.#dumpIn(cell, dump));
+        dumping.abort();
+        return { job, early: await beginning };
       } catch (error) {
+        dumping.abort();
         const log = (await readTail(join(dump.folder, 'dump.log'), explainedTail)) ?? '';
         if (attempt === dumpAttempts || managed.pid === undefined || !isPassing(log)) throw error;
         this.#logger.log('info', 'dump is tried again', { id: managed.id, why: messageOf(error) });
@@ -446,6 +474,24 @@ function controllingTerminals(facts: CriuFacts, inCell: boolean): string[] {
     .filter((each) => each.role === 'slave')
     .filter((each) => each.path === '/dev/tty' || (!inCell && !each.inside))
     .map((each) => each.key);
+}
+
+/** What was begun while CRIU was still at work. */
+interface Early<T> {
+  readonly result: Promise<T>;
+}
+
+/** Begins something as soon as the process stands still. @returns undefined when that was not seen in time */
+async function begunEarly<T>(
+  pid: number | undefined,
+  work: () => Promise<T>,
+  signal: AbortSignal,
+): Promise<Early<T> | undefined> {
+  if (pid === undefined || !(await seesStandstill(pid, signal))) return undefined;
+  const result = work();
+  // Whoever waits for it hears why it failed.
+  result.catch(() => undefined);
+  return { result };
 }
 
 function unique(keys: readonly string[]): string[] {

@@ -4,7 +4,7 @@ import { FlickError } from '../../../protocol/index.ts';
 import { readEnvironment } from '../../procfs/command.ts';
 import { readCpuFlags } from '../../procfs/cpu.ts';
 import { eachOf, readProcLink } from '../../procfs/read.ts';
-import { readTree, type ProcessTree } from '../../processes/tree.ts';
+import { readStoppedTree, readTree, type ProcessTree } from '../../processes/tree.ts';
 import type { CriuFacts, FactProcess, UnsupportedObject } from './factsSchema.ts';
 import {
   gatherDescriptors,
@@ -131,7 +131,7 @@ export type FileFacts = Pick<CriuFacts, 'mappedFiles' | 'openFiles' | 'cwds'>;
  * @throws {FlickError} `processGone` when the root is no more
  */
 export async function gatherFiles(rootPid: number): Promise<FileFacts> {
-  const tree = await readTree(rootPid);
+  const tree = await readStoppedTree(rootPid);
   if (tree === undefined) throw gone(rootPid);
   const [descriptors, { mappedFiles }, { cwds }] = await Promise.all([
     eachOf(tree.processes, gatherDescriptors),

@@ -1,4 +1,4 @@
-import { open, readdir, readFile } from 'node:fs/promises';
+import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { writeDurably } from '../../state/durable.ts';
@@ -29,6 +29,12 @@ const pstreeThreads = 5;
 
 /** Largest image of this kind that is read, in bytes: a real one has a few kilobytes a task. */
 const maxImage = 16 << 20;
+
+/** Whether a dump gave names to files that had lost theirs: those lie beside the others then. */
+export async function hasRemaps(folder: string): Promise<boolean> {
+  const status = await stat(join(folder, 'remap-fpath.img')).catch(() => undefined);
+  return (status?.size ?? 0) > headerBytes;
+}
 
 export interface ImageCredentials {
   readonly uids: ReadonlySet<number>;

@@ -1,4 +1,4 @@
-import { link, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { link, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   chunkBytes,
@@ -48,7 +48,7 @@ export async function writeLazyFiles(
   }
   const path = join(folder, 'lazy.pages');
   try {
-    await truncate(memory.pagesPath, memory.size * chunkBytes);
+    await memory.fill();
     await rm(path, { force: true });
     await link(memory.pagesPath, path);
     await writeFile(join(folder, 'lazy.index'), indexOf(leftOut.tasks, runs), { mode: 0o600 });

@@ -1,0 +1,114 @@
+import type { TerminalSize } from '../../protocol/index.ts';
+import { Cell } from '../processes/cell.ts';
+import { cellFolder, imagesFolder, makePrivateFolder, removeTree } from '../processes/cells.ts';
+import type { CellMounts } from './arrivalFiles.ts';
+import type { Building } from './building.ts';
+import { cellIdentity, isRootToRoot, type CellParties } from './cellIdentity.ts';
+import type { HandoffContext } from './context.ts';
+import { endCell } from './letRun.ts';
+import type { Offer } from './messages.ts';
+
+/** What a cell shows of the time before it. */
+export interface EarlierOutput {
+  readonly base: number;
+  readonly bytes: Buffer;
+}
+
+/** The cell that an arriving process is restored into. */
+export class ArrivalCell {
+  readonly #context: HandoffContext;
+  readonly #building: Building;
+  readonly #offer: Offer;
+  readonly #signal: AbortSignal;
+
+  constructor(options: {
+    readonly context: HandoffContext;
+    readonly building: Building;
+    readonly offer: Offer;
+    readonly signal: AbortSignal;
+  }) {
+    this.#context = options.context;
+    this.#building = options.building;
+    this.#offer = options.offer;
+    this.#signal = options.signal;
+  }
+
+  /** Makes one whose ids do not depend on the images before the process stands still, if its files stay as they are. */
+  async startSoon(): Promise<void> {
+    if (!isRootToRoot(this.#parties)) return;
+    this.#building.expected = await this.#building.files.expected();
+    this.#begin(this.#building.expected);
+  }
+
+  /** Makes the files visible that the process left with; a cell that was begun for others ends. */
+  async place(): Promise<void> {
+    const building = this.#building;
+    const { files, folders, number, starting } = building;
+    building.mounts = await files.place();
+    if (starting === undefined || building.mounts === building.expected) return;
+    const early = await starting.catch(() => undefined);
+    if (early !== undefined) await endCell(early, early.keeperPid);
+    delete building.cell;
+    const folder = cellFolder(folders, number);
+    await removeTree(folder);
+    await makePrivateFolder(folder);
+    this.#begin(building.mounts);
+  }
+
+  /** Gives its viewers what they had seen until then, as soon as it is there. */
+  equip(output: EarlierOutput): void {
+    const { starting } = this.#building;
+    if (starting === undefined) return;
+    this.#building.starting = starting.then((cell) => this.#equipped(cell, output));
+    this.#building.starting.catch(() => undefined);
+  }
+
+  /** The cell, which is made now if its ids depend on the images. */
+  async ready(output: EarlierOutput): Promise<Cell> {
+    const { starting, files, folders, number, mounts } = this.#building;
+    if (starting !== undefined) return starting;
+    const images = imagesFolder(cellFolder(folders, number));
+    const { name } = this.#offer.process;
+    const claimed = await this.#context.engine.credentials(images);
+    const identity = cellIdentity(claimed, { ...this.#parties, name });
+    return this.#equipped(await this.#start(mounts ?? (await files.place()), identity), output);
+  }
+
+  get #parties(): CellParties {
+    const { senderUid, userNamespace } = this.#offer;
+    const ownUid = process.getuid?.() ?? 0;
+    return { ownUid, senderUid, senderInUserNamespace: userNamespace };
+  }
+
+  #begin(mounts: CellMounts): void {
+    this.#building.starting = this.#start(mounts, undefined);
+    // Whoever waits for it hears why it failed.
+    this.#building.starting.catch(() => undefined);
+  }
+
+  async #start(
+    { overlays, binds }: CellMounts,
+    userNamespace: ReturnType<typeof cellIdentity>,
+  ): Promise<Cell> {
+    const { keeper, logger } = this.#context;
+    const building = this.#building;
+    this.#signal.throwIfAborted();
+    building.cell = await Cell.start({
+      keeper: await keeper(),
+      folder: cellFolder(building.folders, building.number),
+      userNamespace,
+      terminalIndex: this.#offer.process.terminalIndex,
+      overlays,
+      binds,
+      logger,
+    });
+    return building.cell;
+  }
+
+  async #equipped(cell: Cell, { base, bytes }: EarlierOutput): Promise<Cell> {
+    const size: TerminalSize = this.#offer.process.terminal;
+    await cell.preload(base, bytes);
+    await cell.resize(size);
+    return cell;
+  }
+}
