@@ -57,7 +57,7 @@ const commands = {
   test: {
     needs: [
       ...[...device, 'build', 'programs', 'browser', 'criu-old', 'criu-bundle'],
-      ...['node22', 'node24', 'node26', 'vscode'],
+      ...['node22', 'node24', 'node26', 'node-arm64', 'vscode'],
     ],
     steps: (args) => [node('scripts/test.mjs', ...args)],
   },

@@ -1,0 +1,252 @@
+import { readdirSync, readlinkSync } from 'node:fs';
+import { Module } from 'node:module';
+import { Builtins, builtinSymbols, listBuiltins, type BuiltinList } from '../capsule/builtins.ts';
+import {
+  capsuleFormat,
+  capsuleVersion,
+  type Capsule,
+  type ObjectRecord,
+  type PropertyRecord,
+  type Roots,
+  type Value,
+} from '../capsule/format.ts';
+import { writeCapsule } from '../capsule/write.ts';
+import { HostWorld, hostRoots } from '../hosts/capture.ts';
+import type { ScopeTree } from '../language/scopes.ts';
+import { Graph } from './graph.ts';
+import { Heap } from './heap.ts';
+import { Inspection } from './inspection.ts';
+import { nodeInternals } from './internals.ts';
+import { forgetNatives, nativeFunctions } from './natives.ts';
+import { Refusal } from './refusal.ts';
+import { isUserFunction } from './functions.ts';
+
+interface Settings {
+  readonly file: string;
+  readonly end: boolean;
+  readonly patienceMs: number;
+  readonly pid: number;
+}
+
+/** How long the program runs on between two tries, in ms. */
+const betweenTries = 15;
+
+/**
+ * Captures the program at its next safe point. Evaluated in it by the inspector, which may interrupt it anywhere: hence
+ * nothing is looked at before a turn of the event loop of its own.
+ * @returns the answer as JSON; none when the process ends with its capsule
+ */
+export function begin(settings: Settings, builtins: BuiltinList): Promise<string> {
+  return new Promise((answer) => {
+    if (process.pid !== settings.pid) {
+      answer(JSON.stringify({ refused: 'The inspector belongs to another process.' }));
+      return;
+    }
+    const deadline = performance.now() + settings.patienceMs;
+    let attempts = 0;
+    // A second try does not read the scripts again.
+    const trees = new Map<string, ScopeTree>();
+    const attempt = (): void => {
+      const own = new Set<unknown>();
+      const immediate = setImmediate(() => {
+        attempts += 1;
+        try {
+          const bytes = capture(settings, builtins, own, attempts, trees);
+          if (settings.end) process.kill(process.pid, 'SIGKILL');
+          answer(JSON.stringify({ done: { bytes } }));
+        } catch (error) {
+          if (error instanceof Refusal) {
+            if (error.passing && performance.now() < deadline) setTimeout(attempt, betweenTries);
+            else answer(JSON.stringify({ refused: error.message, hint: error.hint }));
+          } else {
+            const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+            answer(JSON.stringify({ refused: `Cannot move: the capture failed. ${text}` }));
+          }
+        }
+      });
+      own.add(immediate);
+    };
+    attempt();
+  });
+}
+
+function capture(
+  settings: Settings,
+  list: BuiltinList,
+  own: Set<unknown>,
+  attempts: number,
+  trees: Map<string, ScopeTree>,
+): number {
+  const began = performance.now();
+  requireQuiet();
+  const timeout = setTimeout(() => undefined, 1e6);
+  clearTimeout(timeout);
+  own.add(timeout);
+  const [immediate] = [...own];
+  const natives = nativeFunctions();
+  const inspection = new Inspection();
+  try {
+    const internals = nodeInternals(inspection);
+    const heap = new Heap(inspection, natives);
+    const coreSources = new Map<string, boolean>();
+    const isCore = (value: object): boolean => {
+      if (typeof value !== 'function') return true;
+      const source = natives.script(value);
+      if (source === undefined) return true;
+      let known = coreSources.get(source);
+      if (known === undefined) {
+        known = heap.scriptOf(heap.nodeOf(value))?.url.startsWith('node:') ?? false;
+        coreSources.set(source, known);
+      }
+      return known;
+    };
+    const builtins = new Builtins(list, isCore);
+    const graph = new Graph({
+      heap,
+      inspection,
+      natives,
+      internals,
+      builtins,
+      coreSymbols: builtinSymbols(builtins),
+      trees,
+      hosts: new HostWorld(own, timeout, immediate as object),
+    });
+    const roots = rootsOf(graph, list);
+    graph.visitAll();
+    const objects = graph.objects as ObjectRecord[];
+    const functions = objects.filter(
+      (each) => !Array.isArray(each) && (each as { k?: string } | null)?.k === 'fn',
+    );
+    const scripts = graph.scripts.all.map(({ url, kind, source }) => ({ url, kind, source }));
+    const capsule: Capsule = {
+      header: {
+        format: capsuleFormat,
+        version: capsuleVersion,
+        node: process.version,
+        arch: process.arch,
+        platform: process.platform,
+        argv: process.argv,
+        execArgv: process.execArgv,
+        cwd: process.cwd(),
+        counts: {
+          objects: objects.length - 1,
+          contexts: graph.contexts.records.length - 1,
+          functions: functions.length,
+          scripts: scripts.length,
+        },
+        dropped: [],
+        attempts,
+        pauseMs: Math.ceil(performance.now() - began),
+      },
+      symbols: graph.symbols,
+      shapes: graph.shapes,
+      scripts,
+      contexts: graph.contexts.records,
+      objects,
+      roots,
+    };
+    return writeCapsule(settings.file, capsule);
+  } finally {
+    inspection.dispose();
+    forgetNatives();
+  }
+}
+
+/** @throws {Refusal} while something is under way that is nowhere but in Node.js itself */
+function requireQuiet(): void {
+  const requests = (process as unknown as { _getActiveRequests(): object[] })._getActiveRequests();
+  const [first] = requests;
+  if (first !== undefined) {
+    throw new Refusal(`Cannot move yet: a request is under way (${first.constructor.name}).`, {
+      passing: true,
+    });
+  }
+  for (const name of openFiles()) {
+    throw new Refusal(`Cannot move yet: the file ${name} is open.`, {
+      passing: true,
+      hint: 'Close it before the move.',
+    });
+  }
+  for (const name of ['stdout', 'stderr'] as const) {
+    const isMade = Object.getOwnPropertyDescriptor(process, name)?.get === undefined;
+    if (isMade && process[name].writableLength > 0) {
+      throw new Refusal(`Cannot move yet: ${name} has not been written out.`, { passing: true });
+    }
+  }
+}
+
+/** Files that the program has open besides its standard streams, where the system tells. */
+function openFiles(): string[] {
+  let descriptors: string[];
+  try {
+    descriptors = readdirSync('/proc/self/fd');
+  } catch {
+    return [];
+  }
+  return descriptors.flatMap((each) => {
+    try {
+      const target = readlinkSync(`/proc/self/fd/${each}`);
+      return Number(each) > 2 && target.startsWith('/') && !/^\/(dev|proc)\//.test(target)
+        ? [target]
+        : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+function rootsOf(graph: Graph, list: BuiltinList): Roots {
+  const hosts = hostRoots(graph);
+  const cache = Reflect.get(Module, '_cache') as Record<string, object>;
+  const modules = Object.entries(cache).map(([name, module]): [string, Value] => [
+    name,
+    graph.value(module, name.replace(/^.*\//, '')),
+  ]);
+  const known = new Set(list.globals);
+  const globals = graph
+    .properties(globalThis, (key) => {
+      // The connections that `fetch` keeps are made again when they are needed.
+      if (typeof key === 'symbol' && key.description?.startsWith('undici.') === true) return true;
+      return known.has(typeof key === 'symbol' ? `@${key.description ?? ''}` : `.${key}`);
+    })
+    .map((record): [Value, number, Value, Value] => [
+      record[0],
+      record[1],
+      record[2],
+      record[3] ?? [],
+    ]);
+  return { modules, globals, changed: changedBuiltins(graph), hosts };
+}
+
+/** Functions of the program that it put on builtins. */
+function changedBuiltins(graph: Graph): [Value, PropertyRecord][] {
+  const changed: [Value, PropertyRecord][] = [];
+  for (const [holder] of graph.builtins.indexOf) {
+    if (
+      holder === globalThis ||
+      holder === process ||
+      holder === Reflect.get(Module, '_extensions')
+    )
+      continue;
+    const theirs = new Set<string | symbol>();
+    for (const key of Reflect.ownKeys(holder as object)) {
+      const descriptor = Reflect.getOwnPropertyDescriptor(holder as object, key);
+      for (const value of [descriptor?.value, descriptor?.get, descriptor?.set] as unknown[]) {
+        if (
+          typeof value === 'function' &&
+          !graph.builtins.indexOf.has(value) &&
+          isUserFunction(graph, value)
+        ) {
+          theirs.add(key);
+        }
+      }
+    }
+    if (theirs.size === 0) continue;
+    for (const record of graph.properties(holder as object, (key) => !theirs.has(key))) {
+      changed.push([graph.value(holder, 'a builtin'), record]);
+    }
+  }
+  return changed;
+}
+
+export { listBuiltins };

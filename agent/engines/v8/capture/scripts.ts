@@ -1,0 +1,156 @@
+import { ScopeTree } from '../language/scopes.ts';
+import {
+  isClass,
+  parseScript,
+  type ClassNode,
+  type FunctionNode,
+  type ScriptKind,
+} from '../language/parse.ts';
+import type { ScriptRecord } from '../capsule/format.ts';
+import type { Heap } from './heap.ts';
+import type { Natives } from './natives.ts';
+import { readOriginMark } from '../language/origin.ts';
+import { Refusal } from './refusal.ts';
+
+export interface Script extends ScriptRecord {
+  readonly index: number;
+  readonly tree: ScopeTree;
+}
+
+/** Where a function stands in the source as its author wrote it. */
+export interface Place {
+  readonly script: Script;
+  readonly node: FunctionNode | ClassNode;
+}
+
+/** The scripts of the program that something alive was made by. */
+export class Scripts {
+  readonly all: Script[] = [];
+  readonly #byNode = new Map<number, Script>();
+  readonly #origins = new Map<ScriptRecord, Script>();
+  readonly #parsed: Map<string, ScopeTree>;
+  readonly #heap: Heap;
+  readonly #natives: Natives;
+
+  constructor(heap: Heap, natives: Natives, parsed: Map<string, ScopeTree>) {
+    this.#parsed = parsed;
+    this.#heap = heap;
+    this.#natives = natives;
+  }
+
+  /** @throws {Refusal} */
+  placeOf(f: object, node: number): Place {
+    const found = this.#heap.scriptOf(node);
+    if (found === undefined) throw new Refusal('A function has no script.');
+    const again = this.#generated(f, node);
+    if (again !== undefined) return again;
+    const script = this.#script(f, found.node, found.url);
+    const place = script.tree.byPosition.get(this.#natives.position(f));
+    if (place === undefined) {
+      throw new Refusal(`A function of ${script.url} is not where its script says.`);
+    }
+    return { script, node: place };
+  }
+
+  /** The place of a function that a rebuild made, in the script that it was made of. */
+  #generated(f: object, node: number): Place | undefined {
+    const source = this.#natives.script(f) ?? '';
+    const mark = readOriginMark(source);
+    if (mark === undefined) return undefined;
+    const script = this.originOf(node, mark.script);
+    if (script === undefined) return undefined;
+    const place = script.tree.byPosition.get(mark.toOriginal(this.#natives.position(f)));
+    if (place === undefined)
+      throw new Refusal(`A function of ${script.url} is not where its script says.`);
+    return { script, node: place };
+  }
+
+  /** The script that generated code was made of; the outermost context of what it made holds them all. */
+  originOf(node: number, index: number): Script | undefined {
+    const { snapshot } = this.#heap;
+    for (let context = snapshot.follow(node, 'context'); context >= 0;) {
+      const home = snapshot.follow(context, '$flickHome');
+      if (home >= 0) {
+        const { scripts } = this.#heap.liveOf(home) as { scripts: readonly ScriptRecord[] };
+        const record = scripts[index];
+        return record === undefined ? undefined : this.#origin(record);
+      }
+      context = snapshot.follow(context, 'previous');
+    }
+    return undefined;
+  }
+
+  #origin(record: ScriptRecord): Script {
+    const known = this.#origins.get(record);
+    if (known !== undefined) return known;
+    const { url, kind, source } = record;
+    const script = {
+      index: this.all.length,
+      url,
+      kind,
+      source,
+      tree: this.parse(source, kind, url),
+    };
+    this.all.push(script);
+    this.#origins.set(record, script);
+    return script;
+  }
+
+  #script(f: object, node: number, url: string): Script {
+    const known = this.#byNode.get(node);
+    if (known !== undefined) return known;
+    const source = this.#natives.script(f) ?? '';
+    const kind: ScriptKind = url.startsWith('file:')
+      ? 'module'
+      : url.startsWith('/')
+        ? 'commonjs'
+        : 'script';
+    if (kind === 'module') {
+      throw new Refusal(`${shortUrl(url)} is an ES module.`, {
+        hint: 'Only CommonJS modules can be carried.',
+      });
+    }
+    const script = {
+      index: this.all.length,
+      url,
+      kind,
+      source,
+      tree: this.parse(source, kind, url),
+    };
+    const isGlobal = [...script.tree.root.bindings.values()].some(
+      ({ captured, kind: of }) => captured && of !== 'var' && of !== 'function',
+    );
+    if (kind === 'script' && isGlobal) {
+      throw new Refusal(`${shortUrl(url)} has variables outside of any module.`);
+    }
+    this.all.push(script);
+    this.#byNode.set(node, script);
+    return script;
+  }
+
+  /** @throws {Refusal} */
+  parse(source: string, kind: ScriptKind, url: string): ScopeTree {
+    const key = `${kind} ${source}`;
+    let tree = this.#parsed.get(key);
+    if (tree !== undefined) return tree;
+    try {
+      tree = new ScopeTree(source, parseScript(source, kind), kind);
+    } catch (error) {
+      throw new Refusal(`${url} could not be read: ${String(error)}.`);
+    }
+    if (source.includes('$flick')) throw new Refusal(`${url} uses names that begin with $flick.`);
+    this.#parsed.set(key, tree);
+    return tree;
+  }
+}
+
+/** `file.js:12`, with the name of what stands there. */
+export function describePlace({ script, node }: Place): string {
+  const line = script.source.slice(0, node.start).split('\n').length;
+  const name = node.id?.name ?? (isClass(node) ? 'a class' : 'a function');
+  return `'${name}' (${shortUrl(script.url)}:${line})`;
+}
+
+export function shortUrl(url: string): string {
+  return url.replace(/^.*\//, '') || 'code without a file';
+}

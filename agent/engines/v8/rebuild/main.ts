@@ -1,0 +1,52 @@
+import { Inspection } from '../capture/inspection.ts';
+import { nodeInternals } from '../capture/internals.ts';
+import { useVariables } from '../capsule/builtins.ts';
+import { CapsuleError, readCapsule } from '../capsule/read.ts';
+import { goLive } from '../hosts/rebuild.ts';
+import { RebuildError } from './code.ts';
+import { verify } from './verify.ts';
+import { World } from './world.ts';
+
+/** Status of a process in which the program could not be rebuilt. */
+const failed = 70;
+
+interface Settings {
+  readonly file: string;
+  readonly cwd?: string;
+  /** Whether the environment is the caller's instead of the program's. */
+  readonly env?: boolean;
+}
+
+async function main(): Promise<void> {
+  const settings = JSON.parse(process.argv[2] ?? '{}') as Settings;
+  const capsule = readCapsule(settings.file);
+  if (settings.cwd === undefined) process.chdir(capsule.header.cwd);
+  if (settings.env === true) Reflect.deleteProperty(capsule.roots.hosts['process'] ?? {}, 'env');
+  const inspection = new Inspection();
+  const internals = nodeInternals(inspection);
+  useVariables((f, name) => {
+    for (const { object } of inspection.internals(f).scopes) {
+      if (Object.hasOwn(object, name)) return Reflect.get(object, name) as unknown;
+    }
+    return undefined;
+  });
+  const world = new World(capsule);
+  world.makeAll();
+  world.fill();
+  verify(world);
+  await world.settle();
+  inspection.dispose();
+  goLive(world, internals);
+}
+
+main().catch((error: unknown) => {
+  const isKnown = error instanceof RebuildError || error instanceof CapsuleError;
+  const why =
+    error instanceof Error
+      ? isKnown
+        ? error.message
+        : (error.stack ?? error.message)
+      : String(error);
+  process.stderr.write(`The program could not be rebuilt: ${why}\n`);
+  process.exit(failed);
+});
