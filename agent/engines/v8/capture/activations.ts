@@ -15,6 +15,7 @@ import { describePlace, type Place } from './scripts.ts';
 
 /** Scope types of V8's scope iterator that matter here. */
 const localScope = 1;
+const moduleScope = 8;
 const closureScope = 3;
 const globalScope = 0;
 
@@ -49,12 +50,13 @@ function describe(graph: Graph, generator: object, node: number): ActivationReco
   };
   if (state === 'closed') return record;
   if (state === 'running') throw graph.refuse('running', { passing: true });
-  if (resumedState(graph, fn) === undefined) record.fn = graph.value(fn, 'function');
-  record.receiver = graph.value(fields.get('[[GeneratorReceiver]]'), 'this');
   const resumed = resumedState(graph, fn);
   const origin = resumed?.origin ?? fn;
-  if (resumed !== undefined) record.fn = graph.value(origin, 'function');
-  const place = graph.scripts.placeOf(origin, graph.heap.nodeOf(origin));
+  const top = graph.modules.placeOf(graph.idOf(generator) ?? 0, node, resumed?.origin);
+  if (top === undefined) record.fn = graph.value(origin, 'function');
+  else record.module = top.script.index;
+  record.receiver = graph.value(fields.get('[[GeneratorReceiver]]'), 'this');
+  const place = top ?? graph.scripts.placeOf(origin, graph.heap.nodeOf(origin));
   const text = graph.natives.script(fn) ?? '';
   const at = offsetOf(text, (location?.line ?? 0) + headLines(text), location?.column ?? 0);
   const offset = originalOffset(graph, fn, at);
@@ -81,7 +83,7 @@ function describe(graph: Graph, generator: object, node: number): ActivationReco
       );
     }
   }
-  if (record.kind !== 'generator') {
+  if (record.kind !== 'generator' && top === undefined) {
     const promise = promiseOf(graph, node, record.kind);
     if (promise !== undefined) record.promise = graph.id(promise, 'promise');
     if (
@@ -169,12 +171,17 @@ function ownContexts(
       (name) => !name.startsWith('$flick'),
     );
     if (isShown) details.push({ type, variables });
-    if (type === localScope) break;
+    if (type === localScope || type === moduleScope) break;
   }
   const closureContext = snapshot.follow(graph.heap.nodeOf(fn), 'context');
   const inside = script.tree.byKey.get(`function:${place.node.start}:${place.node.end}`);
-  const around =
-    resumedState(graph, fn) === undefined ? script.tree.around.get(place.node) : inside;
+  const { root } = script.tree;
+  const isModule = script.tree.scopeOf.get(place.node) === root;
+  const around = isModule
+    ? root
+    : resumedState(graph, fn) === undefined
+      ? script.tree.around.get(place.node)
+      : inside;
   if (around === undefined) throw graph.refuse('suspended in an unknown place');
   const outer = graph.contexts.closure(
     closureContext,

@@ -15,6 +15,10 @@ export class Contexts {
   readonly records: ContextRecord[] = [];
   readonly #indexes = new Map<number, number>();
   readonly #names = new Map<number, string[]>();
+  /** Contexts of ES modules by node. */
+  readonly #modules = new Map<number, { readonly script: Script; readonly index: number }>();
+  /** Those of which only what is exported is known, by index. */
+  readonly #unseen = new Set<number>();
   readonly #heap: Heap;
   readonly #encode: (value: unknown, label: string) => Value;
 
@@ -67,6 +71,11 @@ export class Contexts {
     const [first] = chain;
     if (first === undefined) return 0;
     const known = this.#indexes.get(first);
+    const last = this.#modules.get(chain.at(-1) ?? -1)?.index ?? 0;
+    if (this.#unseen.has(last)) {
+      const seen = scopes().find(({ description }) => description.startsWith('Module'));
+      if (seen !== undefined) this.fill(last, seen.object);
+    }
     if (known !== undefined) return known;
     const matched = this.match(chain, script, around);
     const visible = chain.filter((each) => this.names(each).length > 0);
@@ -99,6 +108,44 @@ export class Contexts {
       this.add(context, script, scope, parent, values);
     }
     return this.#indexes.get(first) ?? 0;
+  }
+
+  /**
+   * Registers the context of an ES module.
+   * @param exported values of the variables that other modules see
+   */
+  module(node: number, script: Script, exported: Record<string, Value>): number {
+    const { kind, node: program } = script.tree.root;
+    const index = this.records.length;
+    this.records.push({
+      script: script.index,
+      scope: [kind, program.start, program.end],
+      parent: 0,
+      vars: exported,
+    });
+    this.#indexes.set(node, index);
+    this.#modules.set(node, { script, index });
+    this.#unseen.add(index);
+    return index;
+  }
+
+  /** Adds the variables that only a module itself sees. */
+  fill(index: number, values: object): void {
+    if (!this.#unseen.delete(index)) return;
+    const [node, { script }] = [...this.#modules].find(([, each]) => each.index === index) ?? [
+      -1,
+      { script: undefined },
+    ];
+    const { snapshot } = this.#heap;
+    const { hole } = this.#heap;
+    const vars = this.records[index]?.vars;
+    for (const name of script?.tree.root.capturedNames() ?? []) {
+      const value = valueOf(values, name);
+      const isHole =
+        value === notInitialized ||
+        (value === undefined && hole >= 0 && snapshot.follow(node, name) === hole);
+      if (vars !== undefined) vars[name] = isHole ? ['h'] : this.#encode(value, name);
+    }
   }
 
   /** Registers one context with the values of its variables. */
@@ -155,6 +202,13 @@ export class Contexts {
   names(node: number): string[] {
     const known = this.#names.get(node);
     if (known !== undefined) return known;
+    const module = this.#modules.get(node);
+    if (module !== undefined) {
+      // What V8 lists of a module are its imports and exports as well.
+      const own = module.script.tree.root.capturedNames();
+      this.#names.set(node, own);
+      return own;
+    }
     const names = this.#rawNames(node);
     // What a rebuild made has `arguments` of its own.
     const isRebuilt = names.includes('$flickR');
@@ -186,6 +240,15 @@ export class Contexts {
     const found: Scope[] = [];
     let scope = innermost;
     for (const node of chain) {
+      if (this.#modules.has(node)) {
+        // A module always has its context, whatever stands in it.
+        for (; scope?.parent !== undefined; scope = scope.parent) {
+          if (scope.capturedNames().length > 0) throw unmatched(script);
+        }
+        if (scope === undefined) throw unmatched(script);
+        found.push(scope);
+        continue;
+      }
       const names = this.names(node).sort().join();
       for (;;) {
         if (scope === undefined) throw unmatched(script);

@@ -11,6 +11,7 @@ import { lazyBuiltins, wellKnownName, type Builtins } from '../capsule/builtins.
 import type { Heap } from './heap.ts';
 import type { Inspection } from './inspection.ts';
 import type { NodeInternals } from './internals.ts';
+import type { LiveModules } from './modules.ts';
 import type { Natives } from './natives.ts';
 import type { ScopeTree } from '../language/scopes.ts';
 import { Contexts } from './contexts.ts';
@@ -44,6 +45,7 @@ export class Graph {
   readonly internals: NodeInternals;
   readonly builtins: Builtins;
   readonly hosts: HostWorld;
+  readonly modules: LiveModules;
   /** By the node of a promise, what the functions that settle it share. */
   readonly settlers = new Map<number, number>();
   /** Activations of asynchronous functions, which reflection takes for plain objects. */
@@ -78,6 +80,7 @@ export class Graph {
     /** Scripts that have been read already, by kind and source. */
     trees: Map<string, ScopeTree>;
     hosts: HostWorld;
+    modules: LiveModules;
   }) {
     this.heap = world.heap;
     this.inspection = world.inspection;
@@ -85,6 +88,7 @@ export class Graph {
     this.internals = world.internals;
     this.builtins = world.builtins;
     this.hosts = world.hosts;
+    this.modules = world.modules;
     this.#coreSymbols = world.coreSymbols;
     this.contexts = new Contexts(world.heap, (value, label) => this.value(value, label));
     this.scripts = new Scripts(world.heap, world.natives, world.trees);
@@ -287,6 +291,9 @@ export class Graph {
       };
     }
     if (this.activations.has(object)) return activationRecord(this, object);
+    if (types.isModuleNamespaceObject(object)) return this.#namespace(object);
+    const meta = this.modules.metaOf(object);
+    if (meta !== undefined) return this.finish({ k: 'meta', module: meta }, object);
     const host = hostRecord(this, object);
     if (host !== undefined) return host;
     if (typeof object === 'function') return functionRecord(this, object);
@@ -302,6 +309,14 @@ export class Graph {
       if (added !== undefined) return this.#plain(object, added);
     }
     return this.finish({ k: 'obj' }, object);
+  }
+
+  #namespace(object: object): ObjectRecord {
+    const module = this.modules.namespaceOf(object);
+    if (module === undefined) {
+      throw this.refuse('the namespace of an ES module that Node.js has not loaded itself');
+    }
+    return { k: 'namespace', module };
   }
 
   #plain(object: object, { index, keys }: LiveShape): ObjectRecord {
@@ -442,7 +457,6 @@ export class Graph {
     const iterator = iteratorRecord(this, object);
     if (iterator !== undefined) return iterator;
     if (types.isArgumentsObject(object)) return this.finish({ k: 'args' }, object);
-    if (types.isModuleNamespaceObject(object)) throw this.refuse('the namespace of an ES module');
     if (types.isExternal(object))
       throw this.refuse('a value of native code', { hint: 'Native addons cannot be carried.' });
     const target = weakTarget(object);

@@ -19,6 +19,7 @@ import { Graph } from './graph.ts';
 import { Heap } from './heap.ts';
 import { Inspection } from './inspection.ts';
 import { nodeInternals } from './internals.ts';
+import { LiveModules } from './modules.ts';
 import { forgetNatives, nativeFunctions } from './natives.ts';
 import { Refusal } from './refusal.ts';
 import { isUserFunction } from './functions.ts';
@@ -113,6 +114,7 @@ function capture(
   const inspection = new Inspection();
   try {
     const internals = nodeInternals(inspection);
+    const modules = new LiveModules(inspection, internals);
     const heap = new Heap(inspection, natives);
     const coreSources = new Map<string, boolean>();
     const isCore = (value: object): boolean => {
@@ -136,9 +138,11 @@ function capture(
       coreSymbols: builtinSymbols(builtins),
       trees,
       hosts: new HostWorld(own, timeout, immediate as object),
+      modules,
     });
     const roots = rootsOf(graph, list);
     graph.visitAll();
+    roots.esm = modules.complete(roots.esm);
     const objects = graph.objects as ObjectRecord[];
     const functions = objects.filter(
       (each) => !Array.isArray(each) && (each as { k?: string } | null)?.k === 'fn',
@@ -222,6 +226,7 @@ function openFiles(): string[] {
 }
 
 function rootsOf(graph: Graph, list: BuiltinList): Roots {
+  const esm = graph.modules.records(graph);
   const hosts = hostRoots(graph);
   const cache = Reflect.get(Module, '_cache') as Record<string, object>;
   const modules = Object.entries(cache).map(([name, module]): [string, Value] => [
@@ -241,7 +246,7 @@ function rootsOf(graph: Graph, list: BuiltinList): Roots {
       record[2],
       record[3] ?? [],
     ]);
-  return { modules, globals, changed: changedBuiltins(graph), hosts };
+  return { esm, modules, globals, changed: changedBuiltins(graph), hosts };
 }
 
 /** Functions of the program that it put on builtins. */

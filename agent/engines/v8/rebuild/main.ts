@@ -7,6 +7,7 @@ import { CapsuleError, readCapsule } from '../capsule/read.ts';
 import { goLive } from '../hosts/rebuild.ts';
 import type { RestoreHold } from '../restoreProgram.ts';
 import { RebuildError } from './code.ts';
+import { Modules } from './modules.ts';
 import { verify } from './verify.ts';
 import { World } from './world.ts';
 
@@ -35,9 +36,16 @@ async function main(): Promise<void> {
     }
     return undefined;
   });
-  const world = new World(capsule);
+  const modules = new Modules(capsule, internals, inspection);
+  const world = new World(capsule, modules);
+  await modules.load({
+    tree: (script) => world.code.tree(script),
+    declaredIn: (context) => world.code.declaredIn(context),
+    value: (value) => world.value(value),
+  });
   world.makeAll();
   world.fill();
+  modules.run();
   verify(world);
   await world.settle();
   inspection.dispose();

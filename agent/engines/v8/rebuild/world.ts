@@ -14,6 +14,7 @@ import type {
 import { hostShell } from '../hosts/rebuild.ts';
 import type { ResumedState } from '../language/origin.ts';
 import { Code, RebuildError, type Objects } from './code.ts';
+import type { Modules } from './modules.ts';
 import {
   emptyArguments,
   drained,
@@ -44,6 +45,7 @@ interface LiveActivation {
 export class World implements Objects {
   readonly capsule: Capsule;
   readonly code: Code;
+  readonly modules: Modules;
   readonly #symbols: symbol[];
   readonly #objects: unknown[] = [];
   readonly #made: Uint8Array;
@@ -58,8 +60,9 @@ export class World implements Objects {
   readonly #makers = new Map<number, () => object>();
   #depth = 0;
 
-  constructor(capsule: Capsule) {
+  constructor(capsule: Capsule, modules: Modules) {
     this.capsule = capsule;
+    this.modules = modules;
     this.#made = new Uint8Array(capsule.objects.length);
     this.#symbols = capsule.symbols.map((record) => {
       if ('wellKnown' in record) return Reflect.get(Symbol, record.wellKnown) as symbol;
@@ -71,7 +74,7 @@ export class World implements Objects {
       return found;
     });
     this.#index();
-    this.code = new Code(capsule, this, this.#quietClasses());
+    this.code = new Code(capsule, this, this.#quietClasses(), modules);
   }
 
   #record(id: number): ObjectRecord {
@@ -289,6 +292,10 @@ export class World implements Objects {
         this.#iterators.push([kind, iterator]);
         return iterator;
       }
+      case 'namespace':
+        return this.modules.namespace(kind.module);
+      case 'meta':
+        return this.modules.meta(kind.module);
       case 'host':
         return hostShell(this, kind.host, kind.state);
       default:
@@ -369,6 +376,8 @@ export class World implements Objects {
     const result = Reflect.apply(body, this.value(record.receiver), args) as unknown;
     if (record.kind === 'async') {
       if (record.promise !== undefined) this.made(record.promise, result);
+      if (record.module !== undefined)
+        this.modules.goesOn(record.module, result as Promise<unknown>);
     } else {
       live.generator = result as Generator;
       this.made(id, result);
@@ -425,6 +434,7 @@ export class World implements Objects {
     if (
       record.k === 'builtin' ||
       record.k === 'host' ||
+      record.k === 'namespace' ||
       record.k === 'proxy' ||
       record.k === 'iterator'
     ) {
