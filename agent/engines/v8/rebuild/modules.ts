@@ -62,7 +62,7 @@ export class Modules {
   readonly #inspection: Inspection;
   readonly #wraps: ModuleWrap[] = [];
   readonly #origins = new Map<number, ModuleOrigin>();
-  readonly #running = new Map<number, Promise<unknown>>();
+  readonly #running = new Map<number, unknown>();
   readonly #ran = new Set<number>();
   readonly #home: object;
   readonly #roots: ModuleWrap[] = [];
@@ -300,8 +300,8 @@ export class Modules {
   }
 
   /** Tells of the promise of a module that goes on at an `await`. */
-  goesOn(script: number, promise: Promise<unknown>): void {
-    this.#running.set(script, promise);
+  goesOn(script: number | undefined, promise: unknown): void {
+    if (script !== undefined) this.#running.set(script, promise);
   }
 
   /** Gives all variables their values; to be called when everything has been made. @throws {RebuildError} */

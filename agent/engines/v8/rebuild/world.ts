@@ -293,9 +293,8 @@ export class World implements Objects {
         return iterator;
       }
       case 'namespace':
-        return this.modules.namespace(kind.module);
       case 'meta':
-        return this.modules.meta(kind.module);
+        return this.modules[kind.k](kind.module);
       case 'host':
         return hostShell(this, kind.host, kind.state);
       default:
@@ -376,8 +375,7 @@ export class World implements Objects {
     const result = Reflect.apply(body, this.value(record.receiver), args) as unknown;
     if (record.kind === 'async') {
       if (record.promise !== undefined) this.made(record.promise, result);
-      if (record.module !== undefined)
-        this.modules.goesOn(record.module, result as Promise<unknown>);
+      this.modules.goesOn(record.module, result);
     } else {
       live.generator = result as Generator;
       this.made(id, result);
