@@ -230,10 +230,10 @@ function rootsOf(graph: Graph, list: BuiltinList): Roots {
   ]);
   const known = new Set(list.globals);
   const globals = graph.properties(globalThis, (key) => {
-      // The connections that `fetch` keeps are made again when they are needed.
-      if (typeof key === 'symbol' && key.description?.startsWith('undici.') === true) return true;
-      return known.has(typeof key === 'symbol' ? `@${key.description ?? ''}` : `.${key}`);
-    });
+    // The connections that `fetch` keeps are made again when they are needed.
+    if (typeof key === 'symbol' && key.description?.startsWith('undici.') === true) return true;
+    return known.has(typeof key === 'symbol' ? `@${key.description ?? ''}` : `.${key}`);
+  });
   return { modules, globals, changed: changedBuiltins(graph), hosts };
 }
 

@@ -159,6 +159,7 @@ function restoreProcess(world: World, state: HostState): void {
     for (const [name, value] of env) process.env[name] = value;
   }
   if (typeof state['umask'] === 'number') process.umask(state['umask']);
+  if (typeof state['title'] === 'string') process.title = state['title'];
   process.exitCode = world.value(state['exitCode']) as number | undefined;
   for (const [name, listener] of (state['listeners'] ?? []) as [Value, Value][]) {
     process.on(world.value(name) as 'exit', world.value(listener) as () => void);
