@@ -206,7 +206,7 @@ export interface Roots {
   esm: ModuleRecord[];
   /** Modules of CommonJS in the order of the cache: file name and module. */
   modules: [string, Value][];
-  globals: [Value, number, Value, Value][];
+  globals: PropertyRecord[];
   /** Properties of builtins that the program changed or added. */
   changed: [Value, PropertyRecord][];
   /** By adapter. */

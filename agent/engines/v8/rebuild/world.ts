@@ -1,4 +1,4 @@
-import { resolveBuiltin, resolveSymbol } from '../capsule/builtins.ts';
+import { resolveSymbol } from '../capsule/builtins.ts';
 import type {
   ActivationRecord,
   Capsule,
@@ -21,7 +21,7 @@ import {
   emptyError,
   buffer,
   finallyFunction,
-  missingFunction,
+  builtin,
   iterate,
   skip,
   viewTypes,
@@ -205,15 +205,8 @@ export class World implements Objects {
     if (kind.priv !== undefined && kind.k !== 'fn')
       return this.code.instance(this.#classesOf(kind));
     switch (kind.k) {
-      case 'builtin': {
-        for (const path of kind.paths) {
-          const found = resolveBuiltin(path);
-          if (found !== undefined) return found;
-        }
-        const name = (kind.paths[0] ?? '').replace(/\n/g, '');
-        if (kind.callable === 1) return missingFunction(name, kind.paths);
-        throw new RebuildError(`this Node.js has no ${name}`);
-      }
+      case 'builtin':
+        return builtin(kind.paths, kind.callable === 1);
       case 'obj': {
         const owner = this.#prototypeOwners.get(id);
         if (owner !== undefined) {
@@ -518,7 +511,11 @@ export class World implements Objects {
   #order(object: object, props: readonly PropertyRecord[], stays: readonly string[]): void {
     if (ArrayBuffer.isView(object)) return;
     const wanted = props.map(([key]) => this.value(key));
-    const there = Reflect.ownKeys(object).filter((key) => !stays.includes(key as string));
+    const kept = new Set(wanted);
+    // Functions have properties of V8's own that cannot be taken away.
+    const there = Reflect.ownKeys(object).filter(
+      (key) => kept.has(key) && !stays.includes(key as string),
+    );
     if (there.every((key, index) => key === wanted[index])) return;
     for (const key of there) {
       if (Reflect.getOwnPropertyDescriptor(object, key)?.configurable === true)
