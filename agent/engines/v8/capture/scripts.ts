@@ -102,7 +102,9 @@ export class Scripts {
     const source = this.#natives.script(f) ?? '';
     const kind: ScriptKind = url.startsWith('file:')
       ? 'module'
-      : url.startsWith('/')
+      : url.startsWith('node:')
+        ? 'core'
+        : url.startsWith('/')
         ? 'commonjs'
         : 'script';
     if (kind === 'module') {

@@ -6,6 +6,7 @@ import { Server as NetServer, Socket } from 'node:net';
 import { Stream } from 'node:stream';
 import type { HostState, KindRecord, Value } from '../capsule/format.ts';
 import type { Graph } from '../capture/graph.ts';
+import { plainClasses } from './plainClasses.ts';
 import { isUserFunction } from '../capture/functions.ts';
 import { Refusal } from '../capture/refusal.ts';
 
@@ -81,7 +82,7 @@ export class HostWorld {
 
   /** Whether objects with this builtin prototype have no state but their properties. */
   isOrdinary(proto: object, object: object): boolean {
-    if (ordinary.has(proto)) return true;
+    if (ordinary.has(proto) || plainClasses().has(proto)) return true;
     // What inherits from a class of emitters and was never made by it: the prototype of a class derived from it.
     return EventEmitter.prototype.isPrototypeOf(proto) && !Object.hasOwn(object, '_events');
   }

@@ -1,6 +1,7 @@
 import { Inspection } from '../capture/inspection.ts';
 import { nodeInternals } from '../capture/internals.ts';
-import { useVariables } from '../capsule/builtins.ts';
+import { useHidden } from '../capsule/builtins.ts';
+import { hiddenOf } from './hidden.ts';
 import { CapsuleError, readCapsule } from '../capsule/read.ts';
 import { goLive } from '../hosts/rebuild.ts';
 import { RebuildError } from './code.ts';
@@ -24,12 +25,7 @@ async function main(): Promise<void> {
   if (settings.env === true) Reflect.deleteProperty(capsule.roots.hosts['process'] ?? {}, 'env');
   const inspection = new Inspection();
   const internals = nodeInternals(inspection);
-  useVariables((f, name) => {
-    for (const { object } of inspection.internals(f).scopes) {
-      if (Object.hasOwn(object, name)) return Reflect.get(object, name) as unknown;
-    }
-    return undefined;
-  });
+  useHidden(hiddenOf(inspection, internals));
   const world = new World(capsule);
   world.makeAll();
   world.fill();
