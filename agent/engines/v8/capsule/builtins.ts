@@ -173,7 +173,12 @@ function take(holder: object, step: string): unknown {
   const key = keyOf(holder, accessor === undefined ? step : step.slice(1));
   if (key === undefined) return undefined;
   const descriptor = Object.getOwnPropertyDescriptor(holder, key);
-  return accessor === undefined ? (descriptor?.value as unknown) : descriptor?.[accessor];
+  if (accessor !== undefined) return descriptor?.[accessor];
+  // What some versions have at once others load when it is first asked for.
+  if (hidden !== undefined && holder === globalThis && descriptor?.get !== undefined) {
+    return Reflect.get(holder, key) as unknown;
+  }
+  return descriptor?.value as unknown;
 }
 
 /** Lists them; to be called in a process that has run nothing else. */

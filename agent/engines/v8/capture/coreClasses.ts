@@ -1,9 +1,10 @@
 import { corePath, exportPath, wellKnownName } from '../capsule/builtins.ts';
+import { isLoaded } from '../hosts/loaded.ts';
 import type { Graph } from './graph.ts';
 
 /** The function that says to be the maker of objects with a prototype. */
 // eslint-disable-next-line @typescript-eslint/no-unsafe-function-type
-function makerOf(prototype: object): Function | undefined {
+export function makerOf(prototype: object): Function | undefined {
   const maker = Reflect.getOwnPropertyDescriptor(prototype, 'constructor')?.value as unknown;
   if (typeof maker !== 'function') return undefined;
   return Reflect.getOwnPropertyDescriptor(maker, 'prototype')?.value === prototype
@@ -24,7 +25,9 @@ export function corePrototype(graph: Graph, object: object): string[] | undefine
   const maker = makerOf(object);
   const url = maker === undefined ? undefined : coreUrl(graph, maker);
   if (maker === undefined || url === undefined) return undefined;
-  const exported = exportPath(url, graph.internals.require(url.slice(5)), maker);
+  const exported = isLoaded(url.slice(5))
+    ? exportPath(url, graph.internals.require(url.slice(5)), maker)
+    : undefined;
   const paths = exported === undefined ? graph.variableOfCore(maker) : [exported];
   return paths?.map((path) => `${path}\n.prototype`);
 }
@@ -50,6 +53,7 @@ export function checkCoreClass(graph: Graph, object: object): void {
     }
   }
   if (makers.length === 0) return;
+  graph.noteListeners(object);
   for (const symbol of Object.getOwnPropertySymbols(object)) {
     const isNamed =
       graph.isNamedSymbol(symbol) ||

@@ -2,6 +2,7 @@ import { Module } from 'node:module';
 import type { ObjectRecord, FunctionRecord, Value } from '../capsule/format.ts';
 import { isClass } from '../language/parse.ts';
 import { textRange } from '../language/positions.ts';
+import { intlFunctionRecord } from '../hosts/intl.ts';
 import { canCarryCore, isCore, needOfCore } from './coreFunctions.ts';
 import type { Graph } from './graph.ts';
 import { shortUrl } from './scripts.ts';
@@ -97,6 +98,8 @@ function nativeFunction(graph: Graph, f: Function, node: number): ObjectRecord {
       };
     }
   }
+  const ofIntl = intlFunctionRecord(graph, name, node);
+  if (ofIntl !== undefined) return ofIntl;
   const { fields } = graph.inspection.internals(f);
   if (fields.has('[[TargetFunction]]')) {
     const once = onceRecord(graph, fields.get('[[TargetFunction]]'), fields.get('[[BoundThis]]'));

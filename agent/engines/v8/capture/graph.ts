@@ -17,7 +17,7 @@ import { Contexts } from './contexts.ts';
 import { Scripts } from './scripts.ts';
 import { Refusal } from './refusal.ts';
 import { hostRecord, type HostWorld } from '../hosts/capture.ts';
-import { checkCoreClass, corePrototype } from './coreClasses.ts';
+import { checkCoreClass, corePrototype, makerOf } from './coreClasses.ts';
 import { functionRecord, isUserFunction } from './functions.ts';
 import { promiseRecord } from './promises.ts';
 import { activationRecord } from './activations.ts';
@@ -65,6 +65,7 @@ export class Graph {
   readonly #privateClasses = new Map<unknown, boolean>();
   readonly #arrays: readonly object[];
   readonly #lazy = new Map<unknown, string[]>();
+  readonly #listenerLists = new Set<object>();
   /** A builtin for each context that functions of Node.js share. */
   #coreContexts: Map<number, number> | undefined;
   #current = 0;
@@ -402,7 +403,20 @@ export class Graph {
     return shape;
   }
 
+  /** Tells which arrays are lists of listeners, of which versions of Node.js think differently. */
+  noteListeners(emitter: object): void {
+    const events = Reflect.getOwnPropertyDescriptor(emitter, '_events')?.value as unknown;
+    if (!isObject(events)) return;
+    for (const list of Object.values(Object.getOwnPropertyDescriptors(events))) {
+      if (Array.isArray(list.value)) this.#listenerLists.add(list.value);
+    }
+  }
+
   #array(array: unknown[]): ObjectRecord {
+    if (this.#listenerLists.has(array)) {
+      const list = array.map((each, index) => this.value(each, `listener ${index}`));
+      return { k: 'host', host: 'listeners', state: { list } };
+    }
     const plain = this.#arrays.some((specimen) => this.natives.sameShape(array, specimen));
     if (plain) {
       const record: [1, ...Value[]] = [1];
@@ -534,6 +548,9 @@ export class Graph {
 
   /** Refuses instances of classes of Node.js that keep what reflection does not show. */
   #checkOrdinary(object: object): void {
+    // What instances inherit from has been made by a class declaration, not by a class of Node.js.
+    const maker = makerOf(object);
+    if (maker !== undefined && isUserFunction(this, maker)) return;
     checkCoreClass(this, object);
     for (let proto = Object.getPrototypeOf(object) as object | null; proto !== null;) {
       if (this.hosts.isOrdinary(proto, object)) return;

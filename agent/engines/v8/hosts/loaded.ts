@@ -22,3 +22,8 @@ export function loadedGlobal(name: string, module: string): Maker | undefined {
 }
 
 export type Maker = new (...args: never[]) => object;
+
+/** A module of Node.js, in a process in which a program is rebuilt. */
+export function needModule(id: string): Record<string, unknown> {
+  return load(`node:${id}`) as Record<string, unknown>;
+}

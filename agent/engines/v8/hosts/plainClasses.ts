@@ -3,8 +3,7 @@ import { loadedModule } from './loaded.ts';
 /** Classes of Node.js whose objects are made of nothing but their properties, the same in every version. */
 const names: Record<string, readonly string[]> = {
   stream: ['Readable', 'Writable', 'Duplex', 'Transform', 'PassThrough'],
-  http: ['Agent'],
-  https: ['Agent'],
+  string_decoder: ['StringDecoder'],
 };
 
 let found: Set<object> | undefined;

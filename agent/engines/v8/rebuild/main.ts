@@ -5,7 +5,7 @@ import { useHidden } from '../capsule/builtins.ts';
 import { hiddenOf } from './hidden.ts';
 import { Gate } from '../capsule/gate.ts';
 import { CapsuleError, readCapsule } from '../capsule/read.ts';
-import { goLive } from '../hosts/rebuild.ts';
+import { fillHosts, goLive } from '../hosts/rebuild.ts';
 import type { RestoreHold } from '../restoreProgram.ts';
 import { RebuildError } from './code.ts';
 import { verify } from './verify.ts';
@@ -34,14 +34,15 @@ async function main(): Promise<void> {
   const world = new World(capsule);
   world.makeAll();
   world.fill();
+  fillHosts(world);
   verify(world);
   await world.settle();
-  inspection.dispose();
   const { hold } = settings;
   const gate = hold === undefined ? undefined : new Gate(hold.gate);
   if (hold !== undefined) writeFileSync(hold.mark, '');
   gate?.wait();
   goLive(world, internals);
+  inspection.dispose();
   gate?.leave();
 }
 

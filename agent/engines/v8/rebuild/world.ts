@@ -183,6 +183,26 @@ export class World implements Objects {
     return this.#objects[id];
   }
 
+  /** The object with an id, if it has been made. */
+  peek(id: number): unknown {
+    return this.#objects[id];
+  }
+
+  /** All records of one adapter, with their ids. */
+  hosts(host: string): [number, Extract<KindRecord, { k: 'host' }>][] {
+    return this.capsule.objects.flatMap((_, id) => {
+      const record = this.kind(id);
+      return record?.k === 'host' && record.host === host ? [[id, record] as const] : [];
+    }) as [number, Extract<KindRecord, { k: 'host' }>][];
+  }
+
+  /** An instance of a class of Node.js, or of one of the program that is derived from it, whose constructor does not run. */
+  construct(record: Common, base: unknown, args: readonly unknown[]): object {
+    return record.priv === undefined
+      ? (Reflect.construct(base as new () => object, args) as object)
+      : this.code.instance(this.#classesOf(record), args);
+  }
+
   makeAll(): void {
     for (let id = 1; id < this.capsule.objects.length; id += 1) {
       // The activation of an asynchronous function is nothing that can be referred to.
@@ -199,7 +219,7 @@ export class World implements Objects {
       return this.#plain(record[1] as number);
     }
     const kind = record as KindRecord;
-    if (kind.priv !== undefined && kind.k !== 'fn')
+    if (kind.priv !== undefined && kind.k !== 'fn' && kind.k !== 'host')
       return this.code.instance(this.#classesOf(kind));
     switch (kind.k) {
       case 'builtin': {
@@ -290,7 +310,7 @@ export class World implements Objects {
         return iterator;
       }
       case 'host':
-        return hostShell(this, kind.host, kind.state);
+        return hostShell(this, kind, id);
       default:
         throw new RebuildError('an object of an unknown kind');
     }
@@ -428,8 +448,7 @@ export class World implements Objects {
       record.k === 'proxy' ||
       record.k === 'iterator'
     ) {
-      if (record.k === 'host')
-        this.#properties(this.#objects[id] as object, record.props ?? [], false);
+      if (record.k === 'host') this.#fillHost(id, record);
       return;
     }
     if (record.k === 'activation' && record.kind === 'async') return;
@@ -467,6 +486,22 @@ export class World implements Objects {
       );
     }
     if (record.closed === 1) Object.preventExtensions(object);
+  }
+
+  #fillHost(id: number, record: Extract<KindRecord, { k: 'host' }>): void {
+    const object = this.#objects[id] as object;
+    if (record.proto !== undefined) {
+      const proto = this.value(record.proto) as object | null;
+      if (Object.getPrototypeOf(object) !== proto) Object.setPrototypeOf(object, proto);
+    }
+    this.#properties(object, record.props ?? [], false);
+    if (record.priv !== undefined) {
+      this.code.setPrivates(
+        object,
+        this.#classesOf(record),
+        record.priv.map(([name, value]) => [name, this.value(value)] as const),
+      );
+    }
   }
 
   #properties(
