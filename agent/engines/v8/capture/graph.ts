@@ -273,7 +273,9 @@ export class Graph {
     const node = this.heap.nodeOf(f);
     const context = snapshot.follow(node, 'context');
     const beside = this.#coreContexts.get(context);
-    const isOfModule = snapshot.name(snapshot.follow(context, 'previous')).includes('NativeContext');
+    const isOfModule = snapshot
+      .name(snapshot.follow(context, 'previous'))
+      .includes('NativeContext');
     const url = this.heap.scriptOf(node)?.url ?? '';
     if (beside === undefined && !(isOfModule && url.startsWith('node:'))) return undefined;
     for (const { object } of this.inspection.internals(f).scopes) {

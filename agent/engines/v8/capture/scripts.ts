@@ -105,8 +105,8 @@ export class Scripts {
       : url.startsWith('node:')
         ? 'core'
         : url.startsWith('/')
-        ? 'commonjs'
-        : 'script';
+          ? 'commonjs'
+          : 'script';
     if (kind === 'module') {
       throw new Refusal(`${shortUrl(url)} is an ES module.`, {
         hint: 'Only CommonJS modules can be carried.',

@@ -86,7 +86,8 @@ export function hostRecord(graph: Graph, object: object): KindRecord | undefined
   if (typeof object === 'function') return undefined;
   const proto = Object.getPrototypeOf(object) as object | null;
   const adapter = graph.hosts.adapters.of(proto);
-  if (adapter?.record !== undefined && makerOf(object) === undefined) return adapter.record(graph, object);
+  if (adapter?.record !== undefined && makerOf(object) === undefined)
+    return adapter.record(graph, object);
   if (proto === graph.hosts.timeoutProto)
     return timeoutRecord(graph, object as unknown as LiveTimer);
   if (proto === graph.hosts.immediateProto)

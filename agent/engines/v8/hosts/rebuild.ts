@@ -119,8 +119,7 @@ export function goLive(world: World, internals: NodeInternals): void {
     const record = world.kind(id);
     if (record?.k !== 'host') return;
     adapterNamed(record.host)?.start?.(world, world.get(id) as object, record, internals);
-    if (/Server$/.test(record.host))
-      restoreServer(world, world.get(id) as Server, record);
+    if (/Server$/.test(record.host)) restoreServer(world, world.get(id) as Server, record);
   });
 }
 

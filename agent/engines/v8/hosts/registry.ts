@@ -49,9 +49,7 @@ export class AdapterTable {
   of(prototype: object | null): Adapter | undefined {
     if (this.#byPrototype.has(prototype)) return this.#byPrototype.get(prototype);
     const found =
-      prototype === null
-        ? undefined
-        : this.of(Object.getPrototypeOf(prototype) as object | null);
+      prototype === null ? undefined : this.of(Object.getPrototypeOf(prototype) as object | null);
     this.#byPrototype.set(prototype, found);
     return found;
   }

@@ -4,12 +4,7 @@ export const textEncoders: Adapter = {
   host: 'textEncoder',
   prototypes: () => [TextEncoder.prototype],
   record: (graph, object) =>
-    describeHost(
-      graph,
-      object,
-      { k: 'host', host: 'textEncoder', state: {} },
-      new TextEncoder(),
-    ),
+    describeHost(graph, object, { k: 'host', host: 'textEncoder', state: {} }, new TextEncoder()),
   shell: (world, record) => world.construct(record, TextEncoder, []),
 };
 

@@ -3,10 +3,7 @@ import type { Inspection } from '../capture/inspection.ts';
 import type { NodeInternals } from '../capture/internals.ts';
 
 /** How variables of Node.js's own modules are read: by way of functions that see them. */
-export function hiddenOf(
-  inspection: Inspection,
-  internals: NodeInternals,
-): Hidden {
+export function hiddenOf(inspection: Inspection, internals: NodeInternals): Hidden {
   let urls: ReadonlyMap<string, string> | undefined;
   const scopes = new Map<string, object | undefined>();
 

@@ -7,13 +7,13 @@ import type {
   IteratorRecord,
   KindRecord,
   ObjectRecord,
-  PropertyRecord,
   ReactionRecord,
   Value,
 } from '../capsule/format.ts';
 import { hostShell } from '../hosts/rebuild.ts';
 import type { ResumedState } from '../language/origin.ts';
 import { Code, RebuildError, type Objects } from './code.ts';
+import { setProperties } from './properties.ts';
 import {
   emptyArguments,
   drained,
@@ -469,7 +469,8 @@ export class World implements Objects {
       if (Object.getPrototypeOf(object) !== proto) Object.setPrototypeOf(object, proto);
     }
     if (record.k === 'arr') (object as unknown[]).length = record.length;
-    this.#properties(
+    setProperties(
+      this,
       object,
       record.props ?? [],
       true,
@@ -494,66 +495,13 @@ export class World implements Objects {
       const proto = this.value(record.proto) as object | null;
       if (Object.getPrototypeOf(object) !== proto) Object.setPrototypeOf(object, proto);
     }
-    this.#properties(object, record.props ?? [], false);
+    setProperties(this, object, record.props ?? [], false);
     if (record.priv !== undefined) {
       this.code.setPrivates(
         object,
         this.#classesOf(record),
         record.priv.map(([name, value]) => [name, this.value(value)] as const),
       );
-    }
-  }
-
-  #properties(
-    object: object,
-    props: readonly PropertyRecord[],
-    exact: boolean,
-    stays: readonly string[] = [],
-  ): void {
-    if (exact) {
-      const kept = new Set<unknown>([...props.map(([key]) => this.value(key)), ...stays]);
-      for (const key of Reflect.ownKeys(object)) {
-        if (kept.has(key)) continue;
-        // A view's and a string's elements, and a length, are no properties of their own.
-        if (
-          Reflect.getOwnPropertyDescriptor(object, key)?.configurable === true &&
-          !ArrayBuffer.isView(object)
-        )
-          Reflect.deleteProperty(object, key);
-      }
-      this.#order(object, props, stays);
-    }
-    for (const record of props) {
-      const key = this.value(record[0]) as string | symbol;
-      const flags = record[1];
-      const attributes = { enumerable: (flags & 2) !== 0, configurable: (flags & 4) !== 0 };
-      const descriptor =
-        record.length === 3
-          ? { ...attributes, value: this.value(record[2]), writable: (flags & 1) !== 0 }
-          : {
-              ...attributes,
-              get: this.value(record[2]) as () => unknown,
-              set: this.value(record[3]) as () => void,
-            };
-      if (!Reflect.defineProperty(object, key, descriptor)) {
-        throw new RebuildError(`the property ${String(key)} of an object cannot be set`);
-      }
-    }
-  }
-
-  /** Properties that are there already, in another order than they had, are made again. */
-  #order(object: object, props: readonly PropertyRecord[], stays: readonly string[]): void {
-    if (ArrayBuffer.isView(object)) return;
-    const wanted = props.map(([key]) => this.value(key));
-    const kept = new Set(wanted);
-    // Functions have properties of V8's own that cannot be taken away.
-    const there = Reflect.ownKeys(object).filter(
-      (key) => kept.has(key) && !stays.includes(key as string),
-    );
-    if (there.every((key, index) => key === wanted[index])) return;
-    for (const key of there) {
-      if (Reflect.getOwnPropertyDescriptor(object, key)?.configurable === true)
-        Reflect.deleteProperty(object, key);
     }
   }
 
