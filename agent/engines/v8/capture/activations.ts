@@ -54,7 +54,7 @@ function describe(graph: Graph, generator: object, node: number): ActivationReco
   const resumed = resumedState(graph, fn);
   const origin = resumed?.origin ?? fn;
   if (resumed !== undefined) record.fn = graph.value(origin, 'function');
-  const place = graph.scripts.placeOf(origin, graph.heap.nodeOf(origin));
+  const place = graph.scripts.placeOf(origin);
   const text = graph.natives.script(fn) ?? '';
   const at = offsetOf(text, (location?.line ?? 0) + headLines(text), location?.column ?? 0);
   const offset = originalOffset(graph, fn, at);
@@ -177,7 +177,7 @@ function ownContexts(
     resumedState(graph, fn) === undefined ? script.tree.around.get(place.node) : inside;
   if (around === undefined) throw graph.refuse('suspended in an unknown place');
   const outer = graph.contexts.closure(
-    closureContext,
+    fn,
     script,
     around,
     () => graph.inspection.internals(fn).scopes,

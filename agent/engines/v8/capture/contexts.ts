@@ -2,6 +2,7 @@ import type { ContextRecord, Value } from '../capsule/format.ts';
 import type { Binding, Scope } from '../language/scopes.ts';
 import type { Heap } from './heap.ts';
 import type { LiveScope } from './inspection.ts';
+import type { Address } from './ownMemory.ts';
 import { Refusal } from './refusal.ts';
 import { shortUrl, type Script } from './scripts.ts';
 
@@ -14,6 +15,10 @@ const entryName = /^(this|arguments|\.new\.target|\.this_function)$/;
 export class Contexts {
   readonly records: ContextRecord[] = [];
   readonly #indexes = new Map<number, number>();
+  readonly #addresses = new Map<
+    Address,
+    { readonly index: number; readonly closure: object; readonly depth: number }
+  >();
   readonly #names = new Map<number, string[]>();
   readonly #heap: Heap;
   readonly #encode: (value: unknown, label: string) => Value;
@@ -21,6 +26,7 @@ export class Contexts {
   constructor(heap: Heap, encode: (value: unknown, label: string) => Value) {
     this.#heap = heap;
     this.#encode = encode;
+    heap.onTaken(() => this.#toNodes());
     this.records.push({ script: 0, scope: ['', 0, 0], parent: 0, vars: {} });
   }
 
@@ -58,28 +64,23 @@ export class Contexts {
 
   /**
    * Registers the contexts that a closure sees.
+   * @param f the closure
    * @param around the scope that the closure stands in
    * @param scopes asked for the values of variables when they are not known yet
    * @returns the index of the innermost one
    */
-  closure(node: number, script: Script, around: Scope, scopes: () => readonly LiveScope[]): number {
-    const chain = this.chain(node);
+  closure(f: object, script: Script, around: Scope, scopes: () => readonly LiveScope[]): number {
+    const read = this.#read(f, script, around, scopes);
+    if (read !== undefined) return read;
+    const { snapshot } = this.#heap;
+    const chain = this.chain(snapshot.follow(this.#heap.nodeOf(f), 'context'));
     const [first] = chain;
     if (first === undefined) return 0;
     const known = this.#indexes.get(first);
     if (known !== undefined) return known;
     const matched = this.match(chain, script, around);
     const visible = chain.filter((each) => this.names(each).length > 0);
-    const live = scopes().filter(({ object, description }) => {
-      return (
-        (!/^Global/.test(description) &&
-          Object.getOwnPropertyNames(object).some(
-            (name) => !hiddenName.test(name) && name !== 'arguments',
-          )) ||
-        ('arguments' in object &&
-          !Object.getOwnPropertyNames(object).some((name) => name.startsWith('$flick')))
-      );
-    });
+    const live = shownScopes(scopes());
     const outer = live.slice(0, visible.length);
     visible.forEach((each, index) => {
       const names = new Set(Object.getOwnPropertyNames(outer[index]?.object ?? {}));
@@ -101,16 +102,75 @@ export class Contexts {
     return this.#indexes.get(first) ?? 0;
   }
 
+  /**
+   * Registers the contexts that a closure sees by their addresses, where its source says without a doubt what each of
+   * them holds.
+   * @returns undefined when a snapshot must tell
+   */
+  #read(
+    f: object,
+    script: Script,
+    around: Scope,
+    scopes: () => readonly LiveScope[],
+  ): number | undefined {
+    const { memory } = this.#heap;
+    const expected = memory === undefined ? undefined : contextsOf(around);
+    const chain = expected === undefined ? undefined : memory?.chain(f);
+    if (chain?.length !== expected?.length || chain === undefined) return undefined;
+    const known = chain[0] === undefined ? 0 : this.#addresses.get(chain[0])?.index;
+    if (known !== undefined) return known;
+    const live = shownScopes(scopes());
+    if (live.length !== chain.length) return undefined;
+    const values: Record<string, unknown>[] = [];
+    for (const [index, scope] of (expected ?? []).entries()) {
+      const shown = shownValues(live[index]?.object ?? {}, scope);
+      const isSet = shown !== undefined && memory?.hasHole(chain[index] ?? 0) === false;
+      if (!isSet) return undefined;
+      values.push(shown);
+    }
+    let parent = 0;
+    for (let index = chain.length - 1; index >= 0; index -= 1) {
+      const address = chain[index] ?? 0;
+      const scope = expected?.[index];
+      const there = this.#addresses.get(address);
+      if (there !== undefined) parent = there.index;
+      else if (scope !== undefined) {
+        const record = recordOf(script, scope, parent);
+        parent = this.records.push(record) - 1;
+        this.#addresses.set(address, { index: parent, closure: f, depth: index });
+        for (const [name, value] of Object.entries(values[index] ?? {})) {
+          record.vars[name] = this.#encode(value, name);
+        }
+      }
+    }
+    return parent;
+  }
+
+  /** Once there is a snapshot, its nodes stand for contexts. */
+  #toNodes(): void {
+    for (const { index, closure, depth } of this.#addresses.values()) {
+      const chain = this.chain(this.#heap.snapshot.follow(this.#heap.nodeOf(closure), 'context'));
+      const node = chain[depth];
+      if (node === undefined) throw new Error('a context is not where it was');
+      this.#indexes.set(node, index);
+    }
+  }
+
+  /** @throws when contexts have moved while their addresses were compared */
+  confirm(): void {
+    const { memory } = this.#heap;
+    if (memory === undefined) return;
+    for (const [address, { closure, depth }] of this.#addresses) {
+      if (memory.chain(closure)?.[depth] !== address) {
+        throw new Refusal('Cannot move yet: the heap is being tidied up.', { passing: true });
+      }
+    }
+  }
+
   /** Registers one context with the values of its variables. */
   add(node: number, script: Script, scope: Scope, parent: number, values: object): number {
-    const record: ContextRecord = {
-      script: script.index,
-      scope: [scope.kind, scope.node.start, scope.node.end],
-      parent,
-      vars: {},
-    };
-    const index = this.records.length;
-    this.records.push(record);
+    const record = recordOf(script, scope, parent);
+    const index = this.records.push(record) - 1;
     this.#indexes.set(node, index);
     const { snapshot } = this.#heap;
     const names = this.names(node);
@@ -215,6 +275,51 @@ export class Contexts {
     }
     return found;
   }
+}
+
+function recordOf(script: Script, scope: Scope, parent: number): ContextRecord {
+  const { kind, node } = scope;
+  return { script: script.index, scope: [kind, node.start, node.end], parent, vars: {} };
+}
+
+/** Without the global one and those that show nothing of the program. */
+function shownScopes(scopes: readonly LiveScope[]): LiveScope[] {
+  return scopes.filter(({ object, description }) => {
+    const names = Object.getOwnPropertyNames(object);
+    return (
+      (!/^Global/.test(description) &&
+        names.some((name) => !hiddenName.test(name) && name !== 'arguments')) ||
+      ('arguments' in object && !names.some((name) => name.startsWith('$flick')))
+    );
+  });
+}
+
+const contextLists = new WeakMap<Scope, readonly Scope[] | null>();
+
+/** The scopes that have a context, from one outwards; undefined when one of them holds more than its variables. */
+function contextsOf(around: Scope): readonly Scope[] | undefined {
+  const known = contextLists.get(around);
+  if (known !== undefined) return known ?? undefined;
+  const found: Scope[] = [];
+  let plain = true;
+  for (let scope: Scope | undefined = around; scope !== undefined; scope = scope.parent) {
+    const names = scope.capturedNames();
+    plain &&= !scope.sharesThis && !scope.hasPrivateNames && !names.includes('arguments');
+    if (names.length > 0) found.push(scope);
+  }
+  contextLists.set(around, plain ? found : null);
+  return plain ? found : undefined;
+}
+
+/** The variables of a scope; undefined when they are others than its source says. */
+function shownValues(object: object, scope: Scope): Record<string, unknown> | undefined {
+  const names = Object.getOwnPropertyNames(object).filter((name) => !hiddenName.test(name));
+  if (names.sort().join() !== scope.capturedNames().join()) return undefined;
+  const values: Record<string, unknown> = {};
+  for (const name of names) {
+    values[name] = valueOf(object, name);
+  }
+  return values;
 }
 
 const notInitialized = Symbol('not initialized');
