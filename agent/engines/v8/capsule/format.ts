@@ -175,7 +175,7 @@ export interface ScriptRecord {
 export interface Roots {
   /** Modules of CommonJS in the order of the cache: file name and module. */
   modules: [string, Value][];
-  globals: [Value, number, Value, Value][];
+  globals: PropertyRecord[];
   /** Properties of builtins that the program changed or added. */
   changed: [Value, PropertyRecord][];
   /** By adapter. */

@@ -2,12 +2,16 @@ import type { ContextRecord, Value } from '../capsule/format.ts';
 import type { Binding, Scope } from '../language/scopes.ts';
 import type { Heap } from './heap.ts';
 import type { LiveScope } from './inspection.ts';
-import type { Address } from './ownMemory.ts';
+import { ContextAddresses, recordOf } from './contextAddresses.ts';
 import { Refusal } from './refusal.ts';
+import { matchScopes, type ContextShape } from './scopeMatch.ts';
 import { shortUrl, type Script } from './scripts.ts';
 
 /** Names of variables that a context of V8 holds for itself. */
-const hiddenName = /^\.|^#|^(this|new\.target|\$flick.*)$/;
+const hiddenName = /^$|^\.|^#|^(this|new\.target|\$flick.*)$/;
+
+/** What V8 keeps beside the variables of blocks and classes. */
+const helperName = /^$|^\.((static_)?home_object|catch|class-field-\d+|brand)$/;
 
 const entryName = /^(this|arguments|\.new\.target|\.this_function)$/;
 
@@ -15,10 +19,7 @@ const entryName = /^(this|arguments|\.new\.target|\.this_function)$/;
 export class Contexts {
   readonly records: ContextRecord[] = [];
   readonly #indexes = new Map<number, number>();
-  readonly #addresses = new Map<
-    Address,
-    { readonly index: number; readonly closure: object; readonly depth: number }
-  >();
+  readonly #addresses: ContextAddresses;
   readonly #names = new Map<number, string[]>();
   readonly #heap: Heap;
   readonly #encode: (value: unknown, label: string) => Value;
@@ -26,6 +27,7 @@ export class Contexts {
   constructor(heap: Heap, encode: (value: unknown, label: string) => Value) {
     this.#heap = heap;
     this.#encode = encode;
+    this.#addresses = new ContextAddresses(heap, this.records, encode);
     heap.onTaken(() => this.#toNodes());
     this.records.push({ script: 0, scope: ['', 0, 0], parent: 0, vars: {} });
   }
@@ -51,11 +53,14 @@ export class Contexts {
     return chain;
   }
 
-  /** A context that holds nothing but the object whose methods use `super`, or what the engine needed for a rebuild. */
+  /**
+   * A context that holds nothing of the program's: nothing at all, as that of most classes; the object whose methods use
+   * `super`; the keys of fields; what was caught before it is taken apart; or what the engine needed for a rebuild.
+   */
   #isHome(node: number): boolean {
     const names = this.#rawNames(node);
     if (names.some((name) => /^\$flick[AHSTZ]$/.test(name))) return true;
-    return names.length > 0 && names.every((name) => /^\.(static_)?home_object$/.test(name));
+    return names.every((name) => helperName.test(name));
   }
 
   #isEngines(node: number): boolean {
@@ -70,7 +75,7 @@ export class Contexts {
    * @returns the index of the innermost one
    */
   closure(f: object, script: Script, around: Scope, scopes: () => readonly LiveScope[]): number {
-    const read = this.#read(f, script, around, scopes);
+    const read = this.#addresses.closure(f, script, around, scopes);
     if (read !== undefined) return read;
     const { snapshot } = this.#heap;
     const chain = this.chain(snapshot.follow(this.#heap.nodeOf(f), 'context'));
@@ -79,76 +84,21 @@ export class Contexts {
     const known = this.#indexes.get(first);
     if (known !== undefined) return known;
     const matched = this.match(chain, script, around);
-    const visible = chain.filter((each) => this.names(each).length > 0);
-    const live = shownScopes(scopes());
-    const outer = live.slice(0, visible.length);
-    visible.forEach((each, index) => {
-      const names = new Set(Object.getOwnPropertyNames(outer[index]?.object ?? {}));
-      if (!this.names(each).every((name) => names.has(name))) throw unmatched(script);
-    });
-    if (live.length > visible.length && script.kind !== 'module') {
-      const extra = live.slice(visible.length).some(({ object }) => !('$flickHome' in object));
-      if (extra) throw unmatched(script);
-    }
+    const values = this.#values(chain, matched, script, scopes());
     for (let index = chain.length - 1; index >= 0; index -= 1) {
       const context = chain[index] ?? -1;
       const scope = matched[index];
       if (this.#indexes.has(context) || scope === undefined) continue;
-      const values = outer[visible.indexOf(context)]?.object ?? {};
       const previous = chain[index + 1];
       const parent = previous === undefined ? 0 : (this.#indexes.get(previous) ?? 0);
-      this.add(context, script, scope, parent, values);
+      this.add(context, script, scope, parent, values[index] ?? {});
     }
     return this.#indexes.get(first) ?? 0;
   }
 
-  /**
-   * Registers the contexts that a closure sees by their addresses, where its source says without a doubt what each of
-   * them holds.
-   * @returns undefined when a snapshot must tell
-   */
-  #read(
-    f: object,
-    script: Script,
-    around: Scope,
-    scopes: () => readonly LiveScope[],
-  ): number | undefined {
-    const { memory } = this.#heap;
-    const expected = memory === undefined ? undefined : contextsOf(around);
-    const chain = expected === undefined ? undefined : memory?.chain(f);
-    if (chain?.length !== expected?.length || chain === undefined) return undefined;
-    const known = chain[0] === undefined ? 0 : this.#addresses.get(chain[0])?.index;
-    if (known !== undefined) return known;
-    const live = shownScopes(scopes());
-    if (live.length !== chain.length) return undefined;
-    const values: Record<string, unknown>[] = [];
-    for (const [index, scope] of (expected ?? []).entries()) {
-      const shown = shownValues(live[index]?.object ?? {}, scope);
-      const isSet = shown !== undefined && memory?.hasHole(chain[index] ?? 0) === false;
-      if (!isSet) return undefined;
-      values.push(shown);
-    }
-    let parent = 0;
-    for (let index = chain.length - 1; index >= 0; index -= 1) {
-      const address = chain[index] ?? 0;
-      const scope = expected?.[index];
-      const there = this.#addresses.get(address);
-      if (there !== undefined) parent = there.index;
-      else if (scope !== undefined) {
-        const record = recordOf(script, scope, parent);
-        parent = this.records.push(record) - 1;
-        this.#addresses.set(address, { index: parent, closure: f, depth: index });
-        for (const [name, value] of Object.entries(values[index] ?? {})) {
-          record.vars[name] = this.#encode(value, name);
-        }
-      }
-    }
-    return parent;
-  }
-
   /** Once there is a snapshot, its nodes stand for contexts. */
   #toNodes(): void {
-    for (const { index, closure, depth } of this.#addresses.values()) {
+    for (const { index, closure, depth } of this.#addresses.known) {
       const chain = this.chain(this.#heap.snapshot.follow(this.#heap.nodeOf(closure), 'context'));
       const node = chain[depth];
       if (node === undefined) throw new Error('a context is not where it was');
@@ -156,15 +106,50 @@ export class Contexts {
     }
   }
 
-  /** @throws when contexts have moved while their addresses were compared */
+  /** @throws {Refusal} when contexts have moved while they were told apart */
   confirm(): void {
-    const { memory } = this.#heap;
-    if (memory === undefined) return;
-    for (const [address, { closure, depth }] of this.#addresses) {
-      if (memory.chain(closure)?.[depth] !== address) {
-        throw new Refusal('Cannot move yet: the heap is being tidied up.', { passing: true });
+    this.#addresses.confirm();
+  }
+
+  /** The variables of each context of a chain, out of those that the inspector lists for one of its functions. */
+  #values(
+    chain: readonly number[],
+    matched: readonly Scope[],
+    script: Script,
+    scopes: readonly LiveScope[],
+  ): object[] {
+    // Scopes without variables are not listed.
+    const listed = scopes.filter(({ object, description }) => {
+      const names = Object.getOwnPropertyNames(object);
+      const isShown =
+        !/^(Global|Script)/.test(description) &&
+        names.some((name) => !hiddenName.test(name) && name !== 'arguments');
+      const isArguments = 'arguments' in object && !names.some((name) => name.startsWith('$flick'));
+      return isShown || isArguments;
+    });
+    let next = 0;
+    const values = chain.map((node, index) => {
+      // Neither is the name of a function expression.
+      const isSelf = (name: string): boolean =>
+        matched[index]?.bindings.get(name)?.kind === 'self' && this.#isNamed(node);
+      const names = this.names(node);
+      if (names.length === 0) return {};
+      const object = listed[next]?.object ?? {};
+      const there = new Set(Object.getOwnPropertyNames(object));
+      const isHere =
+        names.every((name) => there.has(name) || isSelf(name)) &&
+        names.some((name) => there.has(name));
+      if (!isHere && !names.every(isSelf)) throw unmatched(script);
+      const found = new Map<string, unknown>();
+      for (const name of names.filter((each) => isSelf(each) && !(isHere && there.has(each)))) {
+        found.set(name, this.#heap.liveOf(this.#heap.snapshot.follow(node, name)));
       }
-    }
+      if (isHere) next += 1;
+      return found.size === 0 ? object : withOwn(isHere ? object : {}, found);
+    });
+    const isOver = listed.slice(next).every(({ object }) => '$flickHome' in object);
+    if (!isOver && script.kind !== 'module') throw unmatched(script);
+    return values;
   }
 
   /** Registers one context with the values of its variables. */
@@ -242,87 +227,51 @@ export class Contexts {
   }
 
   /** Which scope each context of a chain is an instance of; the innermost scope first. @throws {Refusal} */
-  match(chain: readonly number[], script: Script, innermost: Scope | undefined): Scope[] {
-    const found: Scope[] = [];
-    let scope = innermost;
-    for (const node of chain) {
-      const names = this.names(node).sort().join();
-      for (;;) {
-        if (scope === undefined) throw unmatched(script);
-        const captured = scope.capturedNames().join();
-        // The way into a class that a rebuild made shares the name of the class.
-        const ownName = scope.kind === 'class' ? [...scope.bindings.keys()].join() : undefined;
-        // And its contexts have `arguments` whether the program uses them or not.
-        const withArguments = this.#rawNames(node).includes('arguments')
-          ? [...this.names(node), 'arguments'].sort().join()
-          : names;
-        if (captured === withArguments && captured !== names)
-          this.#names.set(node, captured.split(','));
-        const fits =
-          captured === names ||
-          captured === withArguments ||
-          (ownName === names && captured === '');
-        const empty = names === '' && (scope.sharesThis || scope.hasPrivateNames);
-        const candidate = scope;
-        scope = scope.parent;
-        if (fits && (names !== '' || captured !== '' || empty)) {
-          found.push(candidate);
-          break;
-        }
-        // Every scope with shared variables has a context; one that does not fit shows that the chain is another.
-        if (candidate.capturedNames().length > 0) throw unmatched(script);
-      }
-    }
+  match(
+    chain: readonly number[],
+    script: Script,
+    innermost: Scope | undefined,
+    until?: Scope,
+  ): Scope[] {
+    const shapes = chain.map((node) => this.#shape(node));
+    const found = matchScopes(shapes, innermost, until);
+    if (found === undefined) throw unmatched(script);
+    found.forEach((scope, index) => {
+      const node = chain[index];
+      if (node === undefined || shapes[index]?.mayHaveArguments !== true) return;
+      if (scope.bindings.get('arguments')?.captured === true)
+        this.#names.set(node, scope.capturedNames());
+    });
     return found;
   }
-}
 
-function recordOf(script: Script, scope: Scope, parent: number): ContextRecord {
-  const { kind, node } = scope;
-  return { script: script.index, scope: [kind, node.start, node.end], parent, vars: {} };
-}
-
-/** Without the global one and those that show nothing of the program. */
-function shownScopes(scopes: readonly LiveScope[]): LiveScope[] {
-  return scopes.filter(({ object, description }) => {
-    const names = Object.getOwnPropertyNames(object);
-    return (
-      (!/^Global/.test(description) &&
-        names.some((name) => !hiddenName.test(name) && name !== 'arguments')) ||
-      ('arguments' in object && !names.some((name) => name.startsWith('$flick')))
-    );
-  });
-}
-
-const contextLists = new WeakMap<Scope, readonly Scope[] | null>();
-
-/** The scopes that have a context, from one outwards; undefined when one of them holds more than its variables. */
-function contextsOf(around: Scope): readonly Scope[] | undefined {
-  const known = contextLists.get(around);
-  if (known !== undefined) return known ?? undefined;
-  const found: Scope[] = [];
-  let plain = true;
-  for (let scope: Scope | undefined = around; scope !== undefined; scope = scope.parent) {
-    const names = scope.capturedNames();
-    plain &&= !scope.sharesThis && !scope.hasPrivateNames && !names.includes('arguments');
-    if (names.length > 0) found.push(scope);
+  #shape(node: number): ContextShape {
+    const raw = this.#rawNames(node);
+    const isRebuilt = raw.some((name) => name.startsWith('$flick'));
+    return {
+      names: [...this.names(node)].sort(),
+      privates: raw.filter((name) => name.startsWith('#')),
+      isFunction: isRebuilt ? undefined : this.#isNamed(node),
+      mayHaveArguments: isRebuilt && raw.includes('arguments'),
+    };
   }
-  contextLists.set(around, plain ? found : null);
-  return plain ? found : undefined;
-}
 
-/** The variables of a scope; undefined when they are others than its source says. */
-function shownValues(object: object, scope: Scope): Record<string, unknown> | undefined {
-  const names = Object.getOwnPropertyNames(object).filter((name) => !hiddenName.test(name));
-  if (names.sort().join() !== scope.capturedNames().join()) return undefined;
-  const values: Record<string, unknown> = {};
-  for (const name of names) {
-    values[name] = valueOf(object, name);
+  /** V8 names the references of functions' contexts, and only of those. */
+  #isNamed(node: number): boolean {
+    return this.#heap.snapshot.edges(node).some(({ type }) => type === 'context');
   }
-  return values;
 }
 
 const notInitialized = Symbol('not initialized');
+
+function withOwn(object: object, more: ReadonlyMap<string, unknown>): object {
+  return new Proxy(object, {
+    get: (target, name) =>
+      typeof name === 'string' && more.has(name)
+        ? more.get(name)
+        : (Reflect.get(target, name) as unknown),
+  });
+}
 
 /** Newer versions of V8 answer with an error for what is not initialized. */
 function valueOf(values: object, name: string): unknown {

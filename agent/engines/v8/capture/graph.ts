@@ -19,6 +19,7 @@ import { Refusal } from './refusal.ts';
 import { hostRecord, type HostWorld } from '../hosts/capture.ts';
 import { functionRecord, isUserFunction } from './functions.ts';
 import { promiseRecord } from './promises.ts';
+import { lengthOfView } from './views.ts';
 import { activationRecord } from './activations.ts';
 import { iteratorRecord } from './iterators.ts';
 
@@ -463,27 +464,9 @@ export class Graph {
           object,
         ) as string);
     const { buffer, byteOffset: offset } = object;
-    const isPooled =
-      Buffer.isBuffer(object) &&
-      object.byteLength < buffer.byteLength &&
-      buffer.byteLength <= Buffer.poolSize;
     const skip = (key: string | symbol): boolean => typeof key === 'string' && /^\d+$/.test(key);
-    if (isPooled) {
-      // The rest of the pool belongs to other buffers, and to nobody.
-      const own = new Uint8Array(object).buffer;
-      return this.finish(
-        {
-          k: 'view',
-          type,
-          buffer: this.value(own, 'buffer'),
-          offset: 0,
-          length: object.byteLength,
-        },
-        object,
-        skip,
-      );
-    }
-    const length = (object as { length?: number }).length ?? object.byteLength;
+    const length = lengthOfView(object);
+    if (length === undefined) throw this.refuse('a view of a shared buffer that may grow');
     return this.finish(
       { k: 'view', type, buffer: this.value(buffer, 'buffer'), offset, length },
       object,

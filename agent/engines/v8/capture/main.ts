@@ -252,18 +252,11 @@ function rootsOf(graph: Graph, list: BuiltinList): Roots {
     graph.value(module, name.replace(/^.*\//, '')),
   ]);
   const known = new Set(list.globals);
-  const globals = graph
-    .properties(globalThis, (key) => {
-      // The connections that `fetch` keeps are made again when they are needed.
-      if (typeof key === 'symbol' && key.description?.startsWith('undici.') === true) return true;
-      return known.has(typeof key === 'symbol' ? `@${key.description ?? ''}` : `.${key}`);
-    })
-    .map((record): [Value, number, Value, Value] => [
-      record[0],
-      record[1],
-      record[2],
-      record[3] ?? [],
-    ]);
+  const globals = graph.properties(globalThis, (key) => {
+    // The connections that `fetch` keeps are made again when they are needed.
+    if (typeof key === 'symbol' && key.description?.startsWith('undici.') === true) return true;
+    return known.has(typeof key === 'symbol' ? `@${key.description ?? ''}` : `.${key}`);
+  });
   return { modules, globals, changed: changedBuiltins(graph), hosts };
 }
 

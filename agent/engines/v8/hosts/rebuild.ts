@@ -4,7 +4,7 @@ import { createServer as createHttpServer } from 'node:http';
 import { createRequire, Module } from 'node:module';
 import { createServer as createNetServer, type Server } from 'node:net';
 import { deprecate, promisify } from 'node:util';
-import type { HostState, KindRecord, Value } from '../capsule/format.ts';
+import type { HostState, KindRecord, PropertyRecord, Value } from '../capsule/format.ts';
 import type { NodeInternals } from '../capture/internals.ts';
 import { RebuildError } from '../rebuild/code.ts';
 import type { World } from '../rebuild/world.ts';
@@ -92,35 +92,9 @@ interface TimerInternals {
 export function goLive(world: World, internals: NodeInternals): void {
   const { hosts, modules, globals, changed } = world.capsule.roots;
   restoreModules(world, modules);
-  for (const [key, flags, first, second] of globals) {
-    const isAccessor = (flags & 1) === 0 && Array.isArray(second) && second.length > 0;
-    const attributes = { enumerable: (flags & 2) !== 0, configurable: (flags & 4) !== 0 };
-    Object.defineProperty(
-      globalThis,
-      world.value(key) as string,
-      isAccessor
-        ? {
-            ...attributes,
-            get: world.value(first) as () => unknown,
-            set: world.value(second) as () => void,
-          }
-        : { ...attributes, value: world.value(first), writable: (flags & 1) !== 0 },
-    );
-  }
-  for (const [holder, record] of changed) {
-    const attributes = { enumerable: (record[1] & 2) !== 0, configurable: (record[1] & 4) !== 0 };
-    Object.defineProperty(
-      world.value(holder) as object,
-      world.value(record[0]) as string,
-      record.length === 3
-        ? { ...attributes, value: world.value(record[2]), writable: (record[1] & 1) !== 0 }
-        : {
-            ...attributes,
-            get: world.value(record[2]) as () => unknown,
-            set: world.value(record[3]) as () => void,
-          },
-    );
-  }
+  for (const record of globals) restoreProperty(world, globalThis, record);
+  for (const [holder, record] of changed)
+    restoreProperty(world, world.value(holder) as object, record);
   restoreProcess(world, hosts['process'] ?? {});
   for (const each of list(hosts['streams'])) restoreStream(world, each);
   restoreTimers(world, internals, list(hosts['timers']));
@@ -130,6 +104,21 @@ export function goLive(world: World, internals: NodeInternals): void {
     if (record?.k === 'host' && /Server$/.test(record.host))
       restoreServer(world, world.get(id) as Server, record);
   });
+}
+
+function restoreProperty(world: World, holder: object, record: PropertyRecord): void {
+  const attributes = { enumerable: (record[1] & 2) !== 0, configurable: (record[1] & 4) !== 0 };
+  Object.defineProperty(
+    holder,
+    world.value(record[0]) as string | symbol,
+    record.length === 3
+      ? { ...attributes, value: world.value(record[2]), writable: (record[1] & 1) !== 0 }
+      : {
+          ...attributes,
+          get: world.value(record[2]) as () => unknown,
+          set: world.value(record[3]) as () => void,
+        },
+  );
 }
 
 function list(state: HostState | undefined): Value[] {
@@ -170,6 +159,7 @@ function restoreProcess(world: World, state: HostState): void {
     for (const [name, value] of env) process.env[name] = value;
   }
   if (typeof state['umask'] === 'number') process.umask(state['umask']);
+  if (typeof state['title'] === 'string') process.title = state['title'];
   process.exitCode = world.value(state['exitCode']) as number | undefined;
   for (const [name, listener] of (state['listeners'] ?? []) as [Value, Value][]) {
     process.on(world.value(name) as 'exit', world.value(listener) as () => void);

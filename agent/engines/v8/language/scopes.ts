@@ -317,13 +317,19 @@ export class ScopeTree {
     this.#register(scope);
     if (node.superClass != null) this.#visit(node.superClass, scope, node);
     this.parents.set(node.body, node);
+    // All initializers of instances are one function to V8, and all static parts another.
+    const initializers: [Scope[], Scope[]] = [[], []];
     for (const member of node.body.body) {
       this.parents.set(member, node.body);
       if (member.type === 'StaticBlock') {
-        const inner = new Scope('members', member, scope, { strict: true, isFunction: true });
-        this.#register(inner);
+        const members = new Scope('members', member, scope, { strict: true, isFunction: true });
+        this.#register(members);
+        initializers[1].push(members);
+        // Within that function the variables of a block are its own.
+        const inner = new Scope('block', member, members, { strict: true });
         this.#hoist(member.body, inner);
         this.#lexical(member.body, inner);
+        this.#register(inner);
         for (const each of member.body) this.#visit(each, inner, member);
         continue;
       }
@@ -332,8 +338,13 @@ export class ScopeTree {
       else if (member.value != null) {
         const inner = new Scope('members', member, scope, { strict: true, isFunction: true });
         this.#register(inner);
+        initializers[member.static ? 1 : 0].push(inner);
         this.#visit(member.value, inner, member);
       }
+    }
+    for (const scopes of initializers) {
+      const sharesThis = scopes.some((each) => each.sharesThis);
+      for (const each of scopes) each.sharesThis = sharesThis;
     }
   }
 

@@ -510,7 +510,11 @@ export class World implements Objects {
   #order(object: object, props: readonly PropertyRecord[], stays: readonly string[]): void {
     if (ArrayBuffer.isView(object)) return;
     const wanted = props.map(([key]) => this.value(key));
-    const there = Reflect.ownKeys(object).filter((key) => !stays.includes(key as string));
+    const kept = new Set(wanted);
+    // Functions have properties of V8's own that cannot be taken away.
+    const there = Reflect.ownKeys(object).filter(
+      (key) => kept.has(key) && !stays.includes(key as string),
+    );
     if (there.every((key, index) => key === wanted[index])) return;
     for (const key of there) {
       if (Reflect.getOwnPropertyDescriptor(object, key)?.configurable === true)
