@@ -45,7 +45,9 @@ export class ContextAddresses {
     scopes: () => readonly LiveScope[],
   ): number | undefined {
     const { memory } = this.#heap;
-    const expected = memory === undefined ? undefined : contextsOf(around);
+    const isSimple =
+      memory !== undefined && (script.kind === 'commonjs' || script.kind === 'script');
+    const expected = isSimple ? contextsOf(around) : undefined;
     const chain = expected === undefined ? undefined : memory?.chain(f);
     if (chain === undefined || chain.length !== expected?.length) return undefined;
     const known = chain[0] === undefined ? 0 : this.#known.get(chain[0])?.index;

@@ -2,6 +2,8 @@ import { Module } from 'node:module';
 import type { ObjectRecord, FunctionRecord, Value } from '../capsule/format.ts';
 import { isClass } from '../language/parse.ts';
 import { textRange } from '../language/positions.ts';
+import { intlFunctionRecord } from '../hosts/intl.ts';
+import { canCarryCore, isCore, needOfCore } from './coreFunctions.ts';
 import type { Graph } from './graph.ts';
 import { shortUrl } from './scripts.ts';
 
@@ -17,7 +19,10 @@ export function isUserFunction(graph: Graph, f: object): boolean {
 export function functionRecord(graph: Graph, f: Function): ObjectRecord {
   if (graph.natives.script(f) === undefined) return nativeFunction(graph, f);
   const found = graph.heap.script(f);
-  if (found === undefined || found.url.startsWith('node:')) return coreFunction(graph, f);
+  if (found === undefined || isCore(graph, f, found.url)) {
+    const known = coreFunction(graph, f);
+    if (known !== undefined) return known;
+  }
   const missing = Reflect.getOwnPropertyDescriptor(f, '$flickPaths')?.value as string[] | undefined;
   if (missing !== undefined) return { k: 'builtin', paths: missing, callable: 1 };
   const place = graph.scripts.placeOf(f);
@@ -33,6 +38,7 @@ export function functionRecord(graph: Graph, f: Function): ObjectRecord {
     at ?? around,
     () => graph.inspection.internals(f).scopes,
   );
+  needOfCore(graph, place, context);
   const range = textRange(script.tree.parents.get(place.node), place.node, script.source);
   const record: FunctionRecord = {
     k: 'fn',
@@ -94,6 +100,8 @@ function nativeFunction(graph: Graph, f: Function): ObjectRecord {
       };
     }
   }
+  const ofIntl = intlFunctionRecord(graph, name, node);
+  if (ofIntl !== undefined) return ofIntl;
   throw graph.refuse(`a function of V8 (${name || f.name}) that cannot be carried`);
 }
 
@@ -164,7 +172,7 @@ function wrapperOf(graph: Graph, f: Function): ObjectRecord | undefined {
 }
 
 // eslint-disable-next-line @typescript-eslint/no-unsafe-function-type
-function coreFunction(graph: Graph, f: Function): ObjectRecord {
+function coreFunction(graph: Graph, f: Function): ObjectRecord | undefined {
   const withCache = f as { cache?: unknown; resolve?: unknown };
   if (
     withCache.cache === Reflect.get(Module, '_cache') &&
@@ -177,10 +185,15 @@ function coreFunction(graph: Graph, f: Function): ObjectRecord {
       }
     }
   }
+  const resolver = graph.modules.resolverOf(f);
+  if (resolver !== undefined) {
+    return graph.finish({ k: 'host', host: 'resolve', state: { module: resolver } }, f);
+  }
   const wrapper = wrapperOf(graph, f);
   if (wrapper !== undefined) return wrapper;
   const paths = graph.variableOfCore(f);
   if (paths !== undefined) return { k: 'builtin', paths };
   const url = graph.heap.script(f)?.url ?? '';
+  if (canCarryCore(url)) return undefined;
   throw graph.refuse(`the function '${f.name}' of Node.js (${url}), which cannot be carried`);
 }

@@ -7,16 +7,18 @@ import type {
   SymbolRecord,
   Value,
 } from '../capsule/format.ts';
-import { lazyBuiltins, wellKnownName, type Builtins } from '../capsule/builtins.ts';
+import { corePath, lazyBuiltins, wellKnownName, type Builtins } from '../capsule/builtins.ts';
 import type { Heap } from './heap.ts';
 import type { Inspection } from './inspection.ts';
 import type { NodeInternals } from './internals.ts';
+import type { LiveModules } from './modules.ts';
 import type { Natives } from './natives.ts';
 import type { ScopeTree } from '../language/scopes.ts';
 import { Contexts } from './contexts.ts';
 import { Scripts } from './scripts.ts';
 import { Refusal } from './refusal.ts';
 import { hostRecord, type HostWorld } from '../hosts/capture.ts';
+import { checkCoreClass, corePrototype, makerOf } from './coreClasses.ts';
 import { functionRecord, isUserFunction } from './functions.ts';
 import { promiseRecord } from './promises.ts';
 import { lengthOfView } from './views.ts';
@@ -45,6 +47,7 @@ export class Graph {
   readonly internals: NodeInternals;
   readonly builtins: Builtins;
   readonly hosts: HostWorld;
+  readonly modules: LiveModules;
   /** By the node of a promise, what the functions that settle it share. */
   readonly settlers = new Map<number, number>();
   /** Activations of asynchronous functions, which reflection takes for plain objects. */
@@ -65,6 +68,7 @@ export class Graph {
   readonly #privateClasses = new Map<unknown, boolean>();
   readonly #arrays: readonly object[];
   readonly #lazy = new Map<unknown, string[]>();
+  readonly #listenerLists = new Set<object>();
   /** The functions among the builtins, by script. */
   #coreFunctions: Map<number, [object, number][]> | undefined;
   #current = 0;
@@ -79,6 +83,7 @@ export class Graph {
     /** Scripts that have been read already, by kind and source. */
     trees: Map<string, ScopeTree>;
     hosts: HostWorld;
+    modules: LiveModules;
   }) {
     this.heap = world.heap;
     this.inspection = world.inspection;
@@ -86,8 +91,13 @@ export class Graph {
     this.internals = world.internals;
     this.builtins = world.builtins;
     this.hosts = world.hosts;
+    this.modules = world.modules;
     this.#coreSymbols = world.coreSymbols;
-    this.contexts = new Contexts(world.heap, (value, label) => this.value(value, label));
+    this.contexts = new Contexts(
+      world.heap,
+      (value, label) => this.value(value, label),
+      (url, name, value) => this.#coreVariable(url, name, value),
+    );
     this.scripts = new Scripts(world.heap, world.natives, world.trees);
     this.#details = world.internals.binding('util') as never;
     this.#arrays = [[1], [1.5], [{}], new Array(1), [, 1.5], [, {}], []];
@@ -131,6 +141,14 @@ export class Graph {
       this.#queue.push(id);
     }
     return id;
+  }
+
+  /** An object that no value of the program refers to. */
+  add(record: ObjectRecord): number {
+    this.#live.push(undefined);
+    this.#from.push(this.#current);
+    this.#labels.push('');
+    return this.objects.push(record) - 1;
   }
 
   visitAll(): void {
@@ -218,6 +236,29 @@ export class Graph {
     return record;
   }
 
+  /** What a function of Node.js sees in a variable of its module: what the target has there, unless it is no object. */
+  #coreVariable(url: string, name: string, value: unknown): Value {
+    if (typeof value === 'symbol') this.#coreSymbols.set(value, corePath(url, name));
+    else if (isObject(value) && !this.#ids.has(value)) this.named(value, [corePath(url, name)]);
+    return this.value(value, name);
+  }
+
+  /** The name of a symbol of Node.js's own; the first one that is given stays. */
+  nameSymbol(symbol: symbol, path: string): void {
+    if (!this.#coreSymbols.has(symbol)) this.#coreSymbols.set(symbol, path);
+  }
+
+  isNamedSymbol(symbol: symbol): boolean {
+    return this.#coreSymbols.has(symbol) || this.#symbolIds.has(symbol);
+  }
+
+  /** From here on an object is what is found by these ways. */
+  named(object: object, paths: string[]): void {
+    if (!this.builtins.indexOf.has(object) && !this.#lazy.has(object)) {
+      this.#lazy.set(object, paths);
+    }
+  }
+
   /** Ways to a function that Node.js keeps in a variable of one of its modules; undefined when it is not kept so. */
   // eslint-disable-next-line @typescript-eslint/no-unsafe-function-type
   variableOfCore(f: Function): string[] | undefined {
@@ -237,7 +278,10 @@ export class Graph {
     const context = this.heap.contextOf(f);
     const siblings = this.#coreFunctions.get(this.natives.scriptId(f)) ?? [];
     const beside = siblings.find(([each]) => this.heap.contextOf(each) === context)?.[1];
-    if (beside === undefined) return undefined;
+    const url = this.heap.script(f)?.url ?? '';
+    if (beside === undefined && !(url.startsWith('node:') && this.heap.isOutermost(f))) {
+      return undefined;
+    }
     for (const { object } of this.inspection.internals(f).scopes) {
       const name = Object.getOwnPropertyNames(object).find((each) => {
         try {
@@ -246,7 +290,9 @@ export class Graph {
           return false;
         }
       });
-      if (name !== undefined) return this.builtins.paths(beside).map((path) => `${path}\n$${name}`);
+      if (name === undefined) continue;
+      const known = beside === undefined ? [] : this.builtins.paths(beside);
+      return [...known.map((path) => `${path}\n$${name}`), corePath(url, name)];
     }
     return undefined;
   }
@@ -291,6 +337,11 @@ export class Graph {
       };
     }
     if (this.activations.has(object)) return activationRecord(this, object);
+    if (types.isModuleNamespaceObject(object)) return this.#namespace(object);
+    const meta = this.modules.metaOf(object);
+    if (meta !== undefined) return this.finish({ k: 'meta', module: meta }, object);
+    const prototype = corePrototype(this, object);
+    if (prototype !== undefined) return { k: 'builtin', paths: prototype };
     const host = hostRecord(this, object);
     if (host !== undefined) return host;
     if (typeof object === 'function') return functionRecord(this, object);
@@ -306,6 +357,14 @@ export class Graph {
       if (added !== undefined) return this.#plain(object, added);
     }
     return this.finish({ k: 'obj' }, object);
+  }
+
+  #namespace(object: object): ObjectRecord {
+    const module = this.modules.namespaceOf(object);
+    if (module === undefined) {
+      throw this.refuse('the namespace of an ES module that Node.js has not loaded itself');
+    }
+    return { k: 'namespace', module };
   }
 
   #plain(object: object, { index, keys }: LiveShape): ObjectRecord {
@@ -362,7 +421,20 @@ export class Graph {
     return shape;
   }
 
+  /** Tells which arrays are lists of listeners, of which versions of Node.js think differently. */
+  noteListeners(emitter: object): void {
+    const events = Reflect.getOwnPropertyDescriptor(emitter, '_events')?.value as unknown;
+    if (!isObject(events)) return;
+    for (const list of Object.values(Object.getOwnPropertyDescriptors(events))) {
+      if (Array.isArray(list.value)) this.#listenerLists.add(list.value);
+    }
+  }
+
   #array(array: unknown[]): ObjectRecord {
+    if (this.#listenerLists.has(array)) {
+      const list = array.map((each, index) => this.value(each, `listener ${index}`));
+      return { k: 'host', host: 'listeners', state: { list } };
+    }
     const plain = this.#arrays.some((specimen) => this.natives.sameShape(array, specimen));
     if (plain) {
       const record: [1, ...Value[]] = [1];
@@ -446,7 +518,6 @@ export class Graph {
     const iterator = iteratorRecord(this, object);
     if (iterator !== undefined) return iterator;
     if (types.isArgumentsObject(object)) return this.finish({ k: 'args' }, object);
-    if (types.isModuleNamespaceObject(object)) throw this.refuse('the namespace of an ES module');
     if (types.isExternal(object))
       throw this.refuse('a value of native code', { hint: 'Native addons cannot be carried.' });
     const target = weakTarget(object);
@@ -476,6 +547,10 @@ export class Graph {
 
   /** Refuses instances of classes of Node.js that keep what reflection does not show. */
   #checkOrdinary(object: object): void {
+    // What instances inherit from has been made by a class declaration, not by a class of Node.js.
+    const maker = makerOf(object);
+    if (maker !== undefined && isUserFunction(this, maker)) return;
+    checkCoreClass(this, object);
     for (let proto = Object.getPrototypeOf(object) as object | null; proto !== null;) {
       if (this.hosts.isOrdinary(proto, object)) return;
       if (this.builtins.indexOf.has(proto)) {
@@ -506,6 +581,10 @@ export class Graph {
     this.#privateClasses.set(proto, found);
     return found;
   }
+}
+
+function isObject(value: unknown): value is object {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function';
 }
 
 function weakTarget(object: object): object | undefined {

@@ -75,6 +75,14 @@ export class Heap {
     return this.memory?.contextOf(f) ?? this.snapshot.follow(this.nodeOf(f), 'context');
   }
 
+  /** Whether nothing but the global scope is around the innermost context of a function. */
+  isOutermost(f: object): boolean {
+    const chain = this.memory?.chain(f);
+    if (chain !== undefined) return chain.length === 1;
+    const context = this.snapshot.follow(this.nodeOf(f), 'context');
+    return this.snapshot.name(this.snapshot.follow(context, 'previous')).includes('NativeContext');
+  }
+
   get #now(): Taken {
     if (this.#taken === undefined) {
       const specimen = specimens();

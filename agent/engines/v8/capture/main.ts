@@ -20,6 +20,7 @@ import { Heap } from './heap.ts';
 import { Inspection } from './inspection.ts';
 import { nodeInternals } from './internals.ts';
 import { OwnMemory } from './ownMemory.ts';
+import { LiveModules } from './modules.ts';
 import { forgetNatives, nativeFunctions } from './natives.ts';
 import { Refusal } from './refusal.ts';
 import { isUserFunction } from './functions.ts';
@@ -145,6 +146,7 @@ function capture(
   const natives = nativeFunctions();
   try {
     const internals = nodeInternals(inspection);
+    const modules = new LiveModules(inspection, internals);
     const heap = new Heap(inspection, natives, memory?.hold() === true ? memory : undefined);
     const isCore = (value: object): boolean =>
       typeof value !== 'function' || (heap.script(value)?.url.startsWith('node:') ?? true);
@@ -158,10 +160,12 @@ function capture(
       coreSymbols: builtinSymbols(builtins),
       trees,
       hosts: new HostWorld(own, timeout, immediate as object),
+      modules,
     });
     const roots = rootsOf(graph, list);
     graph.visitAll();
     graph.contexts.confirm();
+    roots.esm = modules.complete(roots.esm);
     const objects = graph.objects as ObjectRecord[];
     const functions = objects.filter(
       (each) => !Array.isArray(each) && (each as { k?: string } | null)?.k === 'fn',
@@ -245,6 +249,7 @@ function openFiles(): string[] {
 }
 
 function rootsOf(graph: Graph, list: BuiltinList): Roots {
+  const esm = graph.modules.records(graph);
   const hosts = hostRoots(graph);
   const cache = Reflect.get(Module, '_cache') as Record<string, object>;
   const modules = Object.entries(cache).map(([name, module]): [string, Value] => [
@@ -257,7 +262,7 @@ function rootsOf(graph: Graph, list: BuiltinList): Roots {
     if (typeof key === 'symbol' && key.description?.startsWith('undici.') === true) return true;
     return known.has(typeof key === 'symbol' ? `@${key.description ?? ''}` : `.${key}`);
   });
-  return { modules, globals, changed: changedBuiltins(graph), hosts };
+  return { esm, modules, globals, changed: changedBuiltins(graph), hosts };
 }
 
 /** Functions of the program that it put on builtins. */

@@ -8,10 +8,16 @@ import type { HostState, KindRecord, PropertyRecord, Value } from '../capsule/fo
 import type { NodeInternals } from '../capture/internals.ts';
 import { RebuildError } from '../rebuild/code.ts';
 import type { World } from '../rebuild/world.ts';
-import type { LiveTimer } from './capture.ts';
+import type { HostRecord } from './adapter.ts';
+import { restoreConsole } from './consoles.ts';
+import type { LiveTimer } from './liveTimers.ts';
+import { adapterNamed } from './registry.ts';
 
 /** The objects of Node.js that stand for what its event loop and its files do, made again without anything going on yet. */
-export function hostShell(world: World, host: string, state: HostState): unknown {
+export function hostShell(world: World, record: HostRecord, id: number): unknown {
+  const { host, state } = record;
+  const adapter = adapterNamed(host);
+  if (adapter !== undefined) return adapter.shell(world, record, id);
   switch (host) {
     case 'timeout': {
       const timer = setTimeout(() => undefined, 2 ** 30);
@@ -38,6 +44,8 @@ export function hostShell(world: World, host: string, state: HostState): unknown
       const filename = module?.k === 'host' ? module.state['filename'] : undefined;
       return createRequire(String(filename));
     }
+    case 'resolve':
+      return world.modules.resolver(state['module'] as number);
     case 'stream': {
       const name = state['name'];
       if (name === 'stdin' || name === 'stdout' || name === 'stderr') return process[name];
@@ -88,6 +96,15 @@ interface TimerInternals {
   timerListMap: Record<string, unknown>;
 }
 
+/** Gives objects of Node.js what belongs into them. */
+export function fillHosts(world: World): void {
+  world.capsule.objects.forEach((_, id) => {
+    const record = world.kind(id);
+    if (record?.k !== 'host') return;
+    adapterNamed(record.host)?.fill?.(world, world.get(id) as object, record);
+  });
+}
+
 /** Lets everything go on: from here on the program runs. */
 export function goLive(world: World, internals: NodeInternals): void {
   const { hosts, modules, globals, changed } = world.capsule.roots;
@@ -96,13 +113,15 @@ export function goLive(world: World, internals: NodeInternals): void {
   for (const [holder, record] of changed)
     restoreProperty(world, world.value(holder) as object, record);
   restoreProcess(world, hosts['process'] ?? {});
+  restoreConsole(console, hosts['console'] ?? {});
   for (const each of list(hosts['streams'])) restoreStream(world, each);
   restoreTimers(world, internals, list(hosts['timers']));
   for (const each of list(hosts['immediates'])) restoreImmediate(world, each);
   world.capsule.objects.forEach((_, id) => {
     const record = world.kind(id);
-    if (record?.k === 'host' && /Server$/.test(record.host))
-      restoreServer(world, world.get(id) as Server, record);
+    if (record?.k !== 'host') return;
+    adapterNamed(record.host)?.start?.(world, world.get(id) as object, record, internals);
+    if (/Server$/.test(record.host)) restoreServer(world, world.get(id) as Server, record);
   });
 }
 
@@ -128,6 +147,8 @@ function list(state: HostState | undefined): Value[] {
 function restoreModules(world: World, modules: readonly [string, Value][]): void {
   const cache = Reflect.get(Module, '_cache') as Record<string, unknown>;
   for (const key of Object.keys(cache)) Reflect.deleteProperty(cache, key);
+  // A program that began with an ES module has no main module of CommonJS.
+  Reflect.deleteProperty(process, 'mainModule');
   world.capsule.objects.forEach((_, id) => {
     const record = world.kind(id);
     if (record?.k !== 'host' || record.host !== 'module') return;

@@ -5,14 +5,15 @@ export type FunctionNode = Extract<
   { type: 'FunctionDeclaration' | 'FunctionExpression' | 'ArrowFunctionExpression' }
 >;
 export type ClassNode = Extract<AnyNode, { type: 'ClassDeclaration' | 'ClassExpression' }>;
-export type ScriptKind = 'commonjs' | 'module' | 'script';
+/** `core`: a module of Node.js itself, some of whose functions the program holds. */
+export type ScriptKind = 'commonjs' | 'module' | 'script' | 'core';
 
 /** @throws {SyntaxError} */
 export function parseScript(source: string, kind: ScriptKind): Program {
   return parse(source, {
     ecmaVersion: 'latest',
     sourceType: kind === 'module' ? 'module' : 'script',
-    allowReturnOutsideFunction: kind === 'commonjs',
+    allowReturnOutsideFunction: kind === 'commonjs' || kind === 'core',
     allowHashBang: true,
     allowAwaitOutsideFunction: kind === 'module',
   });
@@ -49,6 +50,17 @@ export function childrenOf(node: AnyNode): AnyNode[] {
 export function walk(node: AnyNode, visit: (node: AnyNode) => boolean | undefined): void {
   if (visit(node) === false) return;
   for (const child of childrenOf(node)) walk(child, visit);
+}
+
+/** The names that a declaration declares. */
+export function declaredNames(declaration: AnyNode): string[] {
+  if (declaration.type === 'VariableDeclaration') {
+    return declaration.declarations.flatMap(({ id }) => patternNames(id));
+  }
+  const isNamed =
+    (declaration.type === 'FunctionDeclaration' || declaration.type === 'ClassDeclaration') &&
+    declaration.id !== null;
+  return isNamed ? [declaration.id.name] : [];
 }
 
 /** The names that a pattern declares. */
