@@ -1,8 +1,7 @@
 // So many live objects as its argument says, of the kinds that programs are made of, with a heartbeat.
 const { createHash } = require('node:crypto');
 const wanted = Number(process.argv[2]);
-function Position(x, y) { this.x = x; this.y = y; }
-class Unused {
+class Position {
   constructor(x, y) {
     this.x = x;
     this.y = y;
@@ -45,7 +44,16 @@ const digest = () => {
             ? seen()
             : seen?.at;
     hash.update(
-      JSON.stringify([id, name, price, position, position.constructor === Position, tags, far, told]),
+      JSON.stringify([
+        id,
+        name,
+        price,
+        position,
+        position.constructor === Position,
+        tags,
+        far,
+        told,
+      ]),
     );
   }
   return `${hash.digest('hex')} ${items.length} ${byName.size} ${byName.get('item 4') === items[4]}`;
