@@ -6,6 +6,9 @@ class Position {
     this.x = x;
     this.y = y;
   }
+  get sum() {
+    return this.x + this.y;
+  }
 }
 const items = [];
 const byName = new Map();
@@ -49,6 +52,7 @@ const digest = () => {
         name,
         price,
         position,
+        position.sum,
         position.constructor === Position,
         tags,
         far,
