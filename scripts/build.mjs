@@ -17,6 +17,12 @@ const injected = [
   { entry: 'agent/debug/runtime/bootstrap.ts', out: 'debugBootstrap.cjs', small: true },
 ];
 
+/** The parts of the portable engine that run in programs; the agent carries their texts. */
+const engineParts = [
+  { entry: 'agent/engines/v8/capture/main.ts', out: 'v8Capture.cjs', small: true },
+  { entry: 'agent/engines/v8/rebuild/main.ts', out: 'v8Rebuild.cjs', small: true },
+];
+
 const bundles = [
   { entry: 'extension/extension.ts', out: 'extension.cjs', external: ['vscode'] },
   { entry: 'cli/main.ts', out: 'cli.cjs', executable: true },
@@ -71,6 +77,21 @@ const withDebugRuntime = {
   },
 };
 
+/**
+ * Replaces agent/engines/v8/parts.ts, which reads dist/, by a module that holds the texts.
+ * @type {import('esbuild').Plugin}
+ */
+const withEngineParts = {
+  name: 'with-engine-parts',
+  setup(context) {
+    context.onLoad({ filter: /\/agent\/engines\/v8\/parts\.ts$/ }, () => ({
+      contents:
+        `export const captureSource = ${text('v8Capture.cjs')};` +
+        `export const rebuildSource = ${text('v8Rebuild.cjs')};`,
+    }));
+  },
+};
+
 /** @param {string} file @returns its content as a JavaScript literal */
 function text(file) {
   return JSON.stringify(readFileSync(join(dist, file), 'utf8'));
@@ -120,7 +141,7 @@ async function bundle({ entry, out, external = [], executable = false, small = f
         (executable ? '#!/usr/bin/env node\n' : '') +
         "const bundleUrl = require('node:url').pathToFileURL(__filename).href;",
     },
-    plugins: [withoutNativeAddons, withKeepers, withDebugRuntime],
+    plugins: [withoutNativeAddons, withKeepers, withDebugRuntime, withEngineParts],
   });
   for (const { path, contents } of outputFiles) write(path, contents, executable ? 0o755 : 0o644);
 }
@@ -150,6 +171,7 @@ copyCriuBundle();
 const [runtime, bootstrap] = injected;
 await bundle(runtime);
 await bundle({ ...bootstrap, define: { runtimeSource: text(runtime.out) } });
+for (const part of engineParts) await bundle(part);
 const results = await Promise.allSettled(bundles.map(bundle));
 // What is wrong has been printed where it was found.
 if (results.some(({ status }) => status === 'rejected')) process.exitCode = 1;

@@ -33,6 +33,7 @@ const suiteLimitMs = (options.full ? 180 : 30) * 60_000;
 const suites = [
   { name: 'unit', rooms: [] },
   { name: 'system', rooms: ['lab', 'system', 'bench'] },
+  { name: 'corpus', rooms: ['corpus'] },
   { name: 'vscode', rooms: ['e2e'] },
 ];
 

@@ -39,8 +39,20 @@ const lateInterval = 1_000;
  * when it ends meanwhile
  */
 export async function injectRuntime(debuggee: Debuggee, folder: string): Promise<void> {
+  await withInspector(debuggee, (inspector) => load(inspector, debuggee, folder));
+}
+
+/**
+ * Has the inspector of a Node.js process open while `use` runs; it is closed again unless it had been open before, which
+ * `use` is told.
+ * @throws {FlickError} `notSupported` with the reason when the process does not open it; `processGone` when it ends
+ */
+export async function withInspector<T>(
+  debuggee: Debuggee,
+  use: (inspector: InspectorAddress, wasOpen: boolean) => Promise<T>,
+): Promise<T> {
   try {
-    await inject(debuggee, folder);
+    return await openFor(debuggee, use);
   } catch (error) {
     // Whatever failed first when the process ended in between, that it ended is the reason. Its inspector goes before it.
     const deadline = performance.now() + endPatience;
@@ -52,14 +64,14 @@ export async function injectRuntime(debuggee: Debuggee, folder: string): Promise
   }
 }
 
-async function inject(debuggee: Debuggee, folder: string): Promise<void> {
+async function openFor<T>(
+  debuggee: Debuggee,
+  use: (inspector: InspectorAddress, wasOpen: boolean) => Promise<T>,
+): Promise<T> {
   const { pid } = debuggee;
   const before = await listenersOf(pid);
   const own = await findInspector(await likelyInspectors(pid, before));
-  if (own !== undefined) {
-    await load(own, debuggee, folder);
-    return;
-  }
+  if (own !== undefined) return await use(own, true);
   await refuseIfUnwilling(debuggee);
   const restorePort = (await isPortTaken(pid, defaultInspectorPort))
     ? await freeDebugPort(pid, defaultInspectorPort)
@@ -74,15 +86,12 @@ async function inject(debuggee: Debuggee, folder: string): Promise<void> {
   if (opened === undefined) {
     // The program has opened it by itself, on a port of its choice; the signal changes nothing then.
     const theirs = await findInspector(before);
-    if (theirs !== undefined) {
-      await load(theirs, debuggee, folder);
-      return;
-    }
+    if (theirs !== undefined) return await use(theirs, true);
     void closeLate(debuggee, before);
     throw await didNotOpen(debuggee);
   }
   try {
-    await load(opened, debuggee, folder);
+    return await use(opened, false);
   } finally {
     await closeInspector(opened);
   }
@@ -231,7 +240,7 @@ async function evaluate(
 }
 
 /** Resolves when the connection has ended, however it did. */
-async function talk(
+export async function talk(
   { webSocketUrl }: InspectorAddress,
   opened: (socket: WebSocket) => void,
 ): Promise<void> {

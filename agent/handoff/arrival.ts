@@ -5,6 +5,8 @@ import { Deferred } from '../../common/deferred.ts';
 import { FrameStream, type Frame } from '../../common/frames.ts';
 import { messageOf } from '../../common/rpc.ts';
 import { FlickError, type HandoffStep, type HandoffVerdict } from '../../protocol/index.ts';
+import { hasNamespaces } from '../device/userNamespaces.ts';
+import type { Engine } from '../engines/engine.ts';
 import { putPagesIn, readLeftOut } from '../engines/criu/pagemap.ts';
 import { KeptFiles, withBases } from '../files/keptFiles.ts';
 import { receiveFiles } from '../files/transfer.ts';
@@ -22,6 +24,7 @@ import {
 import { ArrivalMemory } from './arrivalMemory.ts';
 import { ArrivalCell } from './arrivalCell.ts';
 import { AwayArrival, HomeArrival } from './arrivalFiles.ts';
+import { PlainArrival } from './plainArrival.ts';
 import { nextCell, takeDown, type Building } from './building.ts';
 import type { HandoffContext, HandoffOperation } from './context.ts';
 import { refuseIfBlocked } from './refusal.ts';
@@ -148,20 +151,29 @@ export class Arrival implements HandoffOperation<void> {
       const offered = await this.#guarded(expect(frames, offer));
       await this.#judge(offered);
       const { home } = this.#context;
-      this.#memory = await ArrivalMemory.open(home, this.processId, frames, this.#onBytes);
-      const { offer: memory } = this.#memory;
+      if (this.#engine(offered).movesMemory) {
+        this.#memory = await ArrivalMemory.open(home, this.processId, frames, this.#onBytes);
+      }
+      const memory = this.#memory?.offer;
       const { sealed } = offered;
-      await frames.sendJson({ type: 'accept', wire: handoffWire, findings: [], sealed, memory });
+      const answer = { type: 'accept', wire: handoffWire, findings: [], sealed };
+      await frames.sendJson(memory === undefined ? answer : { ...answer, memory });
       if (sealed) frames.seal();
       const building = await this.#build(offered);
       this.#side.copy = this.#copyOf(building);
       const { signal } = this.#abort;
-      const cell = new ArrivalCell({ context: this.#context, building, offer: offered, signal });
+      const cell = new ArrivalCell({
+        context: this.#context,
+        building,
+        offer: offered,
+        signal,
+        engine: this.#engine(offered),
+      });
       this.#begin('copy');
       await this.#receiveFiles(frames, building, false);
       await frames.sendJson({ type: 'placed', bytes: this.#doneBytes });
       await cell.startSoon();
-      await this.#guarded(this.#memory.receiveRounds());
+      if (this.#memory !== undefined) await this.#guarded(this.#memory.receiveRounds());
       this.#begin('send');
       await this.#receiveFiles(frames, building, true);
       await cell.place();
@@ -255,8 +267,13 @@ export class Arrival implements HandoffOperation<void> {
     side.send = undefined;
   }
 
+  #engine({ facts }: Offer): Engine {
+    return this.#context.engines[facts.engine];
+  }
+
   async #judge(offered: Offer): Promise<void> {
-    const { engine, processes, device } = this.#context;
+    const { processes, device } = this.#context;
+    const engine = this.#engine(offered);
     refuseOtherWire(offered.wire);
     if (offered.handoff !== this.id || offered.process.id !== this.processId) {
       throw new FlickError('transferFailed', 'The other device offered another process.');
@@ -282,6 +299,7 @@ export class Arrival implements HandoffOperation<void> {
     const kept = new KeptFiles(keptFilesFolder(home, this.processId));
     const atHome = offered.process.home.deviceId === processes.deviceId;
     const layer = layerFolder(folders, number);
+    const isPlain = !(await hasNamespaces());
     const files = atHome
       ? await HomeArrival.open({
           away: folders.away,
@@ -292,14 +310,16 @@ export class Arrival implements HandoffOperation<void> {
           id: this.id,
           hasher,
         })
-      : await AwayArrival.open({
-          flickHome: home.root,
-          layer,
-          kept,
-          hasher,
-          owners: process.getuid?.() === 0 && offered.senderUid === 0 && !offered.userNamespace,
-        });
-    return { folders, number, files, existedBefore: present !== undefined };
+      : isPlain
+        ? new PlainArrival({ flickHome: home.root, hasher })
+        : await AwayArrival.open({
+            flickHome: home.root,
+            layer,
+            kept,
+            hasher,
+            owners: process.getuid?.() === 0 && offered.senderUid === 0 && !offered.userNamespace,
+          });
+    return { folders, number, files, existedBefore: present !== undefined, isPlain };
   }
 
   async #receiveFiles(frames: FrameStream, building: Building, last: boolean): Promise<void> {
@@ -339,7 +359,9 @@ export class Arrival implements HandoffOperation<void> {
     capsule: Images,
     begin: () => Promise<Cell>,
   ): Promise<void> {
-    const { engine, processes } = this.#context;
+    const { processes } = this.#context;
+    const engine = this.#engine(offered);
+    const facts = engine.parseFacts(offered.facts);
     const { process: travelling } = offered;
     const folder = imagesFolder(cellFolder(building.folders, building.number));
     const cell = await begin();
@@ -348,9 +370,11 @@ export class Arrival implements HandoffOperation<void> {
       engine.restore(travelling.id, {
         cell,
         folder,
+        facts,
         root: capsule.root,
         terminalKeys: capsule.terminalKeys,
         shellJob: travelling.shellJob,
+        terminal: travelling.terminal,
         keepConnections: capsule.keepConnections,
         lazy,
       }),
@@ -365,7 +389,7 @@ export class Arrival implements HandoffOperation<void> {
         number: building.number,
         keeperPid: cell.keeperPid,
         userNamespace: cell.userNamespace ?? null,
-        layered: travelling.home.deviceId !== processes.deviceId,
+        layered: !building.isPlain && travelling.home.deviceId !== processes.deviceId,
       },
       adopted: null,
       exit: null,

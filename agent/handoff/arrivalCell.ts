@@ -1,4 +1,5 @@
-import type { TerminalSize } from '../../protocol/index.ts';
+import { FlickError, type TerminalSize } from '../../protocol/index.ts';
+import type { Engine } from '../engines/engine.ts';
 import { Cell } from '../processes/cell.ts';
 import { cellFolder, imagesFolder, makePrivateFolder, removeTree } from '../processes/cells.ts';
 import type { CellMounts } from './arrivalFiles.ts';
@@ -20,13 +21,16 @@ export class ArrivalCell {
   readonly #building: Building;
   readonly #offer: Offer;
   readonly #signal: AbortSignal;
+  readonly #engine: Engine;
 
   constructor(options: {
     readonly context: HandoffContext;
     readonly building: Building;
     readonly offer: Offer;
     readonly signal: AbortSignal;
+    readonly engine: Engine;
   }) {
+    this.#engine = options.engine;
     this.#context = options.context;
     this.#building = options.building;
     this.#offer = options.offer;
@@ -35,7 +39,7 @@ export class ArrivalCell {
 
   /** Makes one whose ids do not depend on the images before the process stands still, if its files stay as they are. */
   async startSoon(): Promise<void> {
-    if (!isRootToRoot(this.#parties)) return;
+    if (this.#building.isPlain || !isRootToRoot(this.#parties)) return;
     this.#building.expected = await this.#building.files.expected();
     this.#begin(this.#building.expected);
   }
@@ -65,13 +69,22 @@ export class ArrivalCell {
 
   /** The cell, which is made now if its ids depend on the images. */
   async ready(output: EarlierOutput): Promise<Cell> {
-    const { starting, files, folders, number, mounts } = this.#building;
+    const { starting, files, mounts } = this.#building;
     if (starting !== undefined) return starting;
-    const images = imagesFolder(cellFolder(folders, number));
+    const cell = await this.#start(mounts ?? (await files.place()), await this.#identity());
+    return this.#equipped(cell, output);
+  }
+
+  async #identity(): Promise<ReturnType<typeof cellIdentity>> {
+    const { isPlain, folders, number } = this.#building;
+    if (isPlain) return undefined;
     const { name } = this.#offer.process;
-    const claimed = await this.#context.engine.credentials(images);
-    const identity = cellIdentity(claimed, { ...this.#parties, name });
-    return this.#equipped(await this.#start(mounts ?? (await files.place()), identity), output);
+    const images = imagesFolder(cellFolder(folders, number));
+    const claimed = await this.#engine.credentials(
+      images,
+      this.#engine.parseFacts(this.#offer.facts),
+    );
+    return cellIdentity(claimed, { ...this.#parties, name });
   }
 
   get #parties(): CellParties {
@@ -93,9 +106,15 @@ export class ArrivalCell {
     const { keeper, logger } = this.#context;
     const building = this.#building;
     this.#signal.throwIfAborted();
+    const folder = cellFolder(building.folders, building.number);
+    if (building.isPlain) {
+      if (overlays.length + binds.length > 0) throw needsLayer();
+      building.cell = await Cell.startPlain({ keeper: await keeper(), folder, logger });
+      return building.cell;
+    }
     building.cell = await Cell.start({
       keeper: await keeper(),
-      folder: cellFolder(building.folders, building.number),
+      folder,
       userNamespace,
       terminalIndex: this.#offer.process.terminalIndex,
       overlays,
@@ -111,4 +130,12 @@ export class ArrivalCell {
     await cell.resize(size);
     return cell;
   }
+}
+
+function needsLayer(): FlickError {
+  return new FlickError(
+    'refused',
+    'Files of the process differ from those of this device, and without namespaces only one of the two can be seen here.',
+    { remedy: 'Allow user namespaces on this device, or make the files the same.' },
+  );
 }

@@ -21,7 +21,8 @@ export interface CellMounts {
   readonly binds: readonly BindSpec[];
 }
 
-const nothingMounted: CellMounts = { overlays: [], binds: [] };
+/** Nothing but the device's own files. */
+export const nothingMounted: CellMounts = { overlays: [], binds: [] };
 
 /** Where the files of an arriving process go. `plan` and receiving can happen twice: while it runs and once it stands. */
 export interface ArrivalFiles {

@@ -1,4 +1,5 @@
 import { ensureApt } from './apt.mjs';
+import { ensureArm64Node } from './arm64.mjs';
 import { ensureCriu, ensureCriuBundle, ensureOldCriu } from './criu.mjs';
 import { ensureNode } from './node.mjs';
 import { ensureNpmPackages } from './npmPackages.mjs';
@@ -21,6 +22,7 @@ export const provisions = {
   node22: () => ensureNode(22),
   node24: () => ensureNode(24),
   node26: () => ensureNode(26),
+  'node-arm64': ensureArm64Node,
   podman: ensurePodmanRoot,
   vscode: ensureVscodeServer,
 };

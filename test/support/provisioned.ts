@@ -13,6 +13,7 @@ export const provisioned = {
   node22: join(root, '.cache/node/22/bin/node'),
   node24: join(root, '.cache/node/24/bin/node'),
   node26: join(root, '.cache/node/26/bin/node'),
+  'node-arm64': join(root, '.cache/arm64/node'),
   podman: join(root, '.cache/podman-root/usr/bin/podman'),
   vscode: join(root, '.cache/vscode-server/out/server-main.js'),
 } as const;

@@ -1,0 +1,199 @@
+import { Module } from 'node:module';
+import type { ObjectRecord, FunctionRecord, Value } from '../capsule/format.ts';
+import { isClass } from '../language/parse.ts';
+import { textRange } from '../language/positions.ts';
+import { intlFunctionRecord } from '../hosts/intl.ts';
+import { canCarryCore, isCore, needOfCore } from './coreFunctions.ts';
+import type { Graph } from './graph.ts';
+import { shortUrl } from './scripts.ts';
+
+/** True for functions that the program's own scripts made. */
+export function isUserFunction(graph: Graph, f: object): boolean {
+  const script = graph.heap.script(f);
+  return (
+    script !== undefined && !script.url.startsWith('node:') && graph.natives.script(f) !== undefined
+  );
+}
+
+// eslint-disable-next-line @typescript-eslint/no-unsafe-function-type
+export function functionRecord(graph: Graph, f: Function): ObjectRecord {
+  if (graph.natives.script(f) === undefined) return nativeFunction(graph, f);
+  const found = graph.heap.script(f);
+  if (found === undefined || isCore(graph, f, found.url)) {
+    const known = coreFunction(graph, f);
+    if (known !== undefined) return known;
+  }
+  const missing = Reflect.getOwnPropertyDescriptor(f, '$flickPaths')?.value as string[] | undefined;
+  if (missing !== undefined) return { k: 'builtin', paths: missing, callable: 1 };
+  const place = graph.scripts.placeOf(f);
+  const { script } = place;
+  if (script.tree.usesWith)
+    throw graph.refuse(`made by ${shortUrl(script.url)}, which uses 'with'`);
+  const around = script.tree.around.get(place.node);
+  if (around === undefined) throw graph.refuse('a function of an unknown place');
+  const at = isClass(place.node) ? script.tree.scopeOf.get(place.node) : around;
+  const context = graph.contexts.closure(
+    f,
+    script,
+    at ?? around,
+    () => graph.inspection.internals(f).scopes,
+  );
+  needOfCore(graph, place, context);
+  const range = textRange(script.tree.parents.get(place.node), place.node, script.source);
+  const record: FunctionRecord = {
+    k: 'fn',
+    script: script.index,
+    start: range.start,
+    end: range.end,
+    context,
+  };
+  if (isClass(place.node)) {
+    record.isClass = 1;
+    if (script.tree.scopeOf.get(place.node)?.hasPrivateNames === true) {
+      const { privates } = graph.inspection.internals(f);
+      const fields = privates.filter(([, value]) => value !== undefined);
+      if (fields.length > 0)
+        record.priv = fields.map(([name, value]): [string, Value] => [
+          name,
+          graph.value(value, name),
+        ]);
+    }
+  }
+  const finished = graph.finish(record, f, (key) => key === 'arguments' || key === 'caller');
+  if (record.priv !== undefined) finished.priv = record.priv;
+  return finished;
+}
+
+// eslint-disable-next-line @typescript-eslint/no-unsafe-function-type
+function nativeFunction(graph: Graph, f: Function): ObjectRecord {
+  const bound = boundFunction(graph, f);
+  if (bound !== undefined) return bound;
+  const node = graph.heap.nodeOf(f);
+  const name = graph.heap.builtinName(node);
+  if (/^PromiseCapabilityDefault(Resolve|Reject)/.test(name)) {
+    const { promise, pair } = graph.heap.settler(node);
+    const known = graph.settlers.get(promise);
+    if (known !== undefined && known !== pair) {
+      // Only one of the pairs still counts, and which one is not seen.
+      throw graph.refuse('one of several ways to settle a promise', { passing: true });
+    }
+    graph.settlers.set(promise, pair);
+    const id = graph.id(graph.heap.liveOf(promise), 'promise');
+    return graph.finish(
+      { k: 'settler', promise: id, rejects: name.startsWith('PromiseCapabilityDefaultReject') },
+      f,
+    );
+  }
+  if (/^Promise(Then|Catch)Finally/.test(name)) {
+    const context = graph.heap.snapshot.follow(node, 'context');
+    const edges = graph.heap.snapshot.edges(context);
+    const callback = edges.find(({ to }) => {
+      const live = graph.heap.snapshot.type(to) === 'closure' ? graph.heap.liveOf(to) : undefined;
+      return live !== undefined && live !== Promise;
+    });
+    if (callback !== undefined) {
+      const live = graph.heap.liveOf(callback.to);
+      return {
+        k: 'finally',
+        callback: graph.value(live, 'callback'),
+        catches: name.startsWith('PromiseCatch'),
+      };
+    }
+  }
+  const ofIntl = intlFunctionRecord(graph, name, node);
+  if (ofIntl !== undefined) return ofIntl;
+  throw graph.refuse(`a function of V8 (${name || f.name}) that cannot be carried`);
+}
+
+// eslint-disable-next-line @typescript-eslint/no-unsafe-function-type
+function boundFunction(graph: Graph, f: Function): ObjectRecord | undefined {
+  const { fields } = graph.inspection.internals(f);
+  if (!fields.has('[[TargetFunction]]')) return undefined;
+  const once = onceRecord(graph, fields.get('[[TargetFunction]]'), fields.get('[[BoundThis]]'));
+  if (once !== undefined) return once;
+  const args = Array.from((fields.get('[[BoundArgs]]') ?? []) as ArrayLike<unknown>);
+  return graph.finish(
+    {
+      k: 'bound',
+      target: graph.value(fields.get('[[TargetFunction]]'), 'target'),
+      self: graph.value(fields.get('[[BoundThis]]'), 'this'),
+      args: args.map((each, index) => graph.value(each, `argument ${index}`)),
+    },
+    f,
+  );
+}
+
+/** What an emitter calls once: a bound function up to Node 22, a closure after that. */
+function onceRecord(graph: Graph, target: unknown, state: unknown): ObjectRecord | undefined {
+  const { name } = target as { name?: string };
+  if (name !== 'onceWrapper' && name !== 'wrapper') return undefined;
+  if (graph.heap.script(target as object)?.url !== 'node:events') return undefined;
+  const variables = state as Record<string, unknown>;
+  return {
+    k: 'host',
+    host: 'once',
+    state: {
+      target: graph.value(variables['target'], 'target'),
+      type: graph.value(variables['type'], 'type'),
+      listener: graph.value(variables['listener'], 'listener'),
+    },
+  };
+}
+
+/** Functions that `node:util` makes around functions of the program. */
+// eslint-disable-next-line @typescript-eslint/no-unsafe-function-type
+function wrapperOf(graph: Graph, f: Function): ObjectRecord | undefined {
+  const url = graph.heap.script(f)?.url;
+  if (url !== 'node:internal/util' && url !== 'node:events') return undefined;
+  const [scope] = graph.inspection.internals(f).scopes;
+  if (url === 'node:events') return onceRecord(graph, f, scope?.object);
+  const variables: Record<string, unknown> = { ...scope?.object };
+  if (f.name === 'deprecated' && variables['fn'] === undefined) {
+    for (const { object } of graph.inspection.internals(f).scopes.slice(1, 2)) {
+      Object.assign(variables, object);
+    }
+  }
+  // Newer versions keep the words of the warning in a function beside it.
+  const emit = variables['emitDeprecationWarning'];
+  if (typeof emit === 'function')
+    Object.assign(variables, graph.inspection.internals(emit).scopes[0]?.object);
+  const value = (name: string): Value => graph.value(variables[name], name);
+  if (f.name === 'deprecated' && typeof variables['fn'] === 'function') {
+    const state = { fn: value('fn'), msg: value('msg'), code: value('code') };
+    return { k: 'host', host: 'deprecated', state };
+  }
+  if (
+    typeof variables['original'] === 'function' &&
+    Array.isArray(variables['argumentNames'] ?? [])
+  ) {
+    return { k: 'host', host: 'promisified', state: { original: value('original') } };
+  }
+  return undefined;
+}
+
+// eslint-disable-next-line @typescript-eslint/no-unsafe-function-type
+function coreFunction(graph: Graph, f: Function): ObjectRecord | undefined {
+  const withCache = f as { cache?: unknown; resolve?: unknown };
+  if (
+    withCache.cache === Reflect.get(Module, '_cache') &&
+    typeof withCache.resolve === 'function'
+  ) {
+    for (const { object } of graph.inspection.internals(f).scopes) {
+      const module = (Reflect.get(object, 'mod') ?? Reflect.get(object, 'module')) as unknown;
+      if (module instanceof Module) {
+        return { k: 'host', host: 'require', state: { module: graph.value(module, 'module') } };
+      }
+    }
+  }
+  const resolver = graph.modules.resolverOf(f);
+  if (resolver !== undefined) {
+    return graph.finish({ k: 'host', host: 'resolve', state: { module: resolver } }, f);
+  }
+  const wrapper = wrapperOf(graph, f);
+  if (wrapper !== undefined) return wrapper;
+  const paths = graph.variableOfCore(f);
+  if (paths !== undefined) return { k: 'builtin', paths };
+  const url = graph.heap.script(f)?.url ?? '';
+  if (canCarryCore(url)) return undefined;
+  throw graph.refuse(`the function '${f.name}' of Node.js (${url}), which cannot be carried`);
+}

@@ -1,0 +1,251 @@
+import type { Inspection } from './inspection.ts';
+import type { Natives } from './natives.ts';
+import type { OwnMemory } from './ownMemory.ts';
+import { Snapshot } from './snapshot.ts';
+
+/** Where V8 keeps the fields of a promise reaction; they have no names, and V8 versions differ. */
+interface ReactionSlots {
+  readonly fulfilled: number;
+  readonly rejected: number;
+  readonly derived: number;
+  readonly next: number | undefined;
+}
+
+/** What a snapshot told. */
+interface Taken {
+  readonly snapshot: Snapshot;
+  readonly objects: unknown[];
+  readonly nodeOf: Map<unknown, number>;
+  readonly indexOfNode: Int32Array;
+  /** The node that stands for a variable that is not initialized. */
+  readonly hole: number;
+}
+
+interface PromiseSlots {
+  readonly withNext: ReactionSlots;
+  readonly last: ReactionSlots;
+  readonly settlerPromise: string;
+}
+
+/**
+ * What V8 knows of the heap. A snapshot of it, and which of its nodes is which live object, is taken when it is first
+ * asked for: it takes by far longest of all, and programs with nothing suspended can do without.
+ */
+export class Heap {
+  /** The memory itself, which tells of contexts; undefined where it cannot be read, or a snapshot is there. */
+  readonly #memory: OwnMemory | undefined;
+  readonly #inspection: Inspection;
+  readonly #natives: Natives;
+  readonly #found = new Map<number, unknown>();
+  readonly #listeners: (() => void)[] = [];
+  #taken: Taken | undefined;
+  #slots: PromiseSlots | undefined;
+
+  constructor(inspection: Inspection, natives: Natives, memory: OwnMemory | undefined) {
+    this.#inspection = inspection;
+    this.#natives = natives;
+    this.#memory = memory;
+  }
+
+  get memory(): OwnMemory | undefined {
+    return this.#taken === undefined ? this.#memory : undefined;
+  }
+
+  get snapshot(): Snapshot {
+    return this.#now.snapshot;
+  }
+
+  get hole(): number {
+    return this.#now.hole;
+  }
+
+  /** Calls once a snapshot is there. */
+  onTaken(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** The script of a function; undefined for native ones. */
+  script(f: object): { readonly id: number; readonly url: string } | undefined {
+    const id = this.#natives.scriptId(f);
+    return id < 0 ? undefined : { id, url: this.#inspection.urlOf(id) };
+  }
+
+  /** What tells the innermost context of a function from others; comparable within one state of {@link memory}. */
+  contextOf(f: object): number {
+    return this.memory?.contextOf(f) ?? this.snapshot.follow(this.nodeOf(f), 'context');
+  }
+
+  /** Whether nothing but the global scope is around the innermost context of a function. */
+  isOutermost(f: object): boolean {
+    const chain = this.memory?.chain(f);
+    if (chain !== undefined) return chain.length === 1;
+    const context = this.snapshot.follow(this.nodeOf(f), 'context');
+    return this.snapshot.name(this.snapshot.follow(context, 'previous')).includes('NativeContext');
+  }
+
+  get #now(): Taken {
+    if (this.#taken === undefined) {
+      const specimen = specimens();
+      this.#taken = take(this.#inspection, this.#natives);
+      this.#slots = this.#calibrate(specimen);
+      for (const listener of this.#listeners) listener();
+    }
+    return this.#taken;
+  }
+
+  #calibrate(specimen: Specimen): PromiseSlots {
+    const [first = -1, second = -1] = this.#reactions(specimen.promise);
+    const promise = this.nodeOf(specimen.promise);
+    const context = this.snapshot.follow(this.nodeOf(specimen.resolve), 'context');
+    const lead = this.snapshot.edges(context).find(({ to }) => to === promise);
+    if (lead === undefined) throw new Error('the functions that settle promises are not known');
+    return {
+      withNext: this.#slotsOf(first, specimen, second),
+      last: this.#slotsOf(second, specimen, undefined),
+      settlerPromise: `${lead.type} ${lead.name}`,
+    };
+  }
+
+  /** The node of a function, promise or other object that inherits from Object.prototype; -1 for others. */
+  nodeOf(object: unknown): number {
+    const { nodeOf, snapshot } = this.#now;
+    const known = nodeOf.get(object);
+    if (known !== undefined) return known;
+    const node =
+      object !== null && (typeof object === 'object' || typeof object === 'function')
+        ? snapshot.withId(this.#inspection.heapId(object))
+        : -1;
+    nodeOf.set(object, node);
+    return node;
+  }
+
+  /** The live object of a node, hidden ones as well. */
+  liveOf(node: number): unknown {
+    const { indexOfNode, objects, nodeOf } = this.#now;
+    const index = indexOfNode[node] ?? 0;
+    if (index > 0) return objects[index - 1];
+    if (this.#found.has(node)) return this.#found.get(node);
+    // What is no object in JavaScript has no live value that could be asked for.
+    const type = this.snapshot.type(node);
+    if (type !== 'object' && type !== 'closure' && type !== 'regexp') return undefined;
+    const live = this.#inspection.byHeapId(this.snapshot.id(node));
+    this.#found.set(node, live);
+    nodeOf.set(live, node);
+    return live;
+  }
+
+  /** The name of the builtin that a native closure runs. */
+  builtinName(node: number): string {
+    const code = this.snapshot.follow(node, 'code');
+    return code < 0 ? '' : this.snapshot.name(code).replace(/^\(| builtin .*$/g, '');
+  }
+
+  /** The script of a closure's node: its node and its URL; undefined for native ones. */
+  scriptOf(node: number): { readonly node: number; readonly url: string } | undefined {
+    const shared = this.snapshot.follow(node, 'shared');
+    if (shared < 0) return undefined;
+    let script = this.snapshot.follow(shared, 'script');
+    if (script < 0) script = this.snapshot.follow(shared, 'script_or_debug_info');
+    return script < 0 ? undefined : { node: script, url: this.snapshot.name(script) };
+  }
+
+  /** Nodes of the reactions of a pending promise, in the order in which they were added. */
+  reactionsOf(promise: object): number[] {
+    return this.#reactions(promise).reverse();
+  }
+
+  reaction(node: number): { fulfilled: number; rejected: number; derived: number } {
+    const slots = this.#next(node) < 0 ? this.#slots?.last : this.#slots?.withNext;
+    return {
+      fulfilled: this.#hidden(node, slots?.fulfilled),
+      rejected: this.#hidden(node, slots?.rejected),
+      derived: this.#hidden(node, slots?.derived),
+    };
+  }
+
+  /** The promise that a resolving function settles, and what it shares with its twin. */
+  settler(node: number): { promise: number; pair: number } {
+    const pair = this.snapshot.follow(node, 'context');
+    const lead = this.snapshot
+      .edges(pair)
+      .find(({ type, name }) => `${type} ${name}` === this.#slots?.settlerPromise);
+    return { promise: lead?.to ?? -1, pair };
+  }
+
+  #hidden(node: number, slot: number | undefined): number {
+    return (
+      this.snapshot.edges(node).find(({ type, name }) => type === 'hidden' && name === slot)?.to ??
+      -1
+    );
+  }
+
+  #next(node: number): number {
+    for (const { type, to } of this.snapshot.edges(node)) {
+      if (type === 'hidden' && this.snapshot.name(to) === 'system / PromiseReaction') return to;
+    }
+    return -1;
+  }
+
+  /** The newest first, as V8 keeps them. */
+  #reactions(promise: object): number[] {
+    const found: number[] = [];
+    let node = this.snapshot.follow(this.nodeOf(promise), 'reactions_or_result');
+    while (node >= 0 && this.snapshot.name(node) === 'system / PromiseReaction') {
+      found.push(node);
+      node = this.#next(node);
+    }
+    return found;
+  }
+
+  #slotsOf(node: number, specimen: Specimen, next: number | undefined): ReactionSlots {
+    const slot = (to: number): number => {
+      const edge = this.snapshot
+        .edges(node)
+        .find((each) => each.type === 'hidden' && each.to === to);
+      if (typeof edge?.name !== 'number')
+        throw new Error('the reactions of promises are not known');
+      return edge.name;
+    };
+    const derived = next === undefined ? specimen.firstDerived : specimen.secondDerived;
+    return {
+      fulfilled: slot(this.nodeOf(specimen.fulfilled)),
+      rejected: slot(this.nodeOf(specimen.rejected)),
+      derived: slot(this.nodeOf(derived)),
+      next: next === undefined ? undefined : slot(next),
+    };
+  }
+}
+
+function take(inspection: Inspection, natives: Natives): Taken {
+  // Everything with a name in JavaScript, in one array: the snapshot shows its elements in order.
+  const objects = inspection.heirs(Object.prototype);
+  const id = inspection.heapId(objects);
+  const snapshot = Snapshot.take();
+  const indexOfNode = new Int32Array(snapshot.count);
+  const nodeOf = new Map<unknown, number>();
+  for (const { type, name, to } of snapshot.edges(snapshot.withId(id))) {
+    if (type !== 'element' || typeof name !== 'number') continue;
+    indexOfNode[to] = name + 1;
+    nodeOf.set(objects[name], to);
+  }
+  const node = nodeOf.get(natives.probe) ?? snapshot.withId(inspection.heapId(natives.probe));
+  const probe = snapshot.follow(node, 'context');
+  const hole = snapshot.follow(probe, 'hole');
+  const isTold = hole !== snapshot.follow(probe, 'none');
+  return { snapshot, objects, nodeOf, indexOfNode, hole: isTold ? hole : -1 };
+}
+
+type Specimen = ReturnType<typeof specimens>;
+
+/** Objects whose place in the snapshot tells where V8 keeps what in others. */
+function specimens() {
+  let resolve: unknown;
+  const promise = new Promise((settle) => {
+    resolve = settle;
+  });
+  const fulfilled = (): void => {};
+  const rejected = (): void => {};
+  const firstDerived = promise.then(fulfilled, rejected);
+  const secondDerived = promise.then(fulfilled, rejected);
+  return { promise, fulfilled, rejected, firstDerived, secondDerived, resolve };
+}

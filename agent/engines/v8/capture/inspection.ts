@@ -1,0 +1,204 @@
+import { Session } from 'node:inspector';
+import { fileURLToPath } from 'node:url';
+
+/** A value as the inspector names it. */
+interface Remote {
+  readonly type: string;
+  readonly subtype?: string;
+  readonly objectId?: string;
+  readonly value?: unknown;
+  readonly unserializableValue?: string;
+}
+
+interface NamedValue {
+  readonly name: string;
+  readonly value?: Remote;
+  readonly get?: Remote;
+}
+
+/** What an object has that reflection does not show. */
+export interface Internals {
+  readonly fields: ReadonlyMap<string, unknown>;
+  readonly scopes: readonly LiveScope[];
+  readonly privates: readonly (readonly [name: string, value: unknown])[];
+  readonly location:
+    { readonly scriptId: string; readonly line: number; readonly column: number } | undefined;
+}
+
+/** One scope of a closure: a copy of its variables. */
+export interface LiveScope {
+  readonly description: string;
+  readonly object: object;
+}
+
+const group = 'flick';
+const toPin = 'function(pin){pin.value=this}';
+const fromPin = 'function(){return this.value}';
+
+/** The inspector of this very thread, and the way between its names and the values themselves. Everything is synchronous. */
+export class Inspection {
+  readonly #session = new Session();
+  readonly #pin: { value: unknown } = { value: undefined };
+  readonly #pinId: string;
+  readonly #urls = new Map<number, string>();
+
+  constructor() {
+    this.#session.connect();
+    const key = `flick${process.hrtime.bigint()}`;
+    Object.defineProperty(globalThis, key, { value: this.#pin, configurable: true });
+    const { result } = this.post('Runtime.evaluate', {
+      expression: `globalThis.${key}`,
+      objectGroup: group,
+      silent: true,
+    }) as { result: Remote };
+    Reflect.deleteProperty(globalThis, key);
+    this.#pinId = result.objectId ?? '';
+  }
+
+  /** Lets {@link urlOf} know of all scripts, from now on and so far. */
+  watchScripts(): void {
+    this.#session.on('Debugger.scriptParsed', ({ params }) => {
+      const { scriptId, isModule, embedderName } = params as typeof params & {
+        embedderName?: string;
+      };
+      const name = embedderName ?? '';
+      // Node.js makes addresses of the paths that scripts are named by; those of modules are addresses.
+      const isPath = isModule !== true && name.startsWith('file:///');
+      this.#urls.set(Number(scriptId), isPath ? fileURLToPath(name) : name);
+    });
+    this.post('Debugger.enable');
+  }
+
+  /** The name of a script; empty for one without. */
+  urlOf(script: number): string {
+    return this.#urls.get(script) ?? '';
+  }
+
+  dispose(): void {
+    this.#pin.value = undefined;
+    this.post('Runtime.releaseObjectGroup', { objectGroup: group });
+    this.#session.disconnect();
+  }
+
+  post(method: string, params: object = {}): unknown {
+    let result: unknown;
+    let failure: Error | null = null;
+    this.#session.post(method, params, (error, value) => {
+      failure = error;
+      result = value;
+    });
+    if (failure !== null) throw new Error(`${method}: ${JSON.stringify(failure)}`);
+    return result;
+  }
+
+  /** @param value an object or a function */
+  remote(value: unknown): string {
+    this.#pin.value = value;
+    const { result } = this.post('Runtime.callFunctionOn', {
+      objectId: this.#pinId,
+      functionDeclaration: fromPin,
+      objectGroup: group,
+      silent: true,
+    }) as { result: Remote };
+    return result.objectId ?? '';
+  }
+
+  live(objectId: string): unknown {
+    this.post('Runtime.callFunctionOn', {
+      objectId,
+      functionDeclaration: toPin,
+      arguments: [{ objectId: this.#pinId }],
+      silent: true,
+    });
+    const { value } = this.#pin;
+    this.#pin.value = undefined;
+    return value;
+  }
+
+  internals(value: object): Internals {
+    const { internalProperties = [], privateProperties = [] } = this.post('Runtime.getProperties', {
+      objectId: this.remote(value),
+      ownProperties: true,
+    }) as { internalProperties?: NamedValue[]; privateProperties?: NamedValue[] };
+    const fields = new Map<string, unknown>();
+    let scopes: LiveScope[] = [];
+    let location: Internals['location'];
+    for (const { name, value: remote } of internalProperties) {
+      if (name === '[[Prototype]]' || name === '[[PrivateMethods]]') continue;
+      if (name === '[[Scopes]]') {
+        if (remote?.objectId !== undefined) {
+          scopes = Array.from(this.live(remote.objectId) as ArrayLike<LiveScope>);
+        }
+      } else if (name === '[[FunctionLocation]]' || name === '[[GeneratorLocation]]') {
+        const place = remote?.value as
+          { scriptId: string; lineNumber: number; columnNumber: number } | undefined;
+        if (place !== undefined) {
+          location = {
+            scriptId: place.scriptId,
+            line: place.lineNumber,
+            column: place.columnNumber,
+          };
+        }
+      } else fields.set(name, this.#liveOf(remote));
+    }
+    const privates = privateProperties
+      .filter((each) => each.value !== undefined && each.get === undefined)
+      .map((each) => [each.name, this.#liveOf(each.value)] as const);
+    return { fields, scopes, privates, location };
+  }
+
+  /** The URL of every script by its id. */
+  scriptUrls(): Map<string, string> {
+    const urls = new Map<string, string>();
+    const note = ({ params }: { params: { scriptId: string; url: string } }): void => {
+      urls.set(params.scriptId, params.url);
+    };
+    this.#session.on('Debugger.scriptParsed', note);
+    this.post('Debugger.enable');
+    this.post('Debugger.disable');
+    this.#session.off('Debugger.scriptParsed', note);
+    return urls;
+  }
+
+  /** Every object in the heap that has the prototype in its chain. */
+  heirs(prototype: object): unknown[] {
+    const { objects } = this.post('Runtime.queryObjects', {
+      prototypeObjectId: this.remote(prototype),
+      objectGroup: group,
+    }) as { objects: Remote };
+    return this.live(objects.objectId ?? '') as unknown[];
+  }
+
+  /** The id that a heap snapshot has for an object. */
+  heapId(value: object): number {
+    const { heapSnapshotObjectId } = this.post('HeapProfiler.getHeapObjectId', {
+      objectId: this.remote(value),
+    }) as { heapSnapshotObjectId: string };
+    return Number(heapSnapshotObjectId);
+  }
+
+  /** The object with an id of a heap snapshot. Goes through the whole heap. */
+  byHeapId(id: number): unknown {
+    const { result } = this.post('HeapProfiler.getObjectByHeapObjectId', {
+      objectId: String(id),
+      objectGroup: group,
+    }) as { result: Remote };
+    return this.#liveOf(result);
+  }
+
+  #liveOf(remote: Remote | undefined): unknown {
+    if (remote === undefined) return undefined;
+    if (remote.objectId !== undefined) return this.#liveObject(remote.objectId, remote.type);
+    if (remote.unserializableValue !== undefined) {
+      const text = remote.unserializableValue;
+      return remote.type === 'bigint' ? BigInt(text.slice(0, -1)) : Number(text);
+    }
+    return remote.subtype === 'null' ? null : remote.value;
+  }
+
+  #liveObject(objectId: string, type: string): unknown {
+    const value = this.live(objectId);
+    // A symbol arrives boxed, as `this` of a function does.
+    return type === 'symbol' ? Object(value).valueOf() : value;
+  }
+}

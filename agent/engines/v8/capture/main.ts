@@ -1,0 +1,299 @@
+import { readdirSync, readlinkSync } from 'node:fs';
+import { close as closeInspector } from 'node:inspector';
+import { Module } from 'node:module';
+import { Builtins, builtinSymbols, listBuiltins, type BuiltinList } from '../capsule/builtins.ts';
+import {
+  capsuleFormat,
+  capsuleVersion,
+  type Capsule,
+  type ObjectRecord,
+  type PropertyRecord,
+  type Roots,
+  type Value,
+} from '../capsule/format.ts';
+import { Gate } from '../capsule/gate.ts';
+import { writeCapsule } from '../capsule/write.ts';
+import { HostWorld, hostRoots } from '../hosts/capture.ts';
+import type { ScopeTree } from '../language/scopes.ts';
+import { Graph } from './graph.ts';
+import { Heap } from './heap.ts';
+import { Inspection } from './inspection.ts';
+import { nodeInternals } from './internals.ts';
+import { OwnMemory } from './ownMemory.ts';
+import { LiveModules } from './modules.ts';
+import { forgetNatives, nativeFunctions } from './natives.ts';
+import { Refusal } from './refusal.ts';
+import { isUserFunction } from './functions.ts';
+
+interface Settings {
+  readonly file: string;
+  readonly end: boolean;
+  readonly patienceMs: number;
+  readonly pid: number;
+  /** The FIFO where the program stands still once its capsule is written, until it is told to go on. */
+  readonly gate?: string;
+  /** The inspector was opened for this: it is closed once a program that was held goes on. */
+  readonly closeInspector?: boolean;
+  /** Finds out whether the program can be captured, and writes nothing. */
+  readonly rehearse?: boolean;
+}
+
+interface Done {
+  readonly bytes: number;
+  readonly dropped: readonly string[];
+}
+
+/** How long the program runs on between two tries, in ms. */
+const betweenTries = 15;
+
+/**
+ * Captures the program at its next safe point. Evaluated in it by the inspector, which may interrupt it anywhere: hence
+ * nothing is looked at before a turn of the event loop of its own.
+ * @returns the answer as JSON; none when the process ends with its capsule
+ */
+export function begin(settings: Settings, builtins: BuiltinList): Promise<string> {
+  return new Promise((answer) => {
+    if (process.pid !== settings.pid) {
+      answer(JSON.stringify({ refused: 'The inspector belongs to another process.' }));
+      return;
+    }
+    const deadline = performance.now() + settings.patienceMs;
+    let attempts = 0;
+    let means: Means | undefined;
+    const settle = (result: object): void => {
+      means?.dispose();
+      answer(JSON.stringify(result));
+    };
+    const attempt = (): void => {
+      const own = new Set<unknown>();
+      const immediate = setImmediate(() => {
+        attempts += 1;
+        try {
+          means ??= prepare();
+          const capsule = capture(builtins, own, attempts, means);
+          // Opened before there is a capsule: one that is seen belongs to a program that stands still.
+          const gate = settings.gate === undefined ? undefined : new Gate(settings.gate);
+          const done = write(settings, capsule);
+          if (settings.end) process.kill(process.pid, 'SIGKILL');
+          gate?.wait();
+          gate?.leave();
+          settle({ done });
+          if (gate !== undefined && settings.closeInspector === true) {
+            // Waits for its clients to have gone, who have the answer then.
+            setImmediate(() => closeInspector());
+          }
+        } catch (error) {
+          if (error instanceof Refusal) {
+            if (error.passing && performance.now() < deadline) setTimeout(attempt, betweenTries);
+            else settle({ refused: error.message, hint: error.hint });
+          } else {
+            const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+            settle({ refused: `Cannot move: the capture failed. ${text}` });
+          }
+        }
+      });
+      own.add(immediate);
+    };
+    // Preparing takes its time, which need not be a part of the standstill.
+    setImmediate(() => {
+      try {
+        means = prepare();
+      } catch {
+        // The attempt meets the same, and tells of it.
+      }
+      attempt();
+    });
+  });
+}
+
+/** What is got ready before the program stands still, and serves all tries. */
+interface Means {
+  readonly inspection: Inspection;
+  readonly memory: OwnMemory | undefined;
+  /** A second try does not read the scripts again. */
+  readonly trees: Map<string, ScopeTree>;
+  dispose(): void;
+}
+
+function prepare(): Means {
+  const inspection = new Inspection();
+  inspection.watchScripts();
+  const memory = OwnMemory.open();
+  const dispose = (): void => {
+    inspection.dispose();
+    memory?.close();
+  };
+  return { inspection, memory, trees: new Map(), dispose };
+}
+
+function write({ file, rehearse }: Settings, capsule: Capsule): Done {
+  const bytes = rehearse === true ? 0 : writeCapsule(file, capsule);
+  return { bytes, dropped: capsule.header.dropped };
+}
+
+function capture(
+  list: BuiltinList,
+  own: Set<unknown>,
+  attempts: number,
+  { inspection, memory, trees }: Means,
+): Capsule {
+  const began = performance.now();
+  requireQuiet();
+  const timeout = setTimeout(() => undefined, 1e6);
+  clearTimeout(timeout);
+  own.add(timeout);
+  const [immediate] = [...own];
+  const natives = nativeFunctions();
+  try {
+    const internals = nodeInternals(inspection);
+    const modules = new LiveModules(inspection, internals);
+    const heap = new Heap(inspection, natives, memory?.hold() === true ? memory : undefined);
+    const isCore = (value: object): boolean =>
+      typeof value !== 'function' || (heap.script(value)?.url.startsWith('node:') ?? true);
+    const builtins = new Builtins(list, isCore);
+    const graph = new Graph({
+      heap,
+      inspection,
+      natives,
+      internals,
+      builtins,
+      coreSymbols: builtinSymbols(builtins),
+      trees,
+      hosts: new HostWorld(own, timeout, immediate as object),
+      modules,
+    });
+    const roots = rootsOf(graph, list);
+    graph.visitAll();
+    graph.contexts.confirm();
+    roots.esm = modules.complete(roots.esm);
+    const objects = graph.objects as ObjectRecord[];
+    const functions = objects.filter(
+      (each) => !Array.isArray(each) && (each as { k?: string } | null)?.k === 'fn',
+    );
+    const scripts = graph.scripts.all.map(({ url, kind, source }) => ({ url, kind, source }));
+    const capsule: Capsule = {
+      header: {
+        format: capsuleFormat,
+        version: capsuleVersion,
+        node: process.version,
+        arch: process.arch,
+        platform: process.platform,
+        argv: process.argv,
+        execArgv: process.execArgv,
+        cwd: process.cwd(),
+        counts: {
+          objects: objects.length - 1,
+          contexts: graph.contexts.records.length - 1,
+          functions: functions.length,
+          scripts: scripts.length,
+        },
+        dropped: [],
+        attempts,
+        pauseMs: Math.ceil(performance.now() - began),
+      },
+      symbols: graph.symbols,
+      shapes: graph.shapes,
+      scripts,
+      contexts: graph.contexts.records,
+      objects,
+      roots,
+    };
+    return capsule;
+  } finally {
+    memory?.release();
+    forgetNatives();
+  }
+}
+
+/** @throws {Refusal} while something is under way that is nowhere but in Node.js itself */
+function requireQuiet(): void {
+  const requests = (process as unknown as { _getActiveRequests(): object[] })._getActiveRequests();
+  const [first] = requests;
+  if (first !== undefined) {
+    throw new Refusal(`Cannot move yet: a request is under way (${first.constructor.name}).`, {
+      passing: true,
+    });
+  }
+  for (const name of openFiles()) {
+    throw new Refusal(`Cannot move yet: the file ${name} is open.`, {
+      passing: true,
+      hint: 'Close it before the move.',
+    });
+  }
+  for (const name of ['stdout', 'stderr'] as const) {
+    const isMade = Object.getOwnPropertyDescriptor(process, name)?.get === undefined;
+    if (isMade && process[name].writableLength > 0) {
+      throw new Refusal(`Cannot move yet: ${name} has not been written out.`, { passing: true });
+    }
+  }
+}
+
+/** Files that the program has open besides its standard streams, where the system tells. */
+function openFiles(): string[] {
+  let descriptors: string[];
+  try {
+    descriptors = readdirSync('/proc/self/fd');
+  } catch {
+    return [];
+  }
+  return descriptors.flatMap((each) => {
+    try {
+      const target = readlinkSync(`/proc/self/fd/${each}`);
+      return Number(each) > 2 && target.startsWith('/') && !/^\/(dev|proc)\//.test(target)
+        ? [target]
+        : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+function rootsOf(graph: Graph, list: BuiltinList): Roots {
+  const esm = graph.modules.records(graph);
+  const hosts = hostRoots(graph);
+  const cache = Reflect.get(Module, '_cache') as Record<string, object>;
+  const modules = Object.entries(cache).map(([name, module]): [string, Value] => [
+    name,
+    graph.value(module, name.replace(/^.*\//, '')),
+  ]);
+  const known = new Set(list.globals);
+  const globals = graph.properties(globalThis, (key) => {
+    // The connections that `fetch` keeps are made again when they are needed.
+    if (typeof key === 'symbol' && key.description?.startsWith('undici.') === true) return true;
+    return known.has(typeof key === 'symbol' ? `@${key.description ?? ''}` : `.${key}`);
+  });
+  return { esm, modules, globals, changed: changedBuiltins(graph), hosts };
+}
+
+/** Functions of the program that it put on builtins. */
+function changedBuiltins(graph: Graph): [Value, PropertyRecord][] {
+  const changed: [Value, PropertyRecord][] = [];
+  for (const [holder] of graph.builtins.indexOf) {
+    if (
+      holder === globalThis ||
+      holder === process ||
+      holder === Reflect.get(Module, '_extensions')
+    )
+      continue;
+    const theirs = new Set<string | symbol>();
+    for (const key of Reflect.ownKeys(holder as object)) {
+      const descriptor = Reflect.getOwnPropertyDescriptor(holder as object, key);
+      for (const value of [descriptor?.value, descriptor?.get, descriptor?.set] as unknown[]) {
+        if (
+          typeof value === 'function' &&
+          !graph.builtins.indexOf.has(value) &&
+          isUserFunction(graph, value)
+        ) {
+          theirs.add(key);
+        }
+      }
+    }
+    if (theirs.size === 0) continue;
+    for (const record of graph.properties(holder as object, (key) => !theirs.has(key))) {
+      changed.push([graph.value(holder, 'a builtin'), record]);
+    }
+  }
+  return changed;
+}
+
+export { listBuiltins };

@@ -1,0 +1,161 @@
+import { ScopeTree } from '../language/scopes.ts';
+import {
+  isClass,
+  parseScript,
+  type ClassNode,
+  type FunctionNode,
+  type ScriptKind,
+} from '../language/parse.ts';
+import type { ScriptRecord } from '../capsule/format.ts';
+import type { Heap } from './heap.ts';
+import type { Natives } from './natives.ts';
+import { readOriginMark, type OriginMark } from '../language/origin.ts';
+import { Refusal } from './refusal.ts';
+
+export interface Script extends ScriptRecord {
+  readonly index: number;
+  readonly tree: ScopeTree;
+}
+
+/** Where a function stands in the source as its author wrote it. */
+export interface Place {
+  readonly script: Script;
+  readonly node: FunctionNode | ClassNode;
+}
+
+/** The scripts of the program that something alive was made by. */
+export class Scripts {
+  readonly all: Script[] = [];
+  readonly #byId = new Map<number, Script>();
+  readonly #marks = new Map<number, OriginMark | undefined>();
+  readonly #origins = new Map<ScriptRecord, Script>();
+  readonly #parsed: Map<string, ScopeTree>;
+  readonly #heap: Heap;
+  readonly #natives: Natives;
+
+  constructor(heap: Heap, natives: Natives, parsed: Map<string, ScopeTree>) {
+    this.#parsed = parsed;
+    this.#heap = heap;
+    this.#natives = natives;
+  }
+
+  /** @throws {Refusal} */
+  placeOf(f: object): Place {
+    const found = this.#heap.script(f);
+    if (found === undefined) throw new Refusal('A function has no script.');
+    const again = this.#generated(f, found.id);
+    if (again !== undefined) return again;
+    const script = this.#script(f, found.id, found.url);
+    const place = script.tree.byPosition.get(this.#natives.position(f));
+    if (place === undefined) {
+      throw new Refusal(`A function of ${script.url} is not where its script says.`);
+    }
+    return { script, node: place };
+  }
+
+  /** The place of a function that a rebuild made, in the script that it was made of. */
+  #generated(f: object, id: number): Place | undefined {
+    if (!this.#marks.has(id)) this.#marks.set(id, readOriginMark(this.#natives.script(f) ?? ''));
+    const mark = this.#marks.get(id);
+    if (mark === undefined) return undefined;
+    const script = this.originOf(this.#heap.nodeOf(f), mark.script);
+    if (script === undefined) {
+      throw new Refusal('A function belongs to a module that has not run yet.', { passing: true });
+    }
+    const place = script.tree.byPosition.get(mark.toOriginal(this.#natives.position(f)));
+    if (place === undefined)
+      throw new Refusal(`A function of ${script.url} is not where its script says.`);
+    return { script, node: place };
+  }
+
+  /** The script that generated code was made of; the outermost context of what it made holds them all. */
+  originOf(node: number, index: number): Script | undefined {
+    const { snapshot } = this.#heap;
+    for (let context = snapshot.follow(node, 'context'); context >= 0;) {
+      let home = snapshot.follow(context, '$flickHome');
+      if (home < 0) home = snapshot.follow(context, '$flickModule');
+      if (home >= 0) {
+        const { scripts } = this.#heap.liveOf(home) as { scripts: readonly ScriptRecord[] };
+        const record = scripts[index];
+        return record === undefined ? undefined : this.again(record);
+      }
+      context = snapshot.follow(context, 'previous');
+    }
+    return undefined;
+  }
+
+  /** The script of an ES module. @param id that V8 has for it */
+  module(id: number, url: string, source: string): Script {
+    const script = this.#add({ url, kind: 'module', source });
+    this.#byId.set(id, script);
+    return script;
+  }
+
+  /** The script of a capsule that the program was rebuilt from. */
+  again(record: ScriptRecord): Script {
+    const known = this.#origins.get(record);
+    if (known !== undefined) return known;
+    const script = this.#add(record);
+    this.#origins.set(record, script);
+    return script;
+  }
+
+  #script(f: object, id: number, url: string): Script {
+    const known = this.#byId.get(id);
+    if (known !== undefined) return known;
+    const source = this.#natives.script(f) ?? '';
+    const kind: ScriptKind = url.startsWith('file:')
+      ? 'module'
+      : url.startsWith('node:')
+        ? 'core'
+        : url.startsWith('/')
+          ? 'commonjs'
+          : 'script';
+    if (kind === 'module') {
+      throw new Refusal(`${shortUrl(url)} is an ES module that Node.js has not loaded itself.`);
+    }
+    const script = this.#add({ url, kind, source });
+    const isGlobal = [...script.tree.root.bindings.values()].some(
+      ({ captured, kind: of }) => captured && of !== 'var' && of !== 'function',
+    );
+    if (kind === 'script' && isGlobal) {
+      throw new Refusal(`${shortUrl(url)} has variables outside of any module.`);
+    }
+    this.#byId.set(id, script);
+    return script;
+  }
+
+  #add(record: ScriptRecord): Script {
+    const { url, kind, source } = record;
+    const tree = this.parse(source, kind, url);
+    const script = { index: this.all.length, url, kind, source, tree };
+    this.all.push(script);
+    return script;
+  }
+
+  /** @throws {Refusal} */
+  parse(source: string, kind: ScriptKind, url: string): ScopeTree {
+    const key = `${kind} ${source}`;
+    let tree = this.#parsed.get(key);
+    if (tree !== undefined) return tree;
+    try {
+      tree = new ScopeTree(source, parseScript(source, kind), kind);
+    } catch (error) {
+      throw new Refusal(`${url} could not be read: ${String(error)}.`);
+    }
+    if (source.includes('$flick')) throw new Refusal(`${url} uses names that begin with $flick.`);
+    this.#parsed.set(key, tree);
+    return tree;
+  }
+}
+
+/** `file.js:12`, with the name of what stands there. */
+export function describePlace({ script, node }: Place): string {
+  const line = script.source.slice(0, node.start).split('\n').length;
+  const name = node.id?.name ?? (isClass(node) ? 'a class' : 'a function');
+  return `'${name}' (${shortUrl(script.url)}:${line})`;
+}
+
+export function shortUrl(url: string): string {
+  return url.replace(/^.*\//, '') || 'code without a file';
+}

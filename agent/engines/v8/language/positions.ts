@@ -1,0 +1,54 @@
+/** Line and column of an offset, from 0, with the line ends that JavaScript has. */
+export function positionOf(source: string, offset: number): { line: number; column: number } {
+  const ends = /\r\n|[\n\r\u2028\u2029]/g;
+  let line = 0;
+  let start = 0;
+  for (
+    let match = ends.exec(source);
+    match !== null && ends.lastIndex <= offset;
+    match = ends.exec(source)
+  ) {
+    line += 1;
+    start = ends.lastIndex;
+  }
+  return { line, column: offset - start };
+}
+
+/** The offset of a line and column, both from 0. */
+export function offsetOf(source: string, line: number, column: number): number {
+  let offset = 0;
+  const ends = /\r\n|[\n\r\u2028\u2029]/g;
+  for (let index = 0; index < line; index += 1) {
+    if (ends.exec(source) === null) break;
+    offset = ends.lastIndex;
+  }
+  return offset + column;
+}
+
+/** What `toString` shows: of a method, its whole definition without `static`. */
+export function textRange(
+  parent: { type: string; start: number; end: number } | undefined,
+  node: { start: number; end: number },
+  source: string,
+): { start: number; end: number } {
+  const member = parent as
+    | {
+        type: string;
+        start: number;
+        end: number;
+        value?: unknown;
+        method?: boolean;
+        kind?: string;
+        static?: boolean;
+      }
+    | undefined;
+  if (member?.value !== node) return node;
+  const isMethod =
+    member.type === 'MethodDefinition' ||
+    (member.type === 'Property' && (member.method === true || member.kind !== 'init'));
+  if (!isMethod) return node;
+  const { start, end } = member;
+  if (member.static !== true) return { start, end };
+  const rest = /^static(?:\s|\/\*[^]*?\*\/|\/\/[^\n]*\n)*/.exec(source.slice(start, end));
+  return { start: start + (rest?.[0].length ?? 0), end };
+}

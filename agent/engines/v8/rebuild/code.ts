@@ -1,0 +1,600 @@
+import type {
+  ActivationRecord,
+  Capsule,
+  ContextRecord,
+  FunctionRecord,
+} from '../capsule/format.ts';
+import {
+  isClass,
+  isFunction,
+  parseScript,
+  type ClassNode,
+  type FunctionNode,
+} from '../language/parse.ts';
+import { applyEdits, type Edit } from '../language/edits.ts';
+import { wrapUnit, type ResumedState, type Unit } from '../language/origin.ts';
+import { findTarget } from '../language/places.ts';
+import { names, planResumption, planStart, type Resumption } from '../language/resume.ts';
+import { ScopeTree, type Scope } from '../language/scopes.ts';
+import { metaEdits, moduleBody } from '../language/moduleBody.ts';
+import type { Modules } from './modules.ts';
+import { RebuildError } from './rebuildError.ts';
+import { classNames, editClass, methodKey, type ClassText } from './classText.ts';
+import { Layout, named, outermost, type Evaluator, type Origin } from './evaluator.ts';
+
+export { RebuildError };
+
+/** What code needs of the objects that are made beside it. */
+export interface Objects {
+  get(id: number): unknown;
+  value(value: unknown): unknown;
+  /** Tells that an object came into being as a part of another. */
+  made(id: number, object: unknown): void;
+  idOf(value: unknown): number;
+}
+
+interface LiveContext {
+  readonly evaluate: Evaluator;
+  readonly strict: boolean;
+  /** Gives its variables their values. */
+  readonly settle: () => void;
+}
+
+type Setters = Record<string, (object: object, value: unknown) => void>;
+
+interface LiveClass {
+  readonly text: ClassText;
+  readonly setters: Setters;
+  /** @param quiet what the parents of quiet classes are made with */
+  readonly setQuiet: (quiet: readonly unknown[] | undefined) => void;
+  readonly evaluate: Evaluator | undefined;
+}
+
+/** Makes the functions, classes and contexts of a capsule again. */
+export class Code {
+  readonly #capsule: Capsule;
+  readonly #objects: Objects;
+  readonly #trees: (ScopeTree | undefined)[] = [];
+  readonly #contexts: (LiveContext | undefined)[] = [];
+  readonly #factories = new Map<string, unknown>();
+  readonly #classes = new Map<number, LiveClass>();
+  readonly #functionsOf = new Map<number, number[]>();
+  readonly #classOfContext = new Map<number, number>();
+  readonly #methodOwners = new Map<number, number>();
+  readonly #activationContexts = new Set<number>();
+  readonly #quiet: ReadonlySet<number>;
+  readonly #home: object;
+  readonly #modules: Modules;
+
+  /** @param quiet ids of the classes of which instances with private members are made */
+  constructor(capsule: Capsule, objects: Objects, quiet: ReadonlySet<number>, modules: Modules) {
+    this.#capsule = capsule;
+    this.#modules = modules;
+    this.#objects = objects;
+    this.#quiet = quiet;
+    this.#home = Object.freeze({ scripts: capsule.scripts });
+    capsule.objects.forEach((record, id) => {
+      if (record === null || Array.isArray(record)) return;
+      const kind = record as { k: string };
+      if (kind.k === 'activation')
+        this.#activationContexts.add((record as ActivationRecord).context);
+      if (kind.k !== 'fn') return;
+      const fn = record as FunctionRecord;
+      const list = this.#functionsOf.get(fn.context);
+      if (list === undefined) this.#functionsOf.set(fn.context, [id]);
+      else list.push(id);
+      if (fn.isClass === 1) this.#noteClass(id, fn);
+    });
+  }
+
+  #noteClass(id: number, record: FunctionRecord): void {
+    const context = this.#capsule.contexts[record.context];
+    const { node } = this.#nodeOf(record);
+    if (context?.scope[0] === 'class' && context.scope[1] === node.start) {
+      this.#classOfContext.set(record.context, id);
+    }
+    const holders = [id];
+    for (const [key, , value] of record.props ?? []) {
+      if (key === 'prototype') holders.push(this.#objects.idOf(value));
+    }
+    for (const holder of holders) {
+      const held = this.#capsule.objects[holder];
+      if (held === undefined || Array.isArray(held)) continue;
+      for (const [, , ...values] of (held as FunctionRecord).props ?? []) {
+        for (const value of values) {
+          const method = this.#objects.idOf(value);
+          const other = this.#capsule.objects[method] as FunctionRecord | undefined;
+          if (other?.k !== 'fn' || other.isClass === 1 || other.script !== record.script) continue;
+          if (other.start > node.start && other.end < node.end) {
+            if (!this.#methodOwners.has(method)) this.#methodOwners.set(method, id);
+          }
+        }
+      }
+    }
+  }
+
+  tree(script: number): ScopeTree {
+    const known = this.#trees[script];
+    if (known !== undefined) return known;
+    const { source, kind } = this.#script(script);
+    const tree = new ScopeTree(source, parseScript(source, kind), kind);
+    this.#trees[script] = tree;
+    return tree;
+  }
+
+  #script(index: number): Capsule['scripts'][number] {
+    const script = this.#capsule.scripts[index];
+    if (script === undefined) throw new RebuildError('the capsule lacks a script');
+    return script;
+  }
+
+  #origin(index: number): Origin {
+    const { url, source } = this.#script(index);
+    return { index, url, source };
+  }
+
+  #nodeOf(record: FunctionRecord): { node: FunctionNode | ClassNode; tree: ScopeTree } {
+    const tree = this.tree(record.script);
+    for (const node of tree.byPosition.values()) {
+      if (node.end !== record.end) continue;
+      if (node.start === record.start) return { node, tree };
+      const parent = tree.parents.get(node);
+      if (
+        parent !== undefined &&
+        parent.end === record.end &&
+        parent.start <= record.start &&
+        'value' in parent &&
+        parent.value === node
+      ) {
+        return { node, tree };
+      }
+    }
+    throw new RebuildError('a function is not where its script says');
+  }
+
+  /** Makes a function or class; what came into being with it is told to the objects. */
+  make(id: number, record: FunctionRecord): void {
+    const { node, tree } = this.#nodeOf(record);
+    if (isClass(node)) {
+      this.#makeClass(id, record, node, tree);
+      return;
+    }
+    const context = this.#context(record.context);
+    if (context === undefined ? false : this.#isDeclared(record, node, tree)) return;
+    const parent = tree.parents.get(node);
+    const owner = this.#methodOwners.get(id);
+    if (parent?.type === 'MethodDefinition' && owner !== undefined) {
+      this.#objects.get(owner);
+      return;
+    }
+    const { source } = this.#script(record.script);
+    const metas = metaEdits(tree, record.start, record.end);
+    const whole = applyEdits(source, record.start, record.end, metas);
+    const evaluate = this.#evaluator(record);
+    const isMethod =
+      record.start !== node.start ||
+      parent?.type === 'MethodDefinition' ||
+      (parent?.type === 'Property' &&
+        parent.value === node &&
+        (parent.method || parent.kind !== 'init'));
+    if (!isMethod) {
+      this.#objects.made(id, evaluate(this.#place(record, '(', whole, ')')));
+      return;
+    }
+    const key =
+      parent?.type === 'Property' || parent?.type === 'MethodDefinition' ? parent : undefined;
+    if (key === undefined) throw new RebuildError('a method without a key');
+    const body = key.computed
+      ? applyEdits(source, record.start, record.end, [
+          ...metas,
+          { start: key.key.start, end: key.key.end, text: '"k"' },
+        ])
+      : whole;
+    const literal = evaluate(this.#place(record, '({ ', body, ' })')) as object;
+    const [name] = Reflect.ownKeys(literal);
+    const descriptor = Reflect.getOwnPropertyDescriptor(literal, name ?? '');
+    this.#objects.made(id, descriptor?.value ?? descriptor?.get ?? descriptor?.set);
+    const home = tree.scopeOf.get(node)?.owner.usesSuper === true ? this.#homeOf(id) : undefined;
+    if (home !== undefined) this.#homes.push([literal, home]);
+  }
+
+  /** Literals that methods with `super` were made in, and the objects that hold those methods. */
+  readonly #homes: [object, number][] = [];
+
+  #homeOf(id: number): number | undefined {
+    const found = this.#capsule.objects.findIndex((record) => {
+      if (record === null) return false;
+      if (Array.isArray(record)) {
+        return record[0] === 0 && record.slice(2).some((value) => this.#objects.idOf(value) === id);
+      }
+      const { props } = record as FunctionRecord;
+      return (
+        props?.some(([, , ...values]) =>
+          values.some((value) => this.#objects.idOf(value) === id),
+        ) === true
+      );
+    });
+    return found > 0 ? found : undefined;
+  }
+
+  /** To be called when all objects have their prototypes: `super` goes by them. */
+  settleHomes(): void {
+    for (const [literal, home] of this.#homes) {
+      const object = this.#objects.get(home) as object;
+      Object.setPrototypeOf(literal, Object.getPrototypeOf(object) as object | null);
+    }
+  }
+
+  #place(
+    record: { script: number; start: number },
+    before: string,
+    text: Unit,
+    after: string,
+  ): Unit {
+    const { source } = this.#script(record.script);
+    return new Layout(source, '').at(record.start, text, before).add(after).unit;
+  }
+
+  /** A declaration whose name is a variable of its context stands in that context's own text. */
+  #isDeclared(record: FunctionRecord, node: FunctionNode, tree: ScopeTree): boolean {
+    if (node.type !== 'FunctionDeclaration' || node.id === null) return false;
+    const scope = this.#scopeOf(record.context);
+    const binding = scope?.bindings.get(node.id.name);
+    void tree;
+    return binding !== undefined && binding.captured && binding.declaration === node;
+  }
+
+  #scopeOf(context: number): Scope | undefined {
+    const record = this.#capsule.contexts[context];
+    if (record === undefined || context === 0) return undefined;
+    return this.tree(record.script).byKey.get(record.scope.join(':'));
+  }
+
+  #evaluator(record: { context: number; script: number }): Evaluator {
+    const context = this.#context(record.context);
+    if (context !== undefined) return context.evaluate;
+    const outer = outermost(this.#origin(record.script), this.#home);
+    const strict = this.tree(record.script).root.strict;
+    return strict
+      ? (unit) => outer(wrapUnit("(() => { 'use strict'; return (", unit, '\n); })()'))
+      : outer;
+  }
+
+  #context(index: number): LiveContext | undefined {
+    if (index === 0) return undefined;
+    const known = this.#contexts[index];
+    if (known !== undefined) return known;
+    const record = this.#capsule.contexts[index];
+    if (record === undefined) throw new RebuildError('the capsule lacks a context');
+    const module = this.#modules.ofContext(index);
+    const made =
+      module !== undefined
+        ? this.#moduleContext(index, module, record)
+        : record.scope[0] === 'class'
+          ? this.#classContext(index)
+          : this.#plainContext(index, record);
+    this.#contexts[index] = made;
+    return made;
+  }
+
+  #moduleContext(index: number, module: number, record: ContextRecord): LiveContext {
+    const origin = this.#origin(record.script);
+    const evaluate = (text: string): unknown => this.#modules.evaluate(module, text);
+    for (const { name, id } of this.declaredIn(index)) this.#objects.made(id, evaluate(name));
+    return {
+      strict: true,
+      evaluate: (unit) => evaluate(named(unit, origin)),
+      settle: () => undefined,
+    };
+  }
+
+  /** Functions that are variables of a context because they are declared in it. */
+  declaredIn(context: number): { name: string; id: number; record: FunctionRecord }[] {
+    return (this.#functionsOf.get(context) ?? []).flatMap((id) => {
+      const record = this.#capsule.objects[id] as FunctionRecord;
+      const { node, tree } = this.#nodeOf(record);
+      return !isClass(node) && this.#isDeclared(record, node, tree) && node.id != null
+        ? [{ name: node.id.name, id, record }]
+        : [];
+    });
+  }
+
+  #classContext(index: number): LiveContext {
+    const owner = this.#classOfContext.get(index);
+    if (owner === undefined) throw new RebuildError('a class that nothing refers to any more');
+    this.#objects.get(owner);
+    const there = this.#classes.get(owner)?.evaluate;
+    if (there === undefined) throw new RebuildError('a class without a way into it');
+    return { evaluate: there, strict: true, settle: () => undefined };
+  }
+
+  #plainContext(index: number, record: ContextRecord): LiveContext {
+    const scope = this.#scopeOf(index);
+    if (scope === undefined) throw new RebuildError('a scope is not where its script says');
+    const { source } = this.#script(record.script);
+    const origin = this.#origin(record.script);
+    const parent = this.#context(record.parent);
+    const declared = new Map<string, number>();
+    for (const { name, id } of this.declaredIn(index)) declared.set(name, id);
+    const factory = this.#factory(record, scope, declared, parent, source, origin);
+    const self = this.#selfOf(record);
+    const args = record.vars['arguments'];
+    const argsValue =
+      args === undefined ? undefined : (this.#objects.value(args) as ArrayLike<unknown>);
+    const generator = Reflect.apply(
+      factory,
+      self,
+      argsValue === undefined || !scope.strict ? [] : Array.from(argsValue),
+    ) as Generator<unknown, unknown, unknown>;
+    const functions = generator.next().value as Record<string, unknown>;
+    for (const [name, id] of declared) this.#objects.made(id, functions[name]);
+    return {
+      strict: scope.strict,
+      evaluate: (unit) => generator.next(named(unit, origin)).value,
+      settle: () => {
+        const values: Record<string, unknown> = {};
+        for (const [name, value] of Object.entries(record.vars))
+          values[name] = this.#objects.value(value);
+        generator.next(values);
+      },
+    };
+  }
+
+  /** `this` of a context, which arrow functions and blocks have from further out. */
+  #selfOf(record: ContextRecord): unknown {
+    for (let at: ContextRecord | undefined = record; at !== undefined;) {
+      if (at.self !== undefined) return this.#objects.value(at.self);
+      if (at.parent === 0) return undefined;
+      at = this.#capsule.contexts[at.parent];
+    }
+    return undefined;
+  }
+
+  /** A generator function: each call of it is one context. Made once for each scope that it stands in. */
+  #factory(
+    record: ContextRecord,
+    scope: Scope,
+    declared: ReadonlyMap<string, number>,
+    parent: LiveContext | undefined,
+    source: string,
+    origin: Origin,
+  ): (...args: unknown[]) => unknown {
+    const key = `${record.script} ${record.scope.join(':')} ${record.parent} ${[...declared.keys()].join()} ${Object.entries(
+      record.vars,
+    )
+      .map(([name, value]) => name + String(isHole(value)))
+      .join()} ${this.#activationContexts.has(this.#capsule.contexts.indexOf(record))}`;
+    const known = this.#factories.get(key);
+    if (known !== undefined) return known as (...args: unknown[]) => unknown;
+    const strict = scope.strict && parent?.strict !== true;
+    const layout = new Layout(source, `(function* () { ${strict ? "'use strict'; " : ''}`);
+    const sorted = [...declared].sort(([, a], [, b]) => this.#start(a) - this.#start(b));
+    for (const [, id] of sorted) {
+      const fn = this.#capsule.objects[id] as FunctionRecord;
+      const metas = metaEdits(this.tree(fn.script), fn.start, fn.end);
+      layout.at(fn.start, applyEdits(source, fn.start, fn.end, metas)).add(';');
+    }
+    const own = [...declared.keys()];
+    layout.add(
+      `let $flickR = yield { ${own.join(', ')} }; while (typeof $flickR === 'string') $flickR = yield eval($flickR);`,
+    );
+    const waiting: string[] = [];
+    const isRunning = this.#activationContexts.has(this.#capsule.contexts.indexOf(record));
+    for (const [name, value] of Object.entries(record.vars)) {
+      if (name === 'arguments' && scope.strict) continue;
+      const binding = scope.bindings.get(name);
+      if (isHole(value)) {
+        if (isRunning) layout.add(` let ${name};`);
+        else waiting.push(name);
+      } else if (declared.has(name)) layout.add(` ${name} = $flickR.${name};`);
+      else layout.add(` ${binding?.kind === 'const' ? 'const' : 'let'} ${name} = $flickR.${name};`);
+    }
+    if (waiting.length > 0) layout.add(` yield; let ${waiting.join(', ')};`);
+    layout.add(' })');
+    const text = layout.unit;
+    const evaluate = parent?.evaluate ?? outermost(origin, this.#home);
+    const made = evaluate(text) as (...args: unknown[]) => unknown;
+    this.#factories.set(key, made);
+    return made;
+  }
+
+  #start(id: number): number {
+    return (this.#capsule.objects[id] as FunctionRecord).start;
+  }
+
+  #makeClass(id: number, record: FunctionRecord, node: ClassNode, tree: ScopeTree): void {
+    const { source } = this.#script(record.script);
+    const ownContext = this.#classOfContext.get(record.context) === id ? record.context : 0;
+    const around =
+      ownContext === 0 ? record.context : (this.#capsule.contexts[ownContext]?.parent ?? 0);
+    const quiet = this.#quiet.has(id);
+    const text = editClass(source, node, quiet, ownContext !== 0);
+    const body = applyEdits(source, record.start, record.end, [
+      ...text.edits,
+      ...metaEdits(tree, record.start, record.end),
+    ]);
+    const { hook, parent, quiet: flag } = classNames;
+    const head = `(function (${hook}, ${parent}) { let ${flag} = false; ${hook}.quiet = (v) => { ${flag} = v; }; return (`;
+    const evaluate = this.#evaluator({ context: around, script: record.script });
+    const layout = new Layout(source, head).at(record.start, body).add('); })');
+    const make = evaluate(layout.unit) as (hook: unknown, parent: unknown) => object;
+    let live: { setters: Setters; evaluate: Evaluator } | undefined;
+    const hookFunction = Object.assign(
+      (made: object, evaluateInside: (text: string) => unknown, setters: Setters) => {
+        live = {
+          setters,
+          evaluate: (inner) => evaluateInside(named(inner, this.#origin(record.script))),
+        };
+        this.#objects.made(id, made);
+      },
+      { quiet: (_value: readonly unknown[] | undefined): void => undefined },
+    );
+    const parentId = this.#objects.idOf(record.proto);
+    const isNullHeir =
+      node.superClass != null &&
+      node.superClass.type === 'Literal' &&
+      node.superClass.value === null;
+    const made = make(hookFunction, isNullHeir ? null : this.#objects.get(parentId));
+    this.#objects.made(id, made);
+    this.#classes.set(id, {
+      text,
+      setters: live?.setters ?? {},
+      evaluate: live?.evaluate,
+      setQuiet: hookFunction.quiet,
+    });
+    this.#methods(id, node, tree, made, text);
+  }
+
+  #methods(id: number, node: ClassNode, tree: ScopeTree, made: object, text: ClassText): void {
+    const prototype = Reflect.get(made, 'prototype') as object;
+    for (const [method, owner] of this.#methodOwners) {
+      if (owner !== id) continue;
+      const record = this.#capsule.objects[method] as FunctionRecord;
+      const { node: fn } = this.#nodeOf(record);
+      const member = tree.parents.get(fn);
+      if (member?.type !== 'MethodDefinition' || tree.parents.get(member) !== node.body) continue;
+      const key = methodKey(member, text.standIns);
+      const holder = member.static ? made : prototype;
+      const descriptor =
+        key === undefined ? undefined : Reflect.getOwnPropertyDescriptor(holder, key);
+      const found =
+        member.kind === 'get'
+          ? descriptor?.get
+          : member.kind === 'set'
+            ? descriptor?.set
+            : (descriptor?.value as unknown);
+      if (found === undefined)
+        throw new RebuildError(`a method of the class ${node.id?.name ?? ''} cannot be found`);
+      this.#objects.made(method, found);
+    }
+  }
+
+  /**
+   * Makes an instance that has the private members of its classes and nothing else.
+   * @param args what a parent that is a class of Node.js is made with; what that gives the instance stays
+   */
+  instance(classIds: readonly number[], args?: readonly unknown[]): object {
+    const [newest] = classIds;
+    if (newest === undefined) throw new RebuildError('private members of an unknown class');
+    for (const id of classIds) this.#objects.get(id);
+    for (const id of classIds) this.#classes.get(id)?.setQuiet(args ?? []);
+    try {
+      const made = Reflect.construct(
+        this.#objects.get(newest) as new () => object,
+        args ?? [],
+      ) as object;
+      if (args !== undefined) return made;
+      for (const key of Reflect.ownKeys(made)) Reflect.deleteProperty(made, key);
+      return made;
+    } finally {
+      for (const id of classIds) this.#classes.get(id)?.setQuiet(undefined);
+    }
+  }
+
+  /** Gives private fields their values. @param classIds the newest class first */
+  setPrivates(
+    object: object,
+    classIds: readonly number[],
+    values: readonly (readonly [string, unknown])[],
+  ): void {
+    const left = [...values];
+    for (const id of [...classIds].reverse()) {
+      const { text, setters } = this.#classes.get(id) ?? {};
+      const isStatic = object === this.#objects.get(id);
+      const fields = isStatic ? Object.keys(setters ?? {}) : (text?.fields ?? []);
+      for (const name of fields) {
+        const index = left.findIndex(([each]) => each === name);
+        const [found] = index < 0 ? [] : left.splice(index, 1);
+        if (found !== undefined) setters?.[name]?.(object, found[1]);
+      }
+    }
+    if (left.length > 0)
+      throw new RebuildError(`the private field ${left[0]?.[0] ?? ''} cannot be set`);
+  }
+
+  /** The function that goes on where an activation stands; to be called with its receiver. */
+  body(
+    record: ActivationRecord,
+    state: { resumed?: ResumedState },
+  ): (...args: unknown[]) => unknown {
+    const { script, node, tree, edits, origin } = this.#suspended(record);
+    const { source } = this.#script(script);
+    const unchanged = { isUnchanged: () => true };
+    let plan: Resumption;
+    if (record.state === 'start') plan = planStart(tree, node);
+    else {
+      const target = findTarget(node, record.at);
+      if (target === undefined) throw new RebuildError('a suspended function has no such place');
+      plan = planResumption(tree, node, target, unchanged);
+    }
+    const isExpression = node.body.type !== 'BlockStatement';
+    const { start, end } = isExpression
+      ? node.body
+      : { start: node.body.start + 1, end: node.body.end - 1 };
+    const text = applyEdits(source, start, end, [...plan.edits, ...edits]);
+    const own = plan.own.map(([name, key]) =>
+      key === '' ? `let ${name};` : `var ${name} = ${names.state}.v[${JSON.stringify(key)}];`,
+    );
+    const gate =
+      record.kind === 'generator' || record.state === 'start' ? '' : `await ${names.state}.gate; `;
+    const prologue = `let ${names.flag} = ${record.state !== 'start'}; ${gate}${own.join(' ')}`;
+    const isArrow = node.type === 'ArrowFunctionExpression';
+    const star = record.kind === 'async' ? '' : '*';
+    const async = record.kind === 'generator' ? '' : 'async ';
+    const name = JSON.stringify(node.id?.name ?? 'resumed');
+    const strict = tree.scopeOf.get(node)?.strict === true ? "'use strict'; " : '';
+    const opening = isArrow ? `${async}() => {` : `({ ${async}${star}${name}() {`;
+    const evaluate = this.#evaluator({ context: record.context, script });
+    const layout = new Layout(
+      source,
+      `(function (${names.state}) { return ${opening} ${strict}${prologue}${isExpression ? 'return (' : ''}`,
+    )
+      .at(start, text)
+      .add(isExpression ? ');' : '')
+      .add(isArrow ? '}; })' : `} })[${name}]; })`);
+    state.resumed = { origin };
+    const make = evaluate(layout.unit) as (state: object) => (...args: unknown[]) => unknown;
+    return make(state);
+  }
+
+  /** What an activation is one of: a function, or the top level of a module. */
+  #suspended(record: ActivationRecord): {
+    script: number;
+    node: FunctionNode;
+    tree: ScopeTree;
+    edits: readonly Edit[];
+    origin: object;
+  } {
+    if (record.module !== undefined) {
+      const script = record.module;
+      const tree = this.tree(script);
+      const { fn: node, edits } = moduleBody(tree);
+      const origin = this.#modules.origin(script);
+      if (origin === undefined) throw new RebuildError('a suspended module that is not there');
+      return { script, node, tree, edits, origin };
+    }
+    const fn = this.#capsule.objects[this.#objects.idOf(record.fn)] as FunctionRecord;
+    const { node, tree } = this.#nodeOf(fn);
+    if (!isFunction(node)) throw new RebuildError('a suspended class');
+    const edits = metaEdits(tree, node.start, node.end);
+    const origin = this.#objects.value(record.fn) as object;
+    return { script: fn.script, node, tree, edits, origin };
+  }
+
+  /** Makes all contexts, also those that only other contexts need. */
+  makeContexts(): void {
+    for (let index = 1; index < this.#capsule.contexts.length; index += 1) this.#context(index);
+  }
+
+  settleContexts(): void {
+    for (const context of this.#contexts) context?.settle();
+  }
+
+  makeContext(index: number): void {
+    this.#context(index);
+  }
+}
+
+function isHole(value: unknown): boolean {
+  return Array.isArray(value) && value[0] === 'h';
+}

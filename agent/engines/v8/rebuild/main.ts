@@ -1,0 +1,73 @@
+import { writeFileSync } from 'node:fs';
+import { Inspection } from '../capture/inspection.ts';
+import { nodeInternals } from '../capture/internals.ts';
+import { useHidden } from '../capsule/builtins.ts';
+import { hiddenOf } from './hidden.ts';
+import { Gate } from '../capsule/gate.ts';
+import { CapsuleError, readCapsule } from '../capsule/read.ts';
+import { fillHosts, goLive } from '../hosts/rebuild.ts';
+import type { RestoreHold } from '../restoreProgram.ts';
+import { RebuildError } from './code.ts';
+import { Modules } from './modules.ts';
+import { verify } from './verify.ts';
+import { World } from './world.ts';
+
+/** Status of a process in which the program could not be rebuilt. */
+const failed = 70;
+
+interface Settings {
+  readonly file: string;
+  readonly cwd?: string;
+  /** Whether the environment is the caller's instead of the program's. */
+  readonly env?: boolean;
+  readonly hold?: RestoreHold;
+}
+
+const settings = JSON.parse(process.argv[2] ?? '{}') as Settings;
+
+async function main(): Promise<void> {
+  const capsule = readCapsule(settings.file);
+  if (settings.cwd === undefined) process.chdir(capsule.header.cwd);
+  if (settings.env === true) Reflect.deleteProperty(capsule.roots.hosts['process'] ?? {}, 'env');
+  const inspection = new Inspection();
+  const internals = nodeInternals(inspection);
+  useHidden(hiddenOf(inspection, internals));
+  const modules = new Modules(capsule, internals, inspection);
+  const world = new World(capsule, modules);
+  await modules.load({
+    tree: (script) => world.code.tree(script),
+    declaredIn: (context) => world.code.declaredIn(context),
+    value: (value) => world.value(value),
+  });
+  world.makeAll();
+  world.fill();
+  fillHosts(world);
+  modules.run();
+  verify(world);
+  await world.settle();
+  const { hold } = settings;
+  const gate = hold === undefined ? undefined : new Gate(hold.gate);
+  if (hold !== undefined) writeFileSync(hold.mark, '');
+  gate?.wait();
+  goLive(world, internals);
+  inspection.dispose();
+  gate?.leave();
+}
+
+main().catch((error: unknown) => {
+  const isKnown = error instanceof RebuildError || error instanceof CapsuleError;
+  const why =
+    error instanceof Error
+      ? isKnown
+        ? error.message
+        : (error.stack ?? error.message)
+      : String(error);
+  const sentence = `The program could not be rebuilt: ${why}`;
+  if (settings.hold === undefined) process.stderr.write(`${sentence}\n`);
+  else {
+    writeFileSync(settings.hold.failure, sentence);
+    // Listeners of the program would hear of an exit, and it has never run here.
+    process.kill(process.pid, 'SIGKILL');
+  }
+  process.exit(failed);
+});

@@ -1,0 +1,113 @@
+import { resolveBuiltin } from '../capsule/builtins.ts';
+import type { IteratorRecord, KindRecord } from '../capsule/format.ts';
+import { RebuildError } from './rebuildError.ts';
+
+/** Bundles are sloppy code: only a function that says so is strict. */
+export function emptyArguments(strict: boolean): object {
+  const make = strict ? "'use strict'; return arguments;" : 'return arguments;';
+  return (new Function(make) as () => object)();
+}
+
+export function drained(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+export function emptyError(): Error {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  const error = new Error();
+  Error.stackTraceLimit = limit;
+  return error;
+}
+
+export function buffer(record: Extract<KindRecord, { k: 'buf' }>): ArrayBufferLike {
+  const bytes = Buffer.from(record.data, 'base64');
+  const args =
+    record.max === undefined ? [bytes.length] : [bytes.length, { maxByteLength: record.max }];
+  const make = record.shared === 1 ? SharedArrayBuffer : ArrayBuffer;
+  const made = Reflect.construct(make, args) as ArrayBuffer;
+  new Uint8Array(made).set(bytes);
+  return made;
+}
+
+/** The function that `finally` hands to `then`. */
+export function finallyFunction(callback: unknown, catches: boolean): unknown {
+  let found: unknown;
+  const catcher = {
+    constructor: Promise,
+    then: (fulfilled: unknown, rejected: unknown) => {
+      found = catches ? rejected : fulfilled;
+    },
+  };
+  Promise.prototype.finally.call(catcher as never, callback as () => void);
+  return found;
+}
+
+export function iterate({ of, yields }: IteratorRecord, source: unknown): Iterator<unknown> {
+  const prototypes = { array: Array.prototype, map: Map.prototype, set: Set.prototype };
+  const method = Reflect.get(prototypes[of], yields) as () => Iterator<unknown>;
+  return Reflect.apply(method, source, []);
+}
+
+export function skip(iterator: Iterator<unknown>, count: number): void {
+  for (let index = 0; index < count; index += 1) iterator.next();
+}
+
+/** An iterator in the middle of a loop: its first step is the one that the loop is in. */
+export function resumed(inner: Iterator<unknown>, first: unknown): object {
+  let isFirst = true;
+  const next = (value: unknown): unknown => {
+    if (!isFirst) return inner.next(value as never);
+    isFirst = false;
+    return first;
+  };
+  const iterator: Record<string | symbol, unknown> = { $flickInner: inner, next };
+  iterator[Symbol.iterator] = () => iterator;
+  iterator[Symbol.asyncIterator] = () => iterator;
+  if (inner.return !== undefined) iterator['return'] = (value: unknown) => inner.return?.(value);
+  if (inner.throw !== undefined) iterator['throw'] = (value: unknown) => inner.throw?.(value);
+  return iterator;
+}
+
+/** The classes of views of buffers, by name. */
+export const viewTypes: Record<
+  string,
+  new (buffer: ArrayBufferLike, offset: number, length?: number) => object
+> = {
+  DataView,
+  Int8Array,
+  Uint8Array,
+  Uint8ClampedArray,
+  Int16Array,
+  Uint16Array,
+  Int32Array,
+  Uint32Array,
+  Float32Array,
+  Float64Array,
+  BigInt64Array,
+  BigUint64Array,
+};
+
+/** What Node.js has at one of these paths. @throws {RebuildError} when it has nothing there that could be missing */
+export function builtin(paths: readonly string[], isCallable: boolean): unknown {
+  for (const path of paths) {
+    const found = resolveBuiltin(path);
+    if (found !== undefined) return found;
+  }
+  const name = (paths[0] ?? '').replace(/\n/g, '');
+  if (isCallable) return missingFunction(name, paths);
+  throw new RebuildError(`this Node.js has no ${name}`);
+}
+
+/**
+ * Stands for a function that an older Node.js does not have. Programs keep many that they never call; one that is called
+ * says what is missing.
+ */
+function missingFunction(name: string, paths: readonly string[]): unknown {
+  const missing = function (): never {
+    throw new TypeError(`This Node.js (${process.version}) has no ${name}.`);
+  };
+  // It is what it stands for again when the program moves on.
+  Object.defineProperty(missing, '$flickPaths', { value: paths });
+  return missing;
+}

@@ -1,0 +1,581 @@
+import { resolveSymbol } from '../capsule/builtins.ts';
+import type {
+  ActivationRecord,
+  Capsule,
+  Common,
+  FunctionRecord,
+  IteratorRecord,
+  KindRecord,
+  ObjectRecord,
+  ReactionRecord,
+  Value,
+} from '../capsule/format.ts';
+import { hostShell } from '../hosts/rebuild.ts';
+import type { ResumedState } from '../language/origin.ts';
+import { Code, RebuildError, type Objects } from './code.ts';
+import type { Modules } from './modules.ts';
+import { setProperties } from './properties.ts';
+import {
+  emptyArguments,
+  drained,
+  emptyError,
+  buffer,
+  finallyFunction,
+  builtin,
+  iterate,
+  skip,
+  viewTypes,
+  resumed,
+} from './shells.ts';
+
+interface Settling {
+  resolve: (value: unknown) => void;
+  reject: (value: unknown) => void;
+}
+
+/** Who holds what hidden in an activation. */
+interface LiveActivation {
+  readonly record: ActivationRecord;
+  readonly open: () => void;
+  readonly generator: Generator | undefined;
+  started: boolean;
+}
+
+/** The objects of a capsule, made again: first all of them, empty; then with what they refer to. */
+export class World implements Objects {
+  readonly capsule: Capsule;
+  readonly code: Code;
+  readonly modules: Modules;
+  readonly #symbols: symbol[];
+  readonly #objects: unknown[] = [];
+  readonly #made: Uint8Array;
+  readonly #settling = new Map<number, Settling>();
+  readonly #activations = new Map<number, LiveActivation>();
+  readonly #awaited = new Map<number, number>();
+  readonly #promiseOwners = new Map<number, number>();
+  readonly #prototypeOwners = new Map<number, number>();
+  /** Promises that follow another one: nothing else settles them any more. */
+  readonly #locked = new Set<number>();
+  readonly #iterators: [IteratorRecord, Iterator<unknown>][] = [];
+  readonly #makers = new Map<number, () => object>();
+  #depth = 0;
+
+  constructor(capsule: Capsule, modules: Modules) {
+    this.capsule = capsule;
+    this.modules = modules;
+    this.#made = new Uint8Array(capsule.objects.length);
+    this.#symbols = capsule.symbols.map((record) => {
+      if ('wellKnown' in record) return Reflect.get(Symbol, record.wellKnown) as symbol;
+      if ('registered' in record) return Symbol.for(record.registered);
+      if ('description' in record) return Symbol(record.description ?? undefined);
+      const found = resolveSymbol(record.path);
+      if (found === undefined)
+        throw new RebuildError(`this Node.js has no ${record.path.replace(/\n/g, '')}`);
+      return found;
+    });
+    this.#index();
+    this.code = new Code(capsule, this, this.#quietClasses(), modules);
+  }
+
+  #record(id: number): ObjectRecord {
+    const record = this.capsule.objects[id];
+    if (record === undefined || record === null)
+      throw new RebuildError(`the capsule has no object ${id}`);
+    return record;
+  }
+
+  /** Every kind but plain objects and arrays. */
+  kind(id: number): KindRecord | undefined {
+    const record = this.capsule.objects[id];
+    return record === undefined || record === null || Array.isArray(record)
+      ? undefined
+      : (record as KindRecord);
+  }
+
+  #index(): void {
+    this.capsule.objects.forEach((_, id) => {
+      const record = this.kind(id);
+      if (record?.k === 'promise' && record.state === 'pending') {
+        for (const { activation, derived, fulfilled, rejected } of record.reactions) {
+          if (activation !== undefined) this.#awaited.set(activation, id);
+          if (derived !== undefined && fulfilled === undefined && rejected === undefined)
+            this.#locked.add(derived);
+        }
+      }
+      if (record?.k === 'activation' && record.promise !== undefined)
+        this.#promiseOwners.set(record.promise, id);
+      if (record?.k === 'fn') {
+        const prototype = record.props?.find(([key]) => key === 'prototype')?.[2];
+        const owned = this.idOf(prototype);
+        if (owned > 0 && this.kind(owned)?.k === 'obj' && !this.#prototypeOwners.has(owned)) {
+          this.#prototypeOwners.set(owned, id);
+        }
+      }
+    });
+  }
+
+  /** Classes, the newest first, that made an object with private members. */
+  #classesOf(record: Common): number[] {
+    const classes: number[] = [];
+    for (let proto = this.idOf(record.proto); proto > 0;) {
+      const owner = this.#prototypeOwners.get(proto);
+      if (owner !== undefined && (this.kind(owner) as FunctionRecord | undefined)?.isClass === 1)
+        classes.push(owner);
+      proto = this.idOf(this.kind(proto)?.proto);
+    }
+    return classes;
+  }
+
+  #quietClasses(): Set<number> {
+    const quiet = new Set<number>();
+    this.capsule.objects.forEach((_, id) => {
+      const record = this.kind(id);
+      if (record?.priv === undefined || record.k === 'fn') return;
+      for (const each of this.#classesOf(record)) quiet.add(each);
+    });
+    return quiet;
+  }
+
+  idOf(value: unknown): number {
+    return Array.isArray(value) && typeof value[0] === 'number' ? value[0] : -1;
+  }
+
+  value(value: unknown): unknown {
+    if (!Array.isArray(value)) return value;
+    const [first, second] = value as readonly unknown[];
+    switch (first) {
+      case undefined:
+      case 'h':
+        return undefined;
+      case 'n':
+        return Number(second);
+      case 'b':
+        return BigInt(second as string);
+      case 's':
+        return this.#symbols[second as number];
+      default:
+        return this.get(first as number);
+    }
+  }
+
+  made(id: number, object: unknown): void {
+    if (id <= 0 || this.#made[id] === 1) return;
+    this.#objects[id] = object;
+    this.#made[id] = 1;
+    const record = this.kind(id);
+    if (record?.k !== 'fn') return;
+    const prototype = this.idOf(record.props?.find(([key]) => key === 'prototype')?.[2]);
+    if (prototype > 0 && this.#prototypeOwners.get(prototype) === id) {
+      const own = Reflect.getOwnPropertyDescriptor(object as object, 'prototype')?.value as unknown;
+      if (own !== undefined) this.made(prototype, own);
+    }
+  }
+
+  get(id: number): unknown {
+    if (this.#made[id] === 1) return this.#objects[id];
+    this.#depth += 1;
+    if (this.#depth > 4_000) throw new RebuildError('objects depend on each other too deeply');
+    const record = this.#record(id);
+    const shell = this.#shell(id, record);
+    if (shell !== undefined) this.made(id, shell);
+    this.#depth -= 1;
+    if (this.#made[id] !== 1)
+      throw new RebuildError(
+        `the object ${id} (${this.kind(id)?.k ?? ''}) needs itself to be made`,
+      );
+    return this.#objects[id];
+  }
+
+  /** The object with an id, if it has been made. */
+  peek(id: number): unknown {
+    return this.#objects[id];
+  }
+
+  /** All records of one adapter, with their ids. */
+  hosts(host: string): [number, Extract<KindRecord, { k: 'host' }>][] {
+    return this.capsule.objects.flatMap((_, id) => {
+      const record = this.kind(id);
+      return record?.k === 'host' && record.host === host ? [[id, record] as const] : [];
+    }) as [number, Extract<KindRecord, { k: 'host' }>][];
+  }
+
+  /** An instance of a class of Node.js, or of one of the program that is derived from it, whose constructor does not run. */
+  construct(record: Common, base: unknown, args: readonly unknown[]): object {
+    return record.priv === undefined
+      ? (Reflect.construct(base as new () => object, args) as object)
+      : this.code.instance(this.#classesOf(record), args);
+  }
+
+  makeAll(): void {
+    for (let id = 1; id < this.capsule.objects.length; id += 1) {
+      // The activation of an asynchronous function is nothing that can be referred to.
+      const record = this.kind(id);
+      if (record?.k === 'activation') this.#activation(id, record);
+      else this.get(id);
+    }
+    this.code.makeContexts();
+  }
+
+  #shell(id: number, record: ObjectRecord): unknown {
+    if (Array.isArray(record)) {
+      if (record[0] === 1) return new Array(record.length - 1);
+      return this.#plain(record[1] as number);
+    }
+    const kind = record as KindRecord;
+    if (kind.priv !== undefined && kind.k !== 'fn' && kind.k !== 'host')
+      return this.code.instance(this.#classesOf(kind));
+    switch (kind.k) {
+      case 'builtin':
+        return builtin(kind.paths, kind.callable === 1);
+      case 'obj': {
+        const owner = this.#prototypeOwners.get(id);
+        if (owner !== undefined) {
+          this.get(owner);
+          if (this.#made[id] === 1) return undefined;
+        }
+        return {};
+      }
+      case 'err':
+        return emptyError();
+      case 'args':
+        return emptyArguments(
+          kind.props?.some(([key, , , set]) => key === 'callee' && set !== undefined) === true,
+        );
+      case 'arr':
+        return [];
+      case 'map':
+        return new Map();
+      case 'set':
+        return new Set();
+      case 'wmap':
+        return new WeakMap();
+      case 'wset':
+        return new WeakSet();
+      case 'wref':
+        return new WeakRef(this.value(kind.target) as object);
+      case 'date':
+        return new Date(this.value(kind.time) as number);
+      case 're':
+        return new RegExp(kind.source, kind.flags);
+      case 'box':
+        return Object(this.value(kind.value)) as object;
+      case 'buf':
+        return buffer(kind);
+      case 'view': {
+        const make = viewTypes[kind.type];
+        if (make === undefined) throw new RebuildError(`this Node.js has no ${kind.type}`);
+        return new make(
+          this.value(kind.buffer) as ArrayBuffer,
+          kind.offset,
+          kind.length ?? undefined,
+        );
+      }
+      case 'promise': {
+        const owner = this.#promiseOwners.get(id);
+        if (owner !== undefined && kind.state === 'pending') {
+          const activation = this.kind(owner) as ActivationRecord;
+          this.#activation(owner, activation);
+          if (this.#made[id] === 1) return undefined;
+        }
+        return new Promise((resolve, reject) => this.#settling.set(id, { resolve, reject }));
+      }
+      case 'fn':
+        this.code.make(id, kind);
+        if (this.#made[id] !== 1) this.code.makeContext(kind.context);
+        return undefined;
+      case 'activation':
+        this.#activation(id, kind);
+        return undefined;
+      case 'bound': {
+        const args = kind.args.map((each) => this.value(each));
+        const target = this.value(kind.target);
+        return Reflect.apply(Function.prototype.bind, target as () => void, [
+          this.value(kind.self),
+          ...args,
+        ]);
+      }
+      case 'proxy':
+        return new Proxy(this.value(kind.target) as object, this.value(kind.handler) as object);
+      case 'settler':
+        return this.#settler(kind.promise, kind.rejects);
+      case 'finally':
+        return finallyFunction(this.value(kind.callback), kind.catches);
+      case 'iterator': {
+        const iterator = iterate(kind, this.value(kind.source));
+        this.#iterators.push([kind, iterator]);
+        return iterator;
+      }
+      case 'namespace':
+      case 'meta':
+        return this.modules[kind.k](kind.module);
+      case 'host':
+        return hostShell(this, kind, id);
+      default:
+        throw new RebuildError('an object of an unknown kind');
+    }
+  }
+
+  #plain(index: number): object {
+    let make = this.#makers.get(index);
+    if (make === undefined) {
+      const shape = this.capsule.shapes[index];
+      if (shape === undefined) throw new RebuildError('an object without a shape');
+      const proto = this.value(shape.proto) as object | null;
+      make = proto === Object.prototype ? () => ({}) : () => Object.create(proto) as object;
+      this.#makers.set(index, make);
+    }
+    return make();
+  }
+
+  #settler(promise: number, rejects: boolean): unknown {
+    if (!this.#locked.has(promise)) {
+      this.get(promise);
+      const settling = this.#settling.get(promise);
+      if (settling !== undefined) return rejects ? settling.reject : settling.resolve;
+    }
+    let used: Settling | undefined;
+    void new Promise((resolve, reject) => {
+      used = { resolve, reject };
+    });
+    used?.resolve(undefined);
+    return rejects ? used?.reject : used?.resolve;
+  }
+
+  #activation(id: number, record: ActivationRecord): void {
+    if (this.#activations.has(id)) return;
+    if (record.state === 'closed') {
+      const spent =
+        record.kind === 'asyncGenerator' ? (async function* () {})() : (function* () {})();
+      void spent.return(undefined);
+      this.made(id, spent);
+      return;
+    }
+    let open = (): void => undefined;
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const awaited = this.#awaited.get(id);
+    const awaitedObject = (): unknown => (awaited === undefined ? undefined : this.get(awaited));
+    const values: Record<string, unknown> = {};
+    for (const key of Object.keys(record.locals)) {
+      Object.defineProperty(values, key, {
+        get: () => this.value(record.locals[key]),
+        enumerable: true,
+      });
+    }
+    const iterator = (at: number): Iterator<unknown> =>
+      this.value(record.iterators[String(at)]) as Iterator<unknown>;
+    const state: { resumed?: ResumedState; awaited: unknown } & Record<string, unknown> = {
+      v: values,
+      gate,
+      get awaited(): unknown {
+        return awaitedObject();
+      },
+      inside: (at: number, current: unknown) =>
+        resumed(iterator(at), { value: current, done: false }),
+      stepping: (at: number) => resumed(iterator(at), state.awaited),
+      delegate: (at: number) => resumed(iterator(at), { value: undefined, done: false }),
+    };
+    const live: { -readonly [K in keyof LiveActivation]: LiveActivation[K] } = {
+      record,
+      open,
+      generator: undefined,
+      started: false,
+    };
+    this.#activations.set(id, live);
+    const body = this.code.body(record, state);
+    const args = (record.args ?? []).map((each) => this.value(each));
+    const result = Reflect.apply(body, this.value(record.receiver), args) as unknown;
+    if (record.kind === 'async') {
+      if (record.promise !== undefined) this.made(record.promise, result);
+      this.modules.goesOn(record.module, result);
+    } else {
+      live.generator = result as Generator;
+      this.made(id, result);
+    }
+    if (record.kind === 'asyncGenerator' && record.state === 'suspended') {
+      const request = (result as AsyncGenerator).next();
+      if (record.promise !== undefined) this.made(record.promise, request);
+    }
+  }
+
+  /** Gives all objects their properties and contents. */
+  fill(): void {
+    for (let id = 1; id < this.capsule.objects.length; id += 1) {
+      const record = this.#record(id);
+      if (Array.isArray(record)) this.#fillPlain(id, record as readonly [number, ...Value[]]);
+      else this.#fillKind(id, record as KindRecord);
+    }
+    for (const [{ of, position }, iterator] of this.#iterators)
+      if (of === 'array') skip(iterator, position);
+    for (const [record, iterator] of this.#iterators) {
+      if (record.of === 'array') continue;
+      const { size } = this.value(record.source) as Map<unknown, unknown> | Set<unknown>;
+      skip(iterator, size - record.position);
+      if (record.position === 0) iterator.next();
+    }
+    this.code.settleContexts();
+    this.code.settleHomes();
+  }
+
+  #fillPlain(id: number, record: readonly [number, ...Value[]]): void {
+    const object = this.#objects[id] as Record<string, unknown> & unknown[];
+    if (record[0] === 1) {
+      for (let index = 1; index < record.length; index += 1)
+        object[index - 1] = this.value(record[index]);
+      return;
+    }
+    const { keys } = this.capsule.shapes[record[1] as number] ?? { keys: [] };
+    for (let index = 0; index < keys.length; index += 1) {
+      const key = keys[index] ?? '';
+      const value = this.value(record[index + 2]);
+      // A setter of a prototype must not run.
+      if (key in object)
+        Object.defineProperty(object, key, {
+          value,
+          writable: true,
+          enumerable: true,
+          configurable: true,
+        });
+      else object[key] = value;
+    }
+  }
+
+  #fillKind(id: number, record: KindRecord): void {
+    if (
+      record.k === 'builtin' ||
+      record.k === 'host' ||
+      record.k === 'namespace' ||
+      record.k === 'proxy' ||
+      record.k === 'iterator'
+    ) {
+      if (record.k === 'host') this.#fillHost(id, record);
+      return;
+    }
+    if (record.k === 'activation' && record.kind === 'async') return;
+    const object = this.#objects[id] as object;
+    if (record.k === 'map')
+      for (const [key, value] of record.entries)
+        Map.prototype.set.call(object, this.value(key), this.value(value));
+    if (record.k === 'wmap')
+      for (const [key, value] of record.entries)
+        WeakMap.prototype.set.call(object, this.value(key) as object, this.value(value));
+    if (record.k === 'set')
+      for (const each of record.members) Set.prototype.add.call(object, this.value(each));
+    if (record.k === 'wset')
+      for (const each of record.members)
+        WeakSet.prototype.add.call(object, this.value(each) as object);
+    if (record.proto !== undefined) {
+      const proto = this.value(record.proto) as object | null;
+      if (Object.getPrototypeOf(object) !== proto) Object.setPrototypeOf(object, proto);
+    }
+    if (record.k === 'arr') (object as unknown[]).length = record.length;
+    setProperties(
+      this,
+      object,
+      record.props ?? [],
+      true,
+      record.k === 'err' && record.stack !== undefined ? ['stack'] : [],
+    );
+    if (record.k === 'err' && record.stack !== undefined)
+      Reflect.set(object, 'stack', this.value(record.stack));
+    if (record.priv !== undefined) {
+      const classes = record.k === 'fn' ? [id] : this.#classesOf(record);
+      this.code.setPrivates(
+        object,
+        classes,
+        record.priv.map(([name, value]) => [name, this.value(value)] as const),
+      );
+    }
+    if (record.closed === 1) Object.preventExtensions(object);
+  }
+
+  #fillHost(id: number, record: Extract<KindRecord, { k: 'host' }>): void {
+    const object = this.#objects[id] as object;
+    if (record.proto !== undefined) {
+      const proto = this.value(record.proto) as object | null;
+      if (Object.getPrototypeOf(object) !== proto) Object.setPrototypeOf(object, proto);
+    }
+    setProperties(this, object, record.props ?? [], false);
+    if (record.priv !== undefined) {
+      this.code.setPrivates(
+        object,
+        this.#classesOf(record),
+        record.priv.map(([name, value]) => [name, this.value(value)] as const),
+      );
+    }
+  }
+
+  /** Lets activations stand where they stood and hangs on promises what waits for them, in its order. */
+  async settle(): Promise<void> {
+    for (const { record, generator } of this.#activations.values()) {
+      if (record.kind === 'generator' && record.state === 'suspended') generator?.next();
+    }
+    for (let id = 1; id < this.capsule.objects.length; id += 1) {
+      const record = this.kind(id);
+      if (record?.k !== 'promise') continue;
+      if (record.state === 'pending') {
+        for (const each of record.reactions)
+          await this.#react(this.#objects[id] as Promise<unknown>, each);
+      }
+    }
+    for (const live of this.#activations.values()) await this.#start(live);
+    for (let id = 1; id < this.capsule.objects.length; id += 1) {
+      const record = this.kind(id);
+      if (record?.k !== 'promise' || record.state === 'pending') continue;
+      const settling = this.#settling.get(id);
+      if (record.state === 'fulfilled') this.#fulfil(settling, this.value(record.result));
+      else {
+        (this.#objects[id] as Promise<unknown>).then(undefined, () => undefined);
+        settling?.reject(this.value(record.result));
+      }
+    }
+    await drained();
+  }
+
+  /** Without looking for a `then` on the value. */
+  #fulfil(settling: Settling | undefined, value: unknown): void {
+    const thenable = (typeof value === 'object' && value !== null) || typeof value === 'function';
+    if (thenable && 'then' in value)
+      throw new RebuildError('a promise that is fulfilled with a thenable');
+    settling?.resolve(value);
+  }
+
+  async #start(live: LiveActivation): Promise<void> {
+    if (live.started || live.record.kind === 'generator' || live.record.state !== 'suspended')
+      return;
+    live.started = true;
+    live.open();
+    await drained();
+  }
+
+  async #react(promise: Promise<unknown>, reaction: ReactionRecord): Promise<void> {
+    if (reaction.activation !== undefined) {
+      const live = this.#activations.get(reaction.activation);
+      if (live !== undefined) await this.#start(live);
+      return;
+    }
+    const fulfilled = this.value(reaction.fulfilled ?? []) as (() => void) | undefined;
+    const rejected = this.value(reaction.rejected ?? []) as (() => void) | undefined;
+    if (reaction.derived === undefined) {
+      Promise.prototype.then.call(promise, fulfilled, rejected);
+      return;
+    }
+    const derived = this.get(reaction.derived);
+    const settling = this.#settling.get(reaction.derived);
+    if (settling === undefined) throw new RebuildError('a promise that two things settle');
+    // `then` makes its result by the constructor's species: for once that is the promise that is there.
+    const species = function (executor: (resolve: unknown, reject: unknown) => void): unknown {
+      executor(settling.resolve, settling.reject);
+      return derived;
+    };
+    const own = Reflect.getOwnPropertyDescriptor(promise, 'constructor');
+    Object.defineProperty(promise, 'constructor', {
+      value: { [Symbol.species]: species },
+      configurable: true,
+    });
+    Promise.prototype.then.call(promise, fulfilled, rejected);
+    Reflect.deleteProperty(promise, 'constructor');
+    if (own !== undefined) Object.defineProperty(promise, 'constructor', own);
+  }
+}

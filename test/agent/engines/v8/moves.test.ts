@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  captureProgram,
+  inspectCapsule,
+  restoreProgram,
+} from '../../../../agent/engines/v8/index.ts';
+import { FlickError } from '../../../../protocol/index.ts';
+import { requireProvisioned } from '../../../support/provisioned.ts';
+import { temporaryFolder } from '../../../support/temporary.ts';
+import { MovedProgram } from './movedProgram.ts';
+
+const counter = `
+function make(start) { let n = start; const step = 1; return { next: () => (n += step), peek() { return n; } }; }
+const { next, peek } = make(100);
+let ticks = 0;
+const timer = setInterval(tick, 60);
+function tick() {
+  ticks += 1;
+  console.log(ticks, next(), peek());
+  if (ticks === 40) { clearInterval(timer); process.exitCode = 7; }
+}`;
+
+const objects = `
+const kTag = Symbol('tag');
+class Animal {
+  #name; static #count = 0; static all = new Map();
+  constructor(name) { this.#name = name; Animal.#count += 1; Animal.all.set(name, this); this.call = () => this.#name + '!'; }
+  #secret() { return 'psst ' + this.#name; }
+  get name() { return this.#name; }
+  tell() { return this.#secret(); }
+  static get count() { return Animal.#count; }
+}
+class Dog extends Animal { #tricks = []; learn(t) { this.#tricks.push(t); return super.tell() + this.#tricks.length; } get [kTag]() { return 'tag ' + this.name; } }
+const dog = new Dog('Rex');
+const base = { hi() { return 'base'; } }; const derived = { __proto__: base, hi() { return super.hi() + '+'; } };
+const ring = { dog, when: new Date(86400000), re: /a(b)/giu, big: 123n, minus: -0, get live() { return dog.name; } }; ring.self = ring;
+const weak = new WeakMap([[dog, 'weak']]); const bytes = new Uint16Array(new ArrayBuffer(8), 2, 2); const same = new Uint8Array(bytes.buffer); bytes[0] = 513;
+const proxy = new Proxy({ q: 1 }, { get: (t, k) => (k in t ? t[k] : 'no ' + String(k)) });
+const frozen = Object.freeze([1, { a: 2 }]); const error = new RangeError('boom'); error.code = 'E1';
+const bound = function (a, b) { return [this.name, a, b].join(); }.bind(dog, 'A'); const sparse = [1, , 3];
+const constant = () => { 'use strict'; fixed = 2; }; const fixed = 1;
+let n = 0;
+const timer = setInterval(() => {
+  n += 1;
+  let refused; try { constant(); } catch (e) { refused = e.constructor.name; }
+  console.log(JSON.stringify([n, dog.learn(n), dog.call(), Animal.count, dog[kTag], Animal.all.get('Rex') === dog, derived.hi(), ring.self === ring, ring.when.getTime(), ring.re.flags, String(ring.big), Object.is(ring.minus, -0), ring.live, weak.get(dog), [...same], proxy.q, proxy.zz, Object.isFrozen(frozen), error instanceof RangeError, error.stack.split('\\n')[0], error.code, bound('B'), 1 in sparse, refused, Animal.prototype.tell.toString(), Object.keys(ring).join()]));
+  if (n === 30) clearInterval(timer);
+}, 90);`;
+
+const suspended = `
+const sleep = (ms, v) => new Promise((r) => setTimeout(r, ms, v));
+const kept = [];
+async function inner(tag) { let sum = 0; for (let i = 0; i < 4; i++) { const v = await sleep(15, i); sum += v; kept.push(() => tag + i); } return sum; }
+async function main() {
+  let n = 0; const stats = { total: 0 };
+  for (let round = 0; round < 5; round++) {
+    for (const tag of ['x', 'y', 'z']) {
+      stats.total += 1; const got = await inner(tag);
+      try { if (tag === 'y') throw new Error('planned'); } catch (e) { await sleep(10); n += e.message.length; }
+      n += got; console.log(n, tag, stats.total, kept.splice(0).map((f) => f()).join(' '), count.next(round).value);
+    }
+  }
+  return 'done ' + n;
+}
+function* counting() { let i = 0; while (true) { const more = yield i++; if (more) i += more; } }
+const count = counting(); count.next();
+main().then((text) => console.log(text)).finally(() => console.log('finally'));`;
+
+describe('the portable engine', function () {
+  this.timeout(120_000);
+  const folder = temporaryFolder();
+  after(() => folder.remove());
+
+  for (const [name, source, status] of [
+    ['a counter', counter, 7],
+    ['objects of all kinds', objects, 0],
+    ['suspended functions', suspended, 0],
+  ] as const) {
+    it(`moves ${name} to a newer Node.js and back, and nobody notices`, async function () {
+      const node24 = requireProvisioned(this, 'node24');
+      const file = join(folder.path, 'reference.js');
+      await writeFile(file, source);
+      const reference = spawnSync(process.execPath, [file], { encoding: 'utf8' });
+      const program = await MovedProgram.start(folder.path, process.execPath, source);
+      try {
+        await program.untilLines(3);
+        await program.move(node24);
+        await program.untilLines(program.lines.length + 2);
+        await program.move(process.execPath);
+        assert.equal(await program.end(), status);
+        assert.deepEqual(program.lines, reference.stdout.split('\n').slice(0, -1));
+        const [first, second] = program.reports;
+        assert.ok((second?.bytes ?? 0) < (first?.bytes ?? 0) * 1.5, 'the capsule grows with moves');
+      } finally {
+        program.kill();
+      }
+    });
+  }
+
+  it('refuses with the place and lets the program go on unharmed', async function () {
+    const source = `
+let n = 0, release;
+async function stuck(k) { return Math.max(k++, await new Promise((resolve) => (release = resolve))); }
+stuck(1);
+setInterval(() => console.log(++n, typeof release, Object.keys(globalThis).length, process.listenerCount('SIGUSR1')), 10);`;
+    const program = await MovedProgram.start(folder.path, process.execPath, source);
+    try {
+      await program.untilLines(3);
+      const before = program.lines[0]?.split(' ').slice(1);
+      const capture = captureProgram({
+        pid: program.pid,
+        file: join(folder.path, 'refused.capsule'),
+        patienceMs: 100,
+      });
+      await assert.rejects(capture, (error: unknown) => {
+        assert.ok(error instanceof FlickError && error.reason === 'refused');
+        assert.match(error.message, /'stuck' \(program\.js:3\)/);
+        return true;
+      });
+      await program.untilLines(program.lines.length + 3);
+      assert.deepEqual(program.lines.at(-1)?.split(' ').slice(1), before);
+    } finally {
+      program.kill();
+    }
+  });
+
+  it('goes on with the program when it is asked not to end it', async function () {
+    const program = await MovedProgram.start(folder.path, process.execPath, counter);
+    const file = join(folder.path, 'kept.capsule');
+    try {
+      await program.untilLines(3);
+      const report = await captureProgram({ pid: program.pid, file, end: false });
+      assert.equal(inspectCapsule(file).counts.objects, report.objects);
+      assert.equal(await program.end(), 7);
+      assert.equal(program.lines.length, 40);
+    } finally {
+      program.kill();
+    }
+  });
+
+  it('runs nothing of a capsule that is damaged', async function () {
+    const program = await MovedProgram.start(folder.path, process.execPath, counter);
+    const file = join(folder.path, 'damaged.capsule');
+    try {
+      await program.untilLines(3);
+      await captureProgram({ pid: program.pid, file });
+    } finally {
+      program.kill();
+    }
+    const content = await readFile(file, 'utf8');
+    await writeFile(file, content.replace('ticks += 1', 'ticks += 2'));
+    const child = restoreProgram({
+      file,
+      node: process.execPath,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const output: string[] = [];
+    child.stdout?.on('data', (chunk: Buffer) => output.push(chunk.toString('utf8')));
+    child.stderr?.on('data', (chunk: Buffer) => output.push(chunk.toString('utf8')));
+    const status = await new Promise((resolve) => child.once('close', resolve));
+    assert.equal(status, 70);
+    assert.match(output.join(''), /^The program could not be rebuilt: .* is damaged/);
+  });
+});

@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { isFullRun, sample, seededRandom } from '../support/seed.ts';
+import { skip } from '../support/skip.ts';
+import { moveAtTurns, References, type Record } from './campaign.ts';
+import { buildProgram, readCatalogue, type CorpusProgram } from './catalogue.ts';
+import { abroad, isThere, routes, type NodeName, type Route } from './nodes.ts';
+import { pairwise } from './pairwise.ts';
+import { compare, perform } from './performance.ts';
+import { formatTable, share } from './table.ts';
+
+const catalogue = readCatalogue();
+const moving = sample('corpus programs', catalogue, 24);
+const compared = sample('corpus references', catalogue, 4);
+/** Of each route in a full run: twenty of a program in all. */
+const turnsPerRoute = 4;
+
+/** What a program of any size is made of: these go to another architecture and back. */
+const core = [
+  'async-calls',
+  'async-generators',
+  'builtin-subclasses',
+  'collections',
+  'esm-live-bindings',
+  'generators',
+  'http-server',
+  'private-members',
+  'promise-combinators',
+  'shared-closures',
+  'timers',
+  'typed-arrays',
+];
+const travelling = sample(
+  'programs that go abroad',
+  catalogue.filter(({ name }) => core.includes(name)),
+  4,
+);
+
+/** In a full run every route, otherwise one that is drawn for each program. */
+function routesOf(program: CorpusProgram): readonly Route[] {
+  const there = routes.filter((route) => route.every((node) => isThere(node)));
+  if (isFullRun) return there;
+  const drawn = there[Math.floor(seededRandom(`route of ${program.name}`)() * there.length)];
+  return drawn === undefined ? [] : [drawn];
+}
+
+describe('the corpus', function () {
+  // Every program at 20 turns takes about an hour with two at a time.
+  this.timeout(isFullRun ? 150 * 60_000 : 180_000);
+  const references = new References();
+  const records = new Map<string, Record>();
+
+  before(async function () {
+    if (!isThere('20')) skip(this, 'the tests do not run on Node 20 here');
+    for (const program of new Set([...moving, ...compared, ...travelling]))
+      await buildProgram(program);
+  });
+
+  it('has a program for everything that holds state', () => {
+    assert.ok(catalogue.length >= 60, `${String(catalogue.length)} programs`);
+  });
+
+  it('shows the same on every Node.js, also when it stands still for a while', async () => {
+    const nodes: readonly NodeName[] = ['20', '24', '26'];
+    const there = nodes.filter((node) => isThere(node));
+    await pairwise(compared, async (program) => {
+      const reference = await references.of(program, '20');
+      const random = seededRandom(`stalls of ${program.name}`);
+      for (const node of there) {
+        const stallAt = Math.floor(random() * reference.output.split('\n').length);
+        const difference = compare(await perform(program, node, stallAt), reference);
+        assert.equal(difference, undefined, `${program.name} on Node ${node}`);
+      }
+    });
+  });
+
+  describe('moved', () => {
+    before(async () => {
+      const all = await pairwise(moving, async (program): Promise<Record> => {
+        const attempts = [];
+        for (const route of routesOf(program)) {
+          const count = isFullRun ? turnsPerRoute : 1;
+          attempts.push(...(await moveAtTurns(program, references, route, count)));
+        }
+        return { program, attempts };
+      });
+      for (const record of all) records.set(record.program.name, record);
+      console.log(formatTable(all));
+    });
+
+    for (const { name, survives, refuses } of moving) {
+      it(`${name}: ${survives}`, () => {
+        const attempts = records.get(name)?.attempts ?? [];
+        const wrong = attempts.flatMap(({ attempt, outcome }) =>
+          outcome.kind === 'wrong' ? [`${JSON.stringify(attempt)}: ${outcome.what}`] : [],
+        );
+        assert.deepEqual(wrong, []);
+        assert.ok(attempts.length > 0);
+        if (refuses === undefined) return;
+        for (const { outcome } of attempts) {
+          assert.ok(outcome.kind === 'refused', `${name} was ${outcome.kind}`);
+          assert.match(outcome.sentence, new RegExp(refuses, 'i'));
+        }
+      });
+    }
+
+    it('moves at least 85 of 100 attempts within two seconds', () => {
+      const all = [...records.values()];
+      const [moved, swift] = [share(all, 'moved'), share(all, 'swift')];
+      console.log(
+        `moved ${(moved * 100).toFixed(1)} %, in two seconds ${(swift * 100).toFixed(1)} %`,
+      );
+      // A sample says little about a share near its bound, and nothing on a busy machine.
+      assert.ok(isFullRun ? swift >= 0.85 : moved >= 0.7, `${String(moved)}, ${String(swift)}`);
+    });
+  });
+
+  describe('moved to another architecture and back', () => {
+    before(function () {
+      const missing = abroad.find((node) => !isThere(node));
+      if (missing !== undefined) skip(this, `Node ${missing} could not be had on this machine`);
+    });
+
+    for (const program of travelling) {
+      it(`${program.name}: ${program.survives}`, async () => {
+        const turns = isFullRun ? 3 : 1;
+        for (const { outcome } of await moveAtTurns(program, references, abroad, turns)) {
+          assert.equal(outcome.kind, 'moved', JSON.stringify(outcome));
+        }
+      });
+    }
+  });
+});

@@ -1,0 +1,112 @@
+import { join } from 'node:path';
+import { captureProgram, restoreProgram } from '../../agent/engines/v8/index.ts';
+import { FlickError } from '../../protocol/index.ts';
+import type { CorpusProgram } from './catalogue.ts';
+import { nodeCommand, type NodeName, type Route } from './nodes.ts';
+import { compare, Performance, type Showing } from './performance.ts';
+
+/** A moment in a program's run: so many lines have been printed, and so many ms have passed since. */
+export interface Turn {
+  readonly line: number;
+  readonly delayMs: number;
+}
+
+/** One attempt to move a program: a turn for each hop of the route. */
+export interface Attempt {
+  readonly route: Route;
+  readonly turns: readonly Turn[];
+}
+
+/** It went on and came to the same end. */
+interface Moved {
+  readonly kind: 'moved';
+  /** From asking for the capture to the first line that was printed after it; of the longest hop. */
+  readonly ms: number;
+  /** Safe points that were tried until one would do. */
+  readonly tries: number;
+}
+
+export type Outcome =
+  | Moved
+  /** It was not moved, and came to the same end where it was. */
+  | { readonly kind: 'refused'; readonly sentence: string }
+  /** It had ended before it could be asked to move. */
+  | { readonly kind: 'over' }
+  | { readonly kind: 'wrong'; readonly what: string };
+
+// Shorter than the engine's own, since the programs live no longer than a second or two.
+const patienceMs = 1_000;
+
+/** Runs a program, moves it on its way, and compares what it showed with the reference. */
+export async function move(
+  program: CorpusProgram,
+  reference: Showing,
+  { route, turns }: Attempt,
+): Promise<Outcome> {
+  const performance = new Performance(program);
+  try {
+    performance.start(route[0]);
+    let outcome: Outcome = { kind: 'over' };
+    for (const [index, target] of route.slice(1).entries()) {
+      if (!(await reachesTurn(performance, turns[index] ?? { line: 1, delayMs: 0 }))) break;
+      const done = await hop(performance, target, index);
+      if (done.kind === 'wrong') return done;
+      if (done.kind !== 'moved') {
+        // What a second hop refuses does not undo the first one.
+        outcome = done.kind === 'over' && index > 0 ? outcome : done;
+        break;
+      }
+      outcome = worse(outcome, done);
+    }
+    const ended = await performance.stageEnds();
+    const difference = compare({ output: performance.output, ended }, reference);
+    if (difference === undefined) return outcome;
+    const story = outcome.kind === 'refused' ? `after a refusal (${outcome.sentence}): ` : '';
+    const errors = performance.errors === '' ? '' : `\n${performance.errors.slice(0, 1500)}`;
+    return { kind: 'wrong', what: `${story}${difference}${errors}` };
+  } finally {
+    performance.dispose();
+  }
+}
+
+async function reachesTurn(performance: Performance, turn: Turn): Promise<boolean> {
+  if (!(await performance.reaches(turn.line))) return false;
+  await new Promise((resolve) => setTimeout(resolve, turn.delayMs));
+  return performance.isRunning;
+}
+
+async function hop(performance: Performance, target: NodeName, index: number): Promise<Outcome> {
+  const file = join(performance.folder, `capsule-${String(index)}`);
+  const began = Date.now();
+  let tries: number;
+  try {
+    ({ attempts: tries } = await captureProgram({
+      pid: performance.pid,
+      file,
+      patienceMs,
+      end: true,
+    }));
+  } catch (error) {
+    if (error instanceof FlickError && error.reason === 'refused') {
+      return { kind: 'refused', sentence: error.message };
+    }
+    const gone = error instanceof FlickError && error.reason === 'processGone';
+    if (gone || !performance.isRunning) return { kind: 'over' };
+    return { kind: 'wrong', what: `the capture failed: ${String(error)}` };
+  }
+  await performance.stageEnds();
+  const before = performance.lines;
+  performance.adopt(restoreProgram({ file, node: nodeCommand(target), stdio: performance.stdio }));
+  await performance.reaches(before + 1);
+  return { kind: 'moved', ms: Date.now() - began, tries };
+}
+
+/** Of two hops the longer time and the more tries. */
+function worse(before: Outcome, done: Moved): Moved {
+  if (before.kind !== 'moved') return done;
+  return {
+    kind: 'moved',
+    ms: Math.max(before.ms, done.ms),
+    tries: Math.max(before.tries, done.tries),
+  };
+}

@@ -1,0 +1,2 @@
+let n = 100;
+exports.next = () => (n += 1);

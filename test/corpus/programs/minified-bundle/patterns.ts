@@ -1,0 +1,5 @@
+export const patterns = {
+  glider: [' # ', '  #', '###'],
+  blinker: ['###'],
+  pentomino: [' ##', '## ', ' # '],
+} as const;
