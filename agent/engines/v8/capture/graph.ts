@@ -9,6 +9,7 @@ import type {
 } from '../capsule/format.ts';
 import { lazyBuiltins, wellKnownName, type Builtins } from '../capsule/builtins.ts';
 import type { Heap } from './heap.ts';
+import type { Hidden } from './hidden.ts';
 import type { Inspection } from './inspection.ts';
 import type { NodeInternals } from './internals.ts';
 import type { Natives } from './natives.ts';
@@ -44,6 +45,7 @@ export class Graph {
   readonly internals: NodeInternals;
   readonly builtins: Builtins;
   readonly hosts: HostWorld;
+  readonly hidden: Hidden;
   /** By the node of a promise, what the functions that settle it share. */
   readonly settlers = new Map<number, number>();
   /** Activations of asynchronous functions, which reflection takes for plain objects. */
@@ -67,6 +69,7 @@ export class Graph {
   /** A builtin for each context that functions of Node.js share. */
   #coreContexts: Map<number, number> | undefined;
   #current = 0;
+  #tableOwners: Map<number, unknown> | undefined;
 
   constructor(world: {
     heap: Heap;
@@ -78,6 +81,7 @@ export class Graph {
     /** Scripts that have been read already, by kind and source. */
     trees: Map<string, ScopeTree>;
     hosts: HostWorld;
+    hidden: Hidden;
   }) {
     this.heap = world.heap;
     this.inspection = world.inspection;
@@ -85,6 +89,7 @@ export class Graph {
     this.internals = world.internals;
     this.builtins = world.builtins;
     this.hosts = world.hosts;
+    this.hidden = world.hidden;
     this.#coreSymbols = world.coreSymbols;
     this.contexts = new Contexts(world.heap, (value, label) => this.value(value, label));
     this.scripts = new Scripts(world.heap, world.natives, world.trees);
@@ -247,9 +252,29 @@ export class Graph {
     return undefined;
   }
 
+  /** Maps and Sets by the node of the table that V8 keeps for them. */
+  tableOwners(): ReadonlyMap<number, unknown> {
+    if (this.#tableOwners !== undefined) return this.#tableOwners;
+    this.#tableOwners = new Map();
+    const { snapshot } = this.heap;
+    for (let node = 0; node < snapshot.count; node += 1) {
+      if (!/^(Map|Set)$/.test(snapshot.name(node)) && snapshot.type(node) !== 'object') continue;
+      const table = snapshot.follow(node, 'table');
+      if (table < 0) continue;
+      const live = this.heap.liveOf(node);
+      if (types.isMap(live) || types.isSet(live)) this.#tableOwners.set(table, live);
+    }
+    return this.#tableOwners;
+  }
+
   /** Entries of a Map or Set iterator that it has not given yet, and whether they are pairs. */
   preview(iterator: object): [flat: unknown[], pairs: boolean] {
     return this.#details.previewEntries(iterator, true) as [unknown[], boolean];
+  }
+
+  /** Target and handler; null for one that was revoked. */
+  proxyDetails(proxy: object): [target: unknown, handler: unknown] {
+    return this.#details.getProxyDetails(proxy, true) as [unknown, unknown];
   }
 
   promiseDetails(promise: object): [state: number, result: unknown] {
@@ -278,7 +303,7 @@ export class Graph {
 
   #visit(object: object): ObjectRecord {
     if (types.isProxy(object)) {
-      const [target, handler] = this.#details.getProxyDetails(object, true) as [unknown, unknown];
+      const [target, handler] = this.proxyDetails(object);
       if (handler === null) throw this.refuse('a revoked proxy');
       return {
         k: 'proxy',

@@ -15,6 +15,7 @@ import { HostWorld, hostRoots } from '../hosts/capture.ts';
 import type { ScopeTree } from '../language/scopes.ts';
 import { Graph } from './graph.ts';
 import { Heap } from './heap.ts';
+import { Hidden } from './hidden.ts';
 import { Inspection } from './inspection.ts';
 import { nodeInternals } from './internals.ts';
 import { forgetNatives, nativeFunctions } from './natives.ts';
@@ -85,6 +86,7 @@ function capture(
   const [immediate] = [...own];
   const natives = nativeFunctions();
   const inspection = new Inspection();
+  const hidden = new Hidden();
   try {
     const internals = nodeInternals(inspection);
     const heap = new Heap(inspection, natives);
@@ -110,6 +112,7 @@ function capture(
       coreSymbols: builtinSymbols(builtins),
       trees,
       hosts: new HostWorld(own, timeout, immediate as object),
+      hidden,
     });
     const roots = rootsOf(graph, list);
     graph.visitAll();
@@ -147,6 +150,7 @@ function capture(
     };
     return writeCapsule(settings.file, capsule);
   } finally {
+    hidden.dispose();
     inspection.dispose();
     forgetNatives();
   }
