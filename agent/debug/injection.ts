@@ -43,12 +43,13 @@ export async function injectRuntime(debuggee: Debuggee, folder: string): Promise
 }
 
 /**
- * Has the inspector of a Node.js process open while `use` runs; it is closed again unless it had been open before.
+ * Has the inspector of a Node.js process open while `use` runs; it is closed again unless it had been open before, which
+ * `use` is told.
  * @throws {FlickError} `notSupported` with the reason when the process does not open it; `processGone` when it ends
  */
 export async function withInspector<T>(
   debuggee: Debuggee,
-  use: (inspector: InspectorAddress) => Promise<T>,
+  use: (inspector: InspectorAddress, wasOpen: boolean) => Promise<T>,
 ): Promise<T> {
   try {
     return await openFor(debuggee, use);
@@ -65,12 +66,12 @@ export async function withInspector<T>(
 
 async function openFor<T>(
   debuggee: Debuggee,
-  use: (inspector: InspectorAddress) => Promise<T>,
+  use: (inspector: InspectorAddress, wasOpen: boolean) => Promise<T>,
 ): Promise<T> {
   const { pid } = debuggee;
   const before = await listenersOf(pid);
   const own = await findInspector(await likelyInspectors(pid, before));
-  if (own !== undefined) return await use(own);
+  if (own !== undefined) return await use(own, true);
   await refuseIfUnwilling(debuggee);
   const restorePort = (await isPortTaken(pid, defaultInspectorPort))
     ? await freeDebugPort(pid, defaultInspectorPort)
@@ -85,12 +86,12 @@ async function openFor<T>(
   if (opened === undefined) {
     // The program has opened it by itself, on a port of its choice; the signal changes nothing then.
     const theirs = await findInspector(before);
-    if (theirs !== undefined) return await use(theirs);
+    if (theirs !== undefined) return await use(theirs, true);
     void closeLate(debuggee, before);
     throw await didNotOpen(debuggee);
   }
   try {
-    return await use(opened);
+    return await use(opened, false);
   } finally {
     await closeInspector(opened);
   }

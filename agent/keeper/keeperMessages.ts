@@ -60,6 +60,8 @@ export interface KeeperState {
   readonly canLeavePages: boolean;
   /** It can be the lazy-pages daemon of a restore: built for it, allowed to use userfaultfd(2), pages of 4096 bytes. */
   readonly canLazy: boolean;
+  /** It can hold a process that stands still by itself (README.md, "Park"). */
+  readonly canPark: boolean;
   /** Input that the app's terminal has not taken yet, in bytes. */
   readonly pendingInput: number;
   /** For `--action-script`: makes criu hold. A path that criu executes as it stands. */
@@ -157,6 +159,7 @@ export function readState(reader: PayloadReader): KeeperState {
     canHush: (info & 16) !== 0,
     canLeavePages: (info & 64) !== 0,
     canLazy: (info & 32) !== 0,
+    canPark: (info & 128) !== 0,
     pendingInput,
     holdScript,
     jobs,

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { FlickError } from '../../../protocol/index.ts';
 import { talk, withInspector } from '../../debug/injection.ts';
 import type { InspectorAddress } from '../../debug/inspectorPort.ts';
@@ -13,6 +14,8 @@ import { captureSource } from './parts.ts';
 const defaultPatience = 2_000;
 /** How long after that the program may take for the capture itself, in ms. */
 const capturePatience = 120_000;
+/** How often is looked whether a program stands still, in ms. */
+const lookInterval = 3;
 
 export interface CaptureOptions {
   readonly pid: number;
@@ -36,10 +39,13 @@ export interface CaptureReport {
   readonly dropped: string[];
 }
 
+interface Done {
+  readonly bytes: number;
+  readonly dropped: readonly string[];
+}
+
 /** What the code in the program answers. */
-type Answer =
-  | { readonly done: { readonly bytes: number } }
-  | { readonly refused: string; readonly hint?: string };
+type Answer = { readonly done: Done } | { readonly refused: string; readonly hint?: string };
 
 /**
  * Writes a running program into a capsule and, unless told otherwise, ends it, in one step: it does nothing in between.
@@ -48,46 +54,115 @@ type Answer =
 export async function captureProgram(options: CaptureOptions): Promise<CaptureReport> {
   const { pid, end = true, patienceMs = defaultPatience } = options;
   const file = resolve(options.file);
+  await converse(pid, { file, end, patienceMs });
+  return reportOf(file);
+}
+
+export interface HoldOptions {
+  readonly pid: number;
+  readonly file: string;
+  /** A FIFO: a byte there lets the program go on, which takes it away then. */
+  readonly gate: string;
+  readonly patienceMs?: number;
+}
+
+/** A program that stands still with its capsule written: nothing of it runs until it is told to. */
+export interface HeldProgram {
+  readonly report: CaptureReport;
+  /** Resolves when it has been told to go on, and nothing of this is left in it, or it has ended. Never rejects. */
+  readonly over: Promise<void>;
+}
+
+/**
+ * Writes a running program into a capsule and leaves it standing still. It stays so when this process dies; whoever
+ * comes later writes a byte to the gate, or ends it.
+ * @throws {FlickError} as {@link captureProgram}
+ */
+export async function holdProgram(options: HoldOptions): Promise<HeldProgram> {
+  const { pid, patienceMs = defaultPatience } = options;
+  const file = resolve(options.file);
+  const settings = { file, end: false, patienceMs, gate: resolve(options.gate) };
+  const conversation = converse(pid, settings);
+  const ended = conversation.then(
+    () => undefined,
+    (error: unknown) => ({ error }),
+  );
+  for (;;) {
+    const over = await Promise.race([ended.then((failure) => ({ failure })), delay(lookInterval)]);
+    // The capsule gets its name when it is complete.
+    if ((await stat(file).catch(() => undefined)) !== undefined) break;
+    if (over?.failure !== undefined) throw over.failure.error;
+    if (over !== undefined) throw noCapsule();
+  }
+  return { report: await reportOf(file), over: ended.then(() => undefined) };
+}
+
+/** What a capture would leave behind, or the error that it would end with; the program stands still as long as one takes. */
+export async function rehearseCapture(
+  pid: number,
+  patienceMs = defaultPatience,
+): Promise<readonly string[]> {
+  const settings = { file: '', end: false, patienceMs, rehearse: true };
+  return (await converse(pid, settings))?.dropped ?? [];
+}
+
+interface Settings {
+  readonly file: string;
+  readonly end: boolean;
+  readonly patienceMs: number;
+  readonly gate?: string;
+  readonly rehearse?: boolean;
+}
+
+/** Has the code in the program do its work. @returns undefined when the program ended with its capsule */
+async function converse(pid: number, settings: Settings): Promise<Done | undefined> {
   const status = await readStatus(pid);
   if (status === undefined) throw new FlickError('processGone', `There is no process ${pid}.`);
   const command = (await readArguments(pid)) ?? [];
   const builtins = await listBuiltins(pid, command);
   const innerPid = status.nsPids.at(-1) ?? pid;
   const debuggee = { pid, innerPid, command: command.join(' ').slice(0, 4096) };
-  const settings = JSON.stringify({ file, end, patienceMs, pid: innerPid });
-  const expression = `(() => { const module = { exports: {} };
+  const answer = await withInspector(debuggee, (inspector, wasOpen) => {
+    const given = JSON.stringify({ ...settings, pid: innerPid, closeInspector: !wasOpen });
+    const expression = `(() => { const module = { exports: {} };
     const require = process.getBuiltinModule('module').createRequire('/');
     (function (module, exports, require, __filename) { ${captureSource}\n})(module, module.exports, require, '/capture.cjs');
-    return module.exports.begin(${settings}, ${builtins}); })()`;
-  const answer = await withInspector(debuggee, (inspector) =>
-    ask(inspector, expression, patienceMs + capturePatience),
+    return module.exports.begin(${given}, ${builtins}); })()`;
+    // A program that is held answers when it goes on.
+    const patience =
+      settings.gate === undefined ? settings.patienceMs + capturePatience : undefined;
+    return ask(inspector, expression, patience);
+  });
+  if (answer === undefined || 'done' in answer) return answer?.done;
+  throw new FlickError(
+    'refused',
+    answer.refused,
+    answer.hint === undefined ? {} : { remedy: answer.hint },
   );
-  if (answer !== undefined && 'refused' in answer) {
-    throw new FlickError(
-      'refused',
-      answer.refused,
-      answer.hint === undefined ? {} : { remedy: answer.hint },
-    );
-  }
+}
+
+async function reportOf(file: string): Promise<CaptureReport> {
   const size = (await stat(file).catch(() => undefined))?.size;
-  if (size === undefined) {
-    throw new FlickError('processGone', 'The program ended before its capsule was written.');
-  }
-  const header = inspectCapsule(file);
-  const { pauseMs, attempts, counts, dropped } = header;
+  if (size === undefined) throw noCapsule();
+  const { pauseMs, attempts, counts, dropped } = inspectCapsule(file);
   return { file, bytes: size, pauseMs, attempts, objects: counts.objects, dropped: [...dropped] };
+}
+
+function noCapsule(): FlickError {
+  return new FlickError('processGone', 'The program ended before its capsule was written.');
 }
 
 /** @returns undefined when the program ended without an answer, as one does that ends with its capsule */
 async function ask(
   inspector: InspectorAddress,
   expression: string,
-  patience: number,
+  patience: number | undefined,
 ): Promise<Answer | undefined> {
   let answer: Answer | undefined;
   let failure: string | undefined;
   await talk(inspector, (socket) => {
-    const timer = setTimeout(() => socket.terminate(), patience);
+    const timer =
+      patience === undefined ? undefined : setTimeout(() => socket.terminate(), patience);
     socket.on('close', () => clearTimeout(timer));
     socket.on('message', (data: Buffer) => {
       const message = JSON.parse(data.toString('utf8')) as {

@@ -1,4 +1,17 @@
-export { captureProgram, type CaptureOptions, type CaptureReport } from './captureProgram.ts';
-export { restoreProgram, type RestoreOptions } from './restoreProgram.ts';
+export {
+  captureProgram,
+  holdProgram,
+  rehearseCapture,
+  type CaptureOptions,
+  type CaptureReport,
+  type HeldProgram,
+  type HoldOptions,
+} from './captureProgram.ts';
+export {
+  restoreCommand,
+  restoreProgram,
+  type RestoreHold,
+  type RestoreOptions,
+} from './restoreProgram.ts';
 export { inspectCapsule } from './capsule/read.ts';
 export type { CapsuleHeader } from './capsule/format.ts';

@@ -16,22 +16,40 @@ export interface RestoreOptions {
   readonly args?: readonly string[];
 }
 
+/** Where a program that was rebuilt waits for the word to go on. */
+export interface RestoreHold {
+  /** A FIFO: a byte there lets the program go on, which takes it away then. */
+  readonly gate: string;
+  /** Written when the program is rebuilt, equal to its capsule, and waits. */
+  readonly mark: string;
+  /** Gets the sentence why it could not be rebuilt, instead of standard error. */
+  readonly failure: string;
+}
+
 /**
  * Starts a fresh Node.js that rebuilds the program of a capsule, compares its objects with the capsule and goes on with
  * it. It ends with the program's own status, or with status 70 and a sentence on standard error when it could not be
  * rebuilt; nothing of the program has run then.
  */
 export function restoreProgram(options: RestoreOptions): ChildProcess {
+  const { cwd, env, stdio = 'inherit' } = options;
+  const [node = process.execPath, ...args] = restoreCommand(options);
+  return spawn(node, args, { cwd, env: env ?? process.env, stdio });
+}
+
+/** The command that does so, for those who start it themselves: in a terminal, or in namespaces. */
+export function restoreCommand(
+  options: Omit<RestoreOptions, 'env' | 'stdio'> & {
+    readonly env?: NodeJS.ProcessEnv | undefined;
+    readonly hold?: RestoreHold;
+  },
+): readonly string[] {
   const file = resolve(options.file);
-  const [node = process.execPath, ...before] =
-    typeof options.node === 'string' ? [options.node] : options.node;
+  const node = typeof options.node === 'string' ? [options.node] : options.node;
   const script = placeScript(dirname(file));
-  const settings = JSON.stringify({ file, cwd: options.cwd, env: options.env !== undefined });
-  return spawn(node, [...before, ...(options.args ?? []), script, settings], {
-    cwd: options.cwd,
-    env: options.env ?? process.env,
-    stdio: options.stdio ?? 'inherit',
-  });
+  const { cwd, hold } = options;
+  const settings = JSON.stringify({ file, cwd, env: options.env !== undefined, hold });
+  return [...node, ...(options.args ?? []), script, settings];
 }
 
 /** Beside the capsule, named by its content: written once, and never seen half-written. */

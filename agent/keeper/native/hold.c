@@ -37,21 +37,26 @@ static bool read_all(int fd, uint8_t *to, size_t n) {
   return true;
 }
 
-int hold_main(void) {
-  const char *action = getenv("CRTOOLS_SCRIPT_ACTION"), *at = getenv("FLICK_HOLD_AT");
+/* Blocks until the keeper has a verdict on the job in whose environment this runs. */
+bool await_verdict(const char *action) {
   const char *dir = getenv("FLICK_HOLD_DIR"), *job = getenv("FLICK_HOLD_JOB");
-  if (!action || !at || strcmp(action, at)) return 0;
-  if (!dir || !job) return 1;
+  if (!dir || !job) return false;
   int fd = connect_keeper(dir);
-  if (fd < 0) return 1;
+  if (fd < 0) return false;
   struct buf b = {0};
   size_t frame = frame_begin(&b, REQ_ANNOUNCE);
   put_u32(&b, 1);
   put_u32(&b, (uint32_t)strtoul(job, NULL, 10));
   put_str(&b, action);
   frame_end(&b, frame);
-  if (write(fd, b.data, b.len) != (ssize_t)b.len) return 1;
+  if (write(fd, b.data, b.len) != (ssize_t)b.len) return false;
   uint8_t answer[10]; /* u32 length = 5, u8 type, u32 tag, u8 go on */
-  if (!read_all(fd, answer, sizeof answer)) return 1;
-  return answer[4] == ANS_REPLY && answer[9] == 1 ? 0 : 1;
+  if (!read_all(fd, answer, sizeof answer)) return false;
+  return answer[4] == ANS_REPLY && answer[9] == 1;
+}
+
+int hold_main(void) {
+  const char *action = getenv("CRTOOLS_SCRIPT_ACTION"), *at = getenv("FLICK_HOLD_AT");
+  if (!action || !at || strcmp(action, at)) return 0;
+  return await_verdict(action) ? 0 : 1;
 }

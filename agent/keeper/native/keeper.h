@@ -41,7 +41,7 @@ enum { APP_NONE = 0, APP_RUNNING = 1, APP_EXITED = 2, APP_DEPARTED = 3, APP_REST
 enum { STAGE_NONE = 0, STAGE_CWD = 1, STAGE_EXEC = 2, STAGE_SETUP = 3 };
 enum { TARGET_APP = 0, TARGET_FOREGROUND = 1, TARGET_ALL = 2 };
 enum { INFO_USERNS = 1, INFO_OVERLAY = 2, INFO_GUARD = 4, INFO_EXPORTABLE = 8, INFO_HUSH = 16, INFO_LAZY = 32,
-       INFO_PAGE_SOCKET = 64 };
+       INFO_PAGE_SOCKET = 64, INFO_PARK = 128 };
 
 /* --- wire.c: growing buffers, little-endian writing and checked reading ------------------------------------------- */
 struct buf {
@@ -218,5 +218,7 @@ void conn_flush(struct conn *c);
 bool is_own(int fd);
 void serve(void) __attribute__((noreturn));
 int hold_main(void);                                                      /* hold.c */
+bool await_verdict(const char *action);
+int park_main(char **argv);                                               /* park.c */
 
 #endif

@@ -3,6 +3,7 @@
  *                   [--scrollback BYTES] [--tty-index N]
  * flick-keeper guard --dir DIR [--criu-user UID]
  * flick-keeper hold
+ * flick-keeper park PID GATE MARK
  */
 #define _GNU_SOURCE
 #include "keeper.h"
@@ -121,7 +122,7 @@ static void own_streams(void) {
 static void run(struct cell_spec *spec, bool guard, size_t ring) {
   setsid();
   prctl(PR_SET_NAME, "flick-keeper");
-  K.info |= INFO_PAGE_SOCKET;
+  K.info |= INFO_PAGE_SOCKET | INFO_PARK;
   if (guard) {
     K.info |= INFO_GUARD;
     if (prctl(PR_SET_CHILD_SUBREAPER, 1)) setup_failed("become subreaper");
@@ -157,6 +158,7 @@ int main(int argc, char **argv) {
   int fds[2];
   /* criu executes an action script by its path alone, no arguments: there the environment has to say it. */
   if (argc > 1 ? !strcmp(argv[1], "hold") : getenv("CRTOOLS_SCRIPT_ACTION") != NULL) return hold_main();
+  if (argc > 1 && !strcmp(argv[1], "park")) return park_main(argv + 2);
   K.status_fd = 1;
   if (argc < 2 || (strcmp(argv[1], "cell") && strcmp(argv[1], "guard"))) usage();
   bool guard = !strcmp(argv[1], "guard");

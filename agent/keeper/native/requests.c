@@ -132,7 +132,7 @@ static void start_job(struct request *q, struct job *j, struct exec_spec *spec) 
   }
   j->owner = q->c;
   if (j->kind == KIND_RESTORE && spec->track > 0) {
-    forget_orphan(spec->track);
+    if (spec->track != K.app) forget_orphan(spec->track);
     app_track(spec->track);
   }
   size_t frame = reply(q);
@@ -153,7 +153,9 @@ static void exec_(struct request *q) {
   if (q->r.bad || !spec.argv[0] || kind > KIND_RESTORE || (spec.flags & EXEC_HOLD && !holdable) ||
       (spec.flags & EXEC_SESSION_ON_PTY && (kind != KIND_RESTORE || spec.track <= 0)))
     fail(q, EINVAL, STAGE_SETUP, "exec");
-  else if (kind == KIND_RESTORE && K.app_state != APP_NONE) fail(q, EBUSY, STAGE_SETUP, "restore");
+  /* An app that was launched can be one that is restored: it then builds itself and waits (park.c). */
+  else if (kind == KIND_RESTORE && K.app_state != APP_NONE && !(K.app_state == APP_RUNNING && spec.track == K.app))
+    fail(q, EBUSY, STAGE_SETUP, "restore");
   /* criu would take pages that are still to be installed for pages that never were. */
   else if (kind == KIND_DUMP && lazy_active()) fail(q, EBUSY, STAGE_SETUP, "dump before all pages are in place");
   else {

@@ -189,14 +189,14 @@ export interface ContextRecord {
 
 export interface ScriptRecord {
   readonly url: string;
-  readonly kind: 'commonjs' | 'module' | 'script';
+  readonly kind: 'commonjs' | 'module' | 'script' | 'core';
   readonly source: string;
 }
 
 export interface Roots {
   /** Modules of CommonJS in the order of the cache: file name and module. */
   modules: [string, Value][];
-  globals: [Value, number, Value, Value][];
+  globals: PropertyRecord[];
   /** Properties of builtins that the program changed or added. */
   changed: [Value, PropertyRecord][];
   /** By adapter. */

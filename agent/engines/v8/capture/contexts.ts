@@ -3,10 +3,14 @@ import type { Binding, Scope } from '../language/scopes.ts';
 import type { Heap } from './heap.ts';
 import type { LiveScope } from './inspection.ts';
 import { Refusal } from './refusal.ts';
+import { matchScopes, type ContextShape } from './scopeMatch.ts';
 import { shortUrl, type Script } from './scripts.ts';
 
 /** Names of variables that a context of V8 holds for itself. */
-const hiddenName = /^\.|^#|^(this|new\.target|\$flick.*)$/;
+const hiddenName = /^$|^\.|^#|^(this|new\.target|\$flick.*)$/;
+
+/** What V8 keeps beside the variables of blocks and classes. */
+const helperName = /^$|^\.((static_)?home_object|catch|class-field-\d+|brand)$/;
 
 const entryName = /^(this|arguments|\.new\.target|\.this_function)$/;
 
@@ -17,10 +21,18 @@ export class Contexts {
   readonly #names = new Map<number, string[]>();
   readonly #heap: Heap;
   readonly #encode: (value: unknown, label: string) => Value;
+  readonly #encodeCore: (url: string, name: string, value: unknown) => Value;
+  /** The values of the variables of modules of Node.js, by context. */
+  readonly #ofCore = new Map<number, { readonly url: string; readonly values: object }>();
 
-  constructor(heap: Heap, encode: (value: unknown, label: string) => Value) {
+  constructor(
+    heap: Heap,
+    encode: (value: unknown, label: string) => Value,
+    encodeCore: (url: string, name: string, value: unknown) => Value,
+  ) {
     this.#heap = heap;
     this.#encode = encode;
+    this.#encodeCore = encodeCore;
     this.records.push({ script: 0, scope: ['', 0, 0], parent: 0, vars: {} });
   }
 
@@ -45,11 +57,14 @@ export class Contexts {
     return chain;
   }
 
-  /** A context that holds nothing but the object whose methods use `super`, or what the engine needed for a rebuild. */
+  /**
+   * A context that holds nothing of the program's: nothing at all, as that of most classes; the object whose methods use
+   * `super`; the keys of fields; what was caught before it is taken apart; or what the engine needed for a rebuild.
+   */
   #isHome(node: number): boolean {
     const names = this.#rawNames(node);
     if (names.some((name) => /^\$flick[AHSTZ]$/.test(name))) return true;
-    return names.length > 0 && names.every((name) => /^\.(static_)?home_object$/.test(name));
+    return names.every((name) => helperName.test(name));
   }
 
   #isEngines(node: number): boolean {
@@ -69,36 +84,57 @@ export class Contexts {
     const known = this.#indexes.get(first);
     if (known !== undefined) return known;
     const matched = this.match(chain, script, around);
-    const visible = chain.filter((each) => this.names(each).length > 0);
-    const live = scopes().filter(({ object, description }) => {
-      return (
-        (!/^Global/.test(description) &&
-          Object.getOwnPropertyNames(object).some(
-            (name) => !hiddenName.test(name) && name !== 'arguments',
-          )) ||
-        ('arguments' in object &&
-          !Object.getOwnPropertyNames(object).some((name) => name.startsWith('$flick')))
-      );
-    });
-    const outer = live.slice(0, visible.length);
-    visible.forEach((each, index) => {
-      const names = new Set(Object.getOwnPropertyNames(outer[index]?.object ?? {}));
-      if (!this.names(each).every((name) => names.has(name))) throw unmatched(script);
-    });
-    if (live.length > visible.length && script.kind !== 'module') {
-      const extra = live.slice(visible.length).some(({ object }) => !('$flickHome' in object));
-      if (extra) throw unmatched(script);
-    }
+    const values = this.#values(chain, matched, script, scopes());
     for (let index = chain.length - 1; index >= 0; index -= 1) {
       const context = chain[index] ?? -1;
       const scope = matched[index];
       if (this.#indexes.has(context) || scope === undefined) continue;
-      const values = outer[visible.indexOf(context)]?.object ?? {};
       const previous = chain[index + 1];
       const parent = previous === undefined ? 0 : (this.#indexes.get(previous) ?? 0);
-      this.add(context, script, scope, parent, values);
+      this.add(context, script, scope, parent, values[index] ?? {});
     }
     return this.#indexes.get(first) ?? 0;
+  }
+
+  /** The variables of each context of a chain, out of those that the inspector lists for one of its functions. */
+  #values(
+    chain: readonly number[],
+    matched: readonly Scope[],
+    script: Script,
+    scopes: readonly LiveScope[],
+  ): object[] {
+    // Scopes without variables are not listed.
+    const listed = scopes.filter(({ object, description }) => {
+      const names = Object.getOwnPropertyNames(object);
+      const isShown =
+        !/^(Global|Script)/.test(description) &&
+        names.some((name) => !hiddenName.test(name) && name !== 'arguments');
+      const isArguments = 'arguments' in object && !names.some((name) => name.startsWith('$flick'));
+      return isShown || isArguments;
+    });
+    let next = 0;
+    const values = chain.map((node, index) => {
+      // Neither is the name of a function expression.
+      const isSelf = (name: string): boolean =>
+        matched[index]?.bindings.get(name)?.kind === 'self' && this.#isNamed(node);
+      const names = this.names(node);
+      if (names.length === 0) return {};
+      const object = listed[next]?.object ?? {};
+      const there = new Set(Object.getOwnPropertyNames(object));
+      const isHere =
+        names.every((name) => there.has(name) || isSelf(name)) &&
+        names.some((name) => there.has(name));
+      if (!isHere && !names.every(isSelf)) throw unmatched(script);
+      const found = new Map<string, unknown>();
+      for (const name of names.filter((each) => isSelf(each) && !(isHere && there.has(each)))) {
+        found.set(name, this.#heap.liveOf(this.#heap.snapshot.follow(node, name)));
+      }
+      if (isHere) next += 1;
+      return found.size === 0 ? object : withOwn(isHere ? object : {}, found);
+    });
+    const isOver = listed.slice(next).every(({ object }) => '$flickHome' in object);
+    if (!isOver && script.kind !== 'module') throw unmatched(script);
+    return values;
   }
 
   /** Registers one context with the values of its variables. */
@@ -112,6 +148,11 @@ export class Contexts {
     const index = this.records.length;
     this.records.push(record);
     this.#indexes.set(node, index);
+    if (script.kind === 'core' && scope.kind === 'program') {
+      // The target has its own module: only what functions that are carried use of it is looked for there.
+      this.#ofCore.set(index, { url: script.url, values });
+      return index;
+    }
     const { snapshot } = this.#heap;
     const names = this.names(node);
     const { hole } = this.#heap;
@@ -137,6 +178,18 @@ export class Contexts {
       record.self = this.#encode(this.#heap.liveOf(self), 'this');
     }
     return index;
+  }
+
+  /** Says which variables of its module a function of Node.js uses that sees the context. */
+  needOfCore(index: number, names: Iterable<string>): void {
+    let root = index;
+    for (let at = index; at > 0; at = this.records[at]?.parent ?? 0) root = at;
+    const core = this.#ofCore.get(root);
+    const record = this.records[root];
+    if (core === undefined || record === undefined) return;
+    for (const name of names) {
+      record.vars[name] ??= this.#encodeCore(core.url, name, valueOf(core.values, name));
+    }
   }
 
   /** The live value of a variable of a context or one around it; undefined for primitives. */
@@ -182,42 +235,51 @@ export class Contexts {
   }
 
   /** Which scope each context of a chain is an instance of; the innermost scope first. @throws {Refusal} */
-  match(chain: readonly number[], script: Script, innermost: Scope | undefined): Scope[] {
-    const found: Scope[] = [];
-    let scope = innermost;
-    for (const node of chain) {
-      const names = this.names(node).sort().join();
-      for (;;) {
-        if (scope === undefined) throw unmatched(script);
-        const captured = scope.capturedNames().join();
-        // The way into a class that a rebuild made shares the name of the class.
-        const ownName = scope.kind === 'class' ? [...scope.bindings.keys()].join() : undefined;
-        // And its contexts have `arguments` whether the program uses them or not.
-        const withArguments = this.#rawNames(node).includes('arguments')
-          ? [...this.names(node), 'arguments'].sort().join()
-          : names;
-        if (captured === withArguments && captured !== names)
-          this.#names.set(node, captured.split(','));
-        const fits =
-          captured === names ||
-          captured === withArguments ||
-          (ownName === names && captured === '');
-        const empty = names === '' && (scope.sharesThis || scope.hasPrivateNames);
-        const candidate = scope;
-        scope = scope.parent;
-        if (fits && (names !== '' || captured !== '' || empty)) {
-          found.push(candidate);
-          break;
-        }
-        // Every scope with shared variables has a context; one that does not fit shows that the chain is another.
-        if (candidate.capturedNames().length > 0) throw unmatched(script);
-      }
-    }
+  match(
+    chain: readonly number[],
+    script: Script,
+    innermost: Scope | undefined,
+    until?: Scope,
+  ): Scope[] {
+    const shapes = chain.map((node) => this.#shape(node));
+    const found = matchScopes(shapes, innermost, until);
+    if (found === undefined) throw unmatched(script);
+    found.forEach((scope, index) => {
+      const node = chain[index];
+      if (node === undefined || shapes[index]?.mayHaveArguments !== true) return;
+      if (scope.bindings.get('arguments')?.captured === true)
+        this.#names.set(node, scope.capturedNames());
+    });
     return found;
+  }
+
+  #shape(node: number): ContextShape {
+    const raw = this.#rawNames(node);
+    const isRebuilt = raw.some((name) => name.startsWith('$flick'));
+    return {
+      names: [...this.names(node)].sort(),
+      privates: raw.filter((name) => name.startsWith('#')),
+      isFunction: isRebuilt ? undefined : this.#isNamed(node),
+      mayHaveArguments: isRebuilt && raw.includes('arguments'),
+    };
+  }
+
+  /** V8 names the references of functions' contexts, and only of those. */
+  #isNamed(node: number): boolean {
+    return this.#heap.snapshot.edges(node).some(({ type }) => type === 'context');
   }
 }
 
 const notInitialized = Symbol('not initialized');
+
+function withOwn(object: object, more: ReadonlyMap<string, unknown>): object {
+  return new Proxy(object, {
+    get: (target, name) =>
+      typeof name === 'string' && more.has(name)
+        ? more.get(name)
+        : (Reflect.get(target, name) as unknown),
+  });
+}
 
 /** Newer versions of V8 answer with an error for what is not initialized. */
 function valueOf(values: object, name: string): unknown {

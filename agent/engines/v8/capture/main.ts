@@ -1,4 +1,5 @@
 import { readdirSync, readlinkSync } from 'node:fs';
+import { close as closeInspector } from 'node:inspector';
 import { Module } from 'node:module';
 import { Builtins, builtinSymbols, listBuiltins, type BuiltinList } from '../capsule/builtins.ts';
 import {
@@ -10,6 +11,7 @@ import {
   type Roots,
   type Value,
 } from '../capsule/format.ts';
+import { Gate } from '../capsule/gate.ts';
 import { writeCapsule } from '../capsule/write.ts';
 import { HostWorld, hostRoots } from '../hosts/capture.ts';
 import type { ScopeTree } from '../language/scopes.ts';
@@ -27,6 +29,17 @@ interface Settings {
   readonly end: boolean;
   readonly patienceMs: number;
   readonly pid: number;
+  /** The FIFO where the program stands still once its capsule is written, until it is told to go on. */
+  readonly gate?: string;
+  /** The inspector was opened for this: it is closed once a program that was held goes on. */
+  readonly closeInspector?: boolean;
+  /** Finds out whether the program can be captured, and writes nothing. */
+  readonly rehearse?: boolean;
+}
+
+interface Done {
+  readonly bytes: number;
+  readonly dropped: readonly string[];
 }
 
 /** How long the program runs on between two tries, in ms. */
@@ -52,9 +65,18 @@ export function begin(settings: Settings, builtins: BuiltinList): Promise<string
       const immediate = setImmediate(() => {
         attempts += 1;
         try {
-          const bytes = capture(settings, builtins, own, attempts, trees);
+          const capsule = capture(builtins, own, attempts, trees);
+          // Opened before there is a capsule: one that is seen belongs to a program that stands still.
+          const gate = settings.gate === undefined ? undefined : new Gate(settings.gate);
+          const done = write(settings, capsule);
           if (settings.end) process.kill(process.pid, 'SIGKILL');
-          answer(JSON.stringify({ done: { bytes } }));
+          gate?.wait();
+          gate?.leave();
+          answer(JSON.stringify({ done }));
+          if (gate !== undefined && settings.closeInspector === true) {
+            // Waits for its clients to have gone, who have the answer then.
+            setImmediate(() => closeInspector());
+          }
         } catch (error) {
           if (error instanceof Refusal) {
             if (error.passing && performance.now() < deadline) setTimeout(attempt, betweenTries);
@@ -71,13 +93,17 @@ export function begin(settings: Settings, builtins: BuiltinList): Promise<string
   });
 }
 
+function write({ file, rehearse }: Settings, capsule: Capsule): Done {
+  const bytes = rehearse === true ? 0 : writeCapsule(file, capsule);
+  return { bytes, dropped: capsule.header.dropped };
+}
+
 function capture(
-  settings: Settings,
   list: BuiltinList,
   own: Set<unknown>,
   attempts: number,
   trees: Map<string, ScopeTree>,
-): number {
+): Capsule {
   const began = performance.now();
   requireQuiet();
   const timeout = setTimeout(() => undefined, 1e6);
@@ -148,7 +174,7 @@ function capture(
       objects,
       roots,
     };
-    return writeCapsule(settings.file, capsule);
+    return capsule;
   } finally {
     hidden.dispose();
     inspection.dispose();
@@ -207,18 +233,11 @@ function rootsOf(graph: Graph, list: BuiltinList): Roots {
     graph.value(module, name.replace(/^.*\//, '')),
   ]);
   const known = new Set(list.globals);
-  const globals = graph
-    .properties(globalThis, (key) => {
-      // The connections that `fetch` keeps are made again when they are needed.
-      if (typeof key === 'symbol' && key.description?.startsWith('undici.') === true) return true;
-      return known.has(typeof key === 'symbol' ? `@${key.description ?? ''}` : `.${key}`);
-    })
-    .map((record): [Value, number, Value, Value] => [
-      record[0],
-      record[1],
-      record[2],
-      record[3] ?? [],
-    ]);
+  const globals = graph.properties(globalThis, (key) => {
+    // The connections that `fetch` keeps are made again when they are needed.
+    if (typeof key === 'symbol' && key.description?.startsWith('undici.') === true) return true;
+    return known.has(typeof key === 'symbol' ? `@${key.description ?? ''}` : `.${key}`);
+  });
   return { modules, globals, changed: changedBuiltins(graph), hosts };
 }
 

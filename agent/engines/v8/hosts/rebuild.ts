@@ -4,14 +4,20 @@ import { createServer as createHttpServer } from 'node:http';
 import { createRequire, Module } from 'node:module';
 import { createServer as createNetServer, type Server } from 'node:net';
 import { deprecate, promisify } from 'node:util';
-import type { HostState, KindRecord, Value } from '../capsule/format.ts';
+import type { HostState, KindRecord, PropertyRecord, Value } from '../capsule/format.ts';
 import type { NodeInternals } from '../capture/internals.ts';
 import { RebuildError } from '../rebuild/code.ts';
 import type { World } from '../rebuild/world.ts';
-import type { LiveTimer } from './capture.ts';
+import type { HostRecord } from './adapter.ts';
+import { restoreConsole } from './consoles.ts';
+import type { LiveTimer } from './liveTimers.ts';
+import { adapterNamed } from './registry.ts';
 
 /** The objects of Node.js that stand for what its event loop and its files do, made again without anything going on yet. */
-export function hostShell(world: World, host: string, state: HostState): unknown {
+export function hostShell(world: World, record: HostRecord, id: number): unknown {
+  const { host, state } = record;
+  const adapter = adapterNamed(host);
+  if (adapter !== undefined) return adapter.shell(world, record, id);
   switch (host) {
     case 'timeout': {
       const timer = setTimeout(() => undefined, 2 ** 30);
@@ -88,48 +94,48 @@ interface TimerInternals {
   timerListMap: Record<string, unknown>;
 }
 
+/** Gives objects of Node.js what belongs into them. */
+export function fillHosts(world: World): void {
+  world.capsule.objects.forEach((_, id) => {
+    const record = world.kind(id);
+    if (record?.k !== 'host') return;
+    adapterNamed(record.host)?.fill?.(world, world.get(id) as object, record);
+  });
+}
+
 /** Lets everything go on: from here on the program runs. */
 export function goLive(world: World, internals: NodeInternals): void {
   const { hosts, modules, globals, changed } = world.capsule.roots;
   restoreModules(world, modules);
-  for (const [key, flags, first, second] of globals) {
-    const isAccessor = (flags & 1) === 0 && Array.isArray(second) && second.length > 0;
-    const attributes = { enumerable: (flags & 2) !== 0, configurable: (flags & 4) !== 0 };
-    Object.defineProperty(
-      globalThis,
-      world.value(key) as string,
-      isAccessor
-        ? {
-            ...attributes,
-            get: world.value(first) as () => unknown,
-            set: world.value(second) as () => void,
-          }
-        : { ...attributes, value: world.value(first), writable: (flags & 1) !== 0 },
-    );
-  }
-  for (const [holder, record] of changed) {
-    const attributes = { enumerable: (record[1] & 2) !== 0, configurable: (record[1] & 4) !== 0 };
-    Object.defineProperty(
-      world.value(holder) as object,
-      world.value(record[0]) as string,
-      record.length === 3
-        ? { ...attributes, value: world.value(record[2]), writable: (record[1] & 1) !== 0 }
-        : {
-            ...attributes,
-            get: world.value(record[2]) as () => unknown,
-            set: world.value(record[3]) as () => void,
-          },
-    );
-  }
+  for (const record of globals) restoreProperty(world, globalThis, record);
+  for (const [holder, record] of changed)
+    restoreProperty(world, world.value(holder) as object, record);
   restoreProcess(world, hosts['process'] ?? {});
+  restoreConsole(console, hosts['console'] ?? {});
   for (const each of list(hosts['streams'])) restoreStream(world, each);
   restoreTimers(world, internals, list(hosts['timers']));
   for (const each of list(hosts['immediates'])) restoreImmediate(world, each);
   world.capsule.objects.forEach((_, id) => {
     const record = world.kind(id);
-    if (record?.k === 'host' && /Server$/.test(record.host))
-      restoreServer(world, world.get(id) as Server, record);
+    if (record?.k !== 'host') return;
+    adapterNamed(record.host)?.start?.(world, world.get(id) as object, record, internals);
+    if (/Server$/.test(record.host)) restoreServer(world, world.get(id) as Server, record);
   });
+}
+
+function restoreProperty(world: World, holder: object, record: PropertyRecord): void {
+  const attributes = { enumerable: (record[1] & 2) !== 0, configurable: (record[1] & 4) !== 0 };
+  Object.defineProperty(
+    holder,
+    world.value(record[0]) as string | symbol,
+    record.length === 3
+      ? { ...attributes, value: world.value(record[2]), writable: (record[1] & 1) !== 0 }
+      : {
+          ...attributes,
+          get: world.value(record[2]) as () => unknown,
+          set: world.value(record[3]) as () => void,
+        },
+  );
 }
 
 function list(state: HostState | undefined): Value[] {
@@ -170,6 +176,7 @@ function restoreProcess(world: World, state: HostState): void {
     for (const [name, value] of env) process.env[name] = value;
   }
   if (typeof state['umask'] === 'number') process.umask(state['umask']);
+  if (typeof state['title'] === 'string') process.title = state['title'];
   process.exitCode = world.value(state['exitCode']) as number | undefined;
   for (const [name, listener] of (state['listeners'] ?? []) as [Value, Value][]) {
     process.on(world.value(name) as 'exit', world.value(listener) as () => void);

@@ -90,6 +90,12 @@ export class Scope {
   }
 }
 
+/** What the function around a module is called with. */
+const wrapperParameters: { readonly [K in ScriptKind]?: readonly string[] } = {
+  commonjs: ['exports', 'require', 'module', '__filename', '__dirname'],
+  core: ['exports', 'require', 'module', 'process', 'internalBinding', 'primordials'],
+};
+
 /** All scopes of a script, and what every identifier in it means. */
 export class ScopeTree {
   readonly root: Scope;
@@ -111,11 +117,7 @@ export class ScopeTree {
     this.source = source;
     const strict = kind === 'module' || hasUseStrict(program.body);
     this.root = new Scope('program', program, undefined, { strict });
-    if (kind === 'commonjs') {
-      for (const name of ['exports', 'require', 'module', '__filename', '__dirname']) {
-        this.root.declare(name, 'parameter');
-      }
-    }
+    for (const name of wrapperParameters[kind] ?? []) this.root.declare(name, 'parameter');
     this.#register(this.root);
     this.#hoist(program.body, this.root);
     this.#lexical(program.body, this.root);
@@ -317,13 +319,19 @@ export class ScopeTree {
     this.#register(scope);
     if (node.superClass != null) this.#visit(node.superClass, scope, node);
     this.parents.set(node.body, node);
+    // All initializers of instances are one function to V8, and all static parts another.
+    const initializers: [Scope[], Scope[]] = [[], []];
     for (const member of node.body.body) {
       this.parents.set(member, node.body);
       if (member.type === 'StaticBlock') {
-        const inner = new Scope('members', member, scope, { strict: true, isFunction: true });
-        this.#register(inner);
+        const members = new Scope('members', member, scope, { strict: true, isFunction: true });
+        this.#register(members);
+        initializers[1].push(members);
+        // Within that function the variables of a block are its own.
+        const inner = new Scope('block', member, members, { strict: true });
         this.#hoist(member.body, inner);
         this.#lexical(member.body, inner);
+        this.#register(inner);
         for (const each of member.body) this.#visit(each, inner, member);
         continue;
       }
@@ -332,8 +340,13 @@ export class ScopeTree {
       else if (member.value != null) {
         const inner = new Scope('members', member, scope, { strict: true, isFunction: true });
         this.#register(inner);
+        initializers[member.static ? 1 : 0].push(inner);
         this.#visit(member.value, inner, member);
       }
+    }
+    for (const scopes of initializers) {
+      const sharesThis = scopes.some((each) => each.sharesThis);
+      for (const each of scopes) each.sharesThis = sharesThis;
     }
   }
 

@@ -1,8 +1,12 @@
+import { writeFileSync } from 'node:fs';
 import { Inspection } from '../capture/inspection.ts';
 import { nodeInternals } from '../capture/internals.ts';
-import { useVariables } from '../capsule/builtins.ts';
+import { useHidden } from '../capsule/builtins.ts';
+import { hiddenOf } from './hidden.ts';
+import { Gate } from '../capsule/gate.ts';
 import { CapsuleError, readCapsule } from '../capsule/read.ts';
-import { goLive } from '../hosts/rebuild.ts';
+import { fillHosts, goLive } from '../hosts/rebuild.ts';
+import type { RestoreHold } from '../restoreProgram.ts';
 import { RebuildError } from './code.ts';
 import { verify } from './verify.ts';
 import { World } from './world.ts';
@@ -15,28 +19,31 @@ interface Settings {
   readonly cwd?: string;
   /** Whether the environment is the caller's instead of the program's. */
   readonly env?: boolean;
+  readonly hold?: RestoreHold;
 }
 
+const settings = JSON.parse(process.argv[2] ?? '{}') as Settings;
+
 async function main(): Promise<void> {
-  const settings = JSON.parse(process.argv[2] ?? '{}') as Settings;
   const capsule = readCapsule(settings.file);
   if (settings.cwd === undefined) process.chdir(capsule.header.cwd);
   if (settings.env === true) Reflect.deleteProperty(capsule.roots.hosts['process'] ?? {}, 'env');
   const inspection = new Inspection();
   const internals = nodeInternals(inspection);
-  useVariables((f, name) => {
-    for (const { object } of inspection.internals(f).scopes) {
-      if (Object.hasOwn(object, name)) return Reflect.get(object, name) as unknown;
-    }
-    return undefined;
-  });
+  useHidden(hiddenOf(inspection, internals));
   const world = new World(capsule);
   world.makeAll();
   world.fill();
+  fillHosts(world);
   verify(world);
   await world.settle();
-  inspection.dispose();
+  const { hold } = settings;
+  const gate = hold === undefined ? undefined : new Gate(hold.gate);
+  if (hold !== undefined) writeFileSync(hold.mark, '');
+  gate?.wait();
   goLive(world, internals);
+  inspection.dispose();
+  gate?.leave();
 }
 
 main().catch((error: unknown) => {
@@ -47,6 +54,12 @@ main().catch((error: unknown) => {
         ? error.message
         : (error.stack ?? error.message)
       : String(error);
-  process.stderr.write(`The program could not be rebuilt: ${why}\n`);
+  const sentence = `The program could not be rebuilt: ${why}`;
+  if (settings.hold === undefined) process.stderr.write(`${sentence}\n`);
+  else {
+    writeFileSync(settings.hold.failure, sentence);
+    // Listeners of the program would hear of an exit, and it has never run here.
+    process.kill(process.pid, 'SIGKILL');
+  }
   process.exit(failed);
 });

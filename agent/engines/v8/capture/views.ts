@@ -1,0 +1,37 @@
+interface Resizable {
+  readonly resizable?: boolean;
+  readonly growable?: boolean;
+  readonly maxByteLength?: number;
+  resize(size: number): void;
+}
+
+/**
+ * The length of a view in elements; null when it goes with the length of its buffer, which only a change of that one
+ * shows, and that is undone at once.
+ * @returns undefined when it cannot be told: a shared buffer does not become smaller again
+ */
+export function lengthOfView(view: ArrayBufferView): number | null | undefined {
+  const measure = (): number => (view as { length?: number }).length ?? view.byteLength;
+  const length = measure();
+  const buffer = view.buffer as ArrayBuffer & Resizable;
+  const size = buffer.byteLength;
+  const unit = (view as { BYTES_PER_ELEMENT?: number }).BYTES_PER_ELEMENT ?? 1;
+  const { byteOffset } = view;
+  const reachesEnd = size - (byteOffset + view.byteLength) < unit;
+  if (!reachesEnd || (buffer.growable !== true && buffer.resizable !== true)) return length;
+  if (buffer.growable === true) return undefined;
+  if (size + unit <= (buffer.maxByteLength ?? size)) {
+    buffer.resize(size + unit);
+    const grew = measure() !== length;
+    buffer.resize(size);
+    return grew ? null : length;
+  }
+  if (length <= 1) return length;
+  const short = byteOffset + unit;
+  const cut = new Uint8Array(buffer).slice(short);
+  buffer.resize(short);
+  const shrank = measure() === 1;
+  buffer.resize(size);
+  new Uint8Array(buffer).set(cut, short);
+  return shrank ? null : length;
+}

@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { listenersOf } from '../../../../agent/debug/inspectorPort.ts';
+import { holdProgram, restoreCommand } from '../../../../agent/engines/v8/index.ts';
+
+const program = `
+let count = 0;
+setInterval(() => console.log(++count), 20);
+`;
+
+describe('a Node.js program that is held', () => {
+  let folder: string;
+  const children: ChildProcess[] = [];
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'flick-hold-'));
+    writeFileSync(join(folder, 'program.js'), program);
+  });
+
+  afterEach(() => {
+    for (const each of children.splice(0)) each.kill('SIGKILL');
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  function start(command: readonly string[]): { child: ChildProcess; lines: () => string[] } {
+    const [node = '', ...args] = command;
+    const child = spawn(node, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    children.push(child);
+    let text = '';
+    child.stdout?.on('data', (chunk: Buffer) => (text += chunk.toString('utf8')));
+    return { child, lines: () => text.split('\n').slice(0, -1) };
+  }
+
+  function makeGate(name: string): string {
+    const gate = join(folder, name);
+    execFileSync('mkfifo', [gate]);
+    return gate;
+  }
+
+  async function until(is: () => boolean): Promise<void> {
+    const deadline = Date.now() + 60_000;
+    while (!is()) {
+      assert.ok(Date.now() < deadline, 'what was waited for did not happen');
+      await delay(5);
+    }
+  }
+
+  const cpuTicks = (pid: number): number =>
+    readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /, '')
+      .split(' ')
+      .slice(11, 13)
+      .reduce((sum, each) => sum + Number(each), 0);
+
+  it('stands still without using the processor, and goes on with nothing left behind', async () => {
+    const { child, lines } = start([process.execPath, join(folder, 'program.js')]);
+    const pid = child.pid ?? 0;
+    await until(() => lines().length > 2);
+    const gate = makeGate('gate');
+    const file = join(folder, 'program.capsule');
+    const held = await holdProgram({ pid, file, gate, patienceMs: 20_000 });
+    await delay(100);
+    const before = { count: lines().length, ticks: cpuTicks(pid) };
+    await delay(400);
+    assert.deepEqual({ count: lines().length, ticks: cpuTicks(pid) }, before);
+    writeFileSync(gate, 'g');
+    await held.over;
+    await until(() => lines().length > before.count + 2);
+    assert.equal(existsSync(gate), false);
+    assert.deepEqual(await listenersOf(pid), []);
+    assert.deepEqual(
+      lines(),
+      lines().map((_, index) => String(index + 1)),
+    );
+  });
+
+  it('is rebuilt without running, and runs at the word', async () => {
+    const { child, lines } = start([process.execPath, join(folder, 'program.js')]);
+    await until(() => lines().length > 2);
+    const file = join(folder, 'program.capsule');
+    const gate = makeGate('source');
+    const held = await holdProgram({ pid: child.pid ?? 0, file, gate, patienceMs: 20_000 });
+    const last = Number(lines().at(-1));
+    const hold = {
+      gate: makeGate('target'),
+      mark: join(folder, 'mark'),
+      failure: join(folder, 'failure'),
+    };
+    const rebuilt = start(restoreCommand({ file, node: process.execPath, hold }));
+    await until(() => existsSync(hold.mark));
+    child.kill('SIGKILL');
+    await held.over;
+    await delay(200);
+    assert.deepEqual(rebuilt.lines(), []);
+    writeFileSync(hold.gate, 'g');
+    await until(() => rebuilt.lines().length > 0);
+    assert.equal(Number(rebuilt.lines()[0]), last + 1);
+    assert.equal(existsSync(hold.gate), false);
+  });
+});
