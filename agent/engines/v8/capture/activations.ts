@@ -8,12 +8,7 @@ import { NotResumable } from '../language/notResumable.ts';
 import { headLines, readOriginMark } from '../language/origin.ts';
 import { isFunction, parseGenerated, walk, type FunctionNode } from '../language/parse.ts';
 import { offsetOf } from '../language/positions.ts';
-<<<<<<< HEAD
 import { describeRequests, hasRequests } from './asyncGenerators.ts';
-=======
-import type { Scope } from '../language/scopes.ts';
-import { coreActivation, needOfCore } from './coreFunctions.ts';
->>>>>>> portable
 import type { Graph } from './graph.ts';
 import { guessIterators, placeIterators } from './loops.ts';
 import { ownContexts, resumedState } from './ownScopes.ts';
@@ -61,15 +56,8 @@ function describe(graph: Graph, generator: object, node: number): ActivationReco
     return record;
   }
   if (state === 'running') throw graph.refuse('running', { passing: true });
-<<<<<<< HEAD
   record.fn = graph.value(origin, 'function');
   record.receiver = graph.value(fields.get('[[GeneratorReceiver]]'), 'this');
-=======
-  record.receiver = graph.value(fields.get('[[GeneratorReceiver]]'), 'this');
-  const resumed = resumedState(graph, fn);
-  const origin = resumed?.origin ?? fn;
-  const place = graph.scripts.placeOf(origin, graph.heap.nodeOf(origin));
->>>>>>> portable
   const text = graph.natives.script(fn) ?? '';
   const at = offsetOf(text, (location?.line ?? 0) + headLines(text), location?.column ?? 0);
   const offset = originalOffset(graph, fn, at);
@@ -82,15 +70,7 @@ function describe(graph: Graph, generator: object, node: number): ActivationReco
   record.state = begun ? 'suspended' : 'start';
   const own = ownContexts(graph, node, fn, place, target ?? place.node.body);
   record.context = own.context;
-<<<<<<< HEAD
   const nodes = registerNodes(graph, node);
-=======
-  const isOfCore = resumed === undefined && place.script.kind === 'core';
-  if (isOfCore) record.fn = coreActivation(graph, place, own.outer);
-  else record.fn = graph.value(origin, 'function');
-  if (resumed !== undefined) needOfCore(graph, place, own.outer);
-  const registers = hiddenRegisters(graph, node);
->>>>>>> portable
   const view: ActivationView = {
     isUnchanged: (each) => isUnchanged(graph, each, place, own, nodes),
     canKeep: graph.hidden.probe !== undefined,
@@ -192,29 +172,8 @@ function notResumable(place: Place, at: AnyNode, where: string): Refusal {
   );
 }
 
-<<<<<<< HEAD
 /** The promise of an asynchronous function. */
 function promiseOf(graph: Graph, node: number): object | undefined {
-=======
-/** What an activation's function sees and nobody outside of it does. */
-interface OwnScopes {
-  readonly context: number;
-  /** The one that its function was made in. */
-  readonly outer: number;
-  readonly values: ReadonlyMap<string, unknown>;
-  local(key: string): Value;
-  live(key: string): unknown;
-}
-
-function ownContexts(
-  graph: Graph,
-  node: number,
-  fn: object,
-  place: Place,
-  from: AnyNode,
-): OwnScopes {
-  const { script } = place;
->>>>>>> portable
   const { snapshot } = graph.heap;
   const edge = snapshot
     .edges(node)
@@ -224,235 +183,5 @@ function ownContexts(
         snapshot.type(to) === 'object' &&
         graph.heap.liveOf(to) instanceof Promise,
     );
-<<<<<<< HEAD
-=======
-    if (isShown) details.push({ type, variables });
-    if (type === localScope) break;
-  }
-  const closureContext = snapshot.follow(graph.heap.nodeOf(fn), 'context');
-  const inside = script.tree.byKey.get(`function:${place.node.start}:${place.node.end}`);
-  const around =
-    resumedState(graph, fn) === undefined ? script.tree.around.get(place.node) : inside;
-  if (around === undefined) throw graph.refuse('suspended in an unknown place');
-  const outer = graph.contexts.closure(
-    closureContext,
-    script,
-    around,
-    () => graph.inspection.internals(fn).scopes,
-  );
-  // The scopes between the place where it stands and the function itself, innermost first.
-  const path: Scope[] = [];
-  for (
-    let at: AnyNode | undefined = from;
-    at !== undefined && at !== place.node;
-    at = script.tree.parents.get(at)
-  ) {
-    const scope = script.tree.scopeOf.get(at);
-    if (scope !== undefined && at !== from) path.push(scope);
-    else if (scope !== undefined && at === from && at.type !== 'FunctionExpression')
-      path.push(scope);
-  }
-  for (const kind of ['function', 'parameters']) {
-    const scope = script.tree.byKey.get(`${kind}:${place.node.start}:${place.node.end}`);
-    if (scope !== undefined) path.push(scope);
-  }
-  const found = new Map<string, unknown>();
-  const values = new Map<string, unknown>();
-  let next = 0;
-  for (const scope of path) {
-    if (scope.bindings.size === 0) continue;
-    const variables = details[next]?.variables;
-    if (variables === undefined) continue;
-    const shown = Object.getOwnPropertyNames(variables).filter(
-      (name) => !name.startsWith('$flick'),
-    );
-    if (!shown.every((name) => scope.bindings.has(name) || name === 'arguments' || name === 'this'))
-      continue;
-    next += 1;
-    for (const name of shown) {
-      const binding = scope.bindings.get(name);
-      let value: unknown;
-      try {
-        value = Reflect.get(variables, name) as unknown;
-      } catch {
-        continue; // Not initialized yet.
-      }
-      values.set(name, values.has(name) ? values.get(name) : value);
-      if (binding !== undefined) found.set(localKey(binding), value);
-    }
-  }
-  let context = outer;
-  let inner = outer;
-  const chain = graph.contexts.chain(snapshot.follow(node, 'context'), closureContext);
-  const matched = graph.contexts.match(chain, script, path[0], script.tree.around.get(place.node));
-  for (let index = chain.length - 1; index >= 0; index -= 1) {
-    const each = chain[index] ?? -1;
-    const scope = matched[index];
-    if (scope === undefined) continue;
-    const known = graph.contexts.indexOf(each);
-    const vars: Record<string, unknown> = {};
-    for (const { name } of scope.bindings.values()) {
-      const binding = scope.bindings.get(name);
-      if (binding !== undefined) vars[name] = found.get(localKey(binding));
-    }
-    const added = known ?? graph.contexts.add(each, script, scope, inner, vars);
-    inner = added;
-    // Those of blocks are made anew where the activation goes on: only what closures hold of them stays.
-    if (isFunctionLevel(scope)) context = added;
-  }
-  return {
-    context,
-    outer,
-    values,
-    live: (key) => found.get(key),
-    local: (key) => graph.value(found.get(key), key.replace(/@.*/, '')),
-  };
-}
-
-/** The nodes in the registers of an activation. */
-function hiddenRegisters(graph: Graph, node: number): Map<number, number> {
-  const { snapshot } = graph.heap;
-  const found = new Map<number, number>();
-  const registers = snapshot.follow(node, 'parameters_and_registers');
-  for (const { name, to, type } of snapshot.edges(registers)) {
-    const index = Number(name);
-    if (type !== 'weak' && Number.isInteger(index) && name !== 'map') found.set(index, to);
-  }
-  return found;
-}
-
-function placeIterators(
-  graph: Graph,
-  record: ActivationRecord,
-  plan: Resumption,
-  own: OwnScopes,
-  registers: Map<number, number>,
-  place: Place,
-): void {
-  if (plan.iterators.length === 0) return;
-  const { heap } = graph;
-  const candidates: object[] = [];
-  for (const [index, node] of [...registers].sort(([a], [b]) => a - b)) {
-    // A loop keeps its iterator's `next` and the iterator beside each other.
-    const type = heap.snapshot.type(node);
-    if (type !== 'object' || heap.snapshot.name(node).startsWith('system /')) continue;
-    const live = heap.liveOf(node);
-    if (typeof live !== 'object' || live === null) continue;
-    const neighbours = [registers.get(index - 1), registers.get(index + 1)];
-    const next = dataProperty(live, 'next');
-    const isIterator =
-      typeof next === 'function' &&
-      neighbours.some(
-        (each) =>
-          each !== undefined &&
-          heap.snapshot.type(each) === 'closure' &&
-          heap.liveOf(each) === next,
-      );
-    // A loop that a rebuild went on with has the iterator inside of another.
-    const inner = (dataProperty(live, '$flickInner') ?? live) as object;
-    if (isIterator && !candidates.includes(inner)) candidates.push(inner);
-  }
-  if (candidates.length !== plan.iterators.length) {
-    throw notResumable(place, plan.target, 'inside a loop whose iterator is not known');
-  }
-  plan.iterators.forEach((loop, index) => {
-    const iterator = candidates[index];
-    if (iterator === undefined) return;
-    if (loop.type === 'ForOfStatement') {
-      const left =
-        loop.left.type === 'VariableDeclaration' ? loop.left.declarations[0]?.id : loop.left;
-      let current: unknown;
-      if (left?.type === 'Identifier') {
-        const binding = place.script.tree.references.get(left);
-        current = binding === undefined ? own.values.get(left.name) : own.live(localKey(binding));
-      }
-      if (!placeArrayIterator(graph, iterator, current)) {
-        throw notResumable(
-          place,
-          plan.target,
-          'inside a loop over an array that has the same element twice',
-        );
-      }
-    }
-    record.iterators[String(loop.start)] = graph.value(iterator, 'iterator');
-  });
-}
-
-/** Whether what an expression yields now is an object that the activation holds in a register. */
-function isUnchanged(
-  graph: Graph,
-  node: AnyNode,
-  place: Place,
-  own: OwnScopes,
-  registers: ReadonlyMap<number, number>,
-): boolean {
-  const value = evaluate(graph, node, place, own);
-  if (typeof value !== 'function' && (typeof value !== 'object' || value === null)) return false;
-  const wanted = graph.heap.nodeOf(value);
-  return wanted >= 0 && [...registers.values()].includes(wanted);
-}
-
-/** The value of names and properties, without running anything; undefined when that is not possible. */
-function evaluate(graph: Graph, node: AnyNode, place: Place, own: OwnScopes): unknown {
-  if (node.type === 'Identifier') {
-    const binding = place.script.tree.references.get(node);
-    if (binding === undefined) return dataProperty(globalThis, node.name);
-    const key = localKey(binding);
-    return own.live(key) ?? graph.contexts.liveValue(own.context, binding, (id) => graph.live(id));
-  }
-  if (node.type === 'ThisExpression') {
-    return own.values.get('this');
-  }
-  if (node.type === 'MemberExpression' && !node.computed && node.property.type === 'Identifier') {
-    const object = evaluate(graph, node.object, place, own);
-    return object === null || object === undefined
-      ? undefined
-      : dataProperty(Object(object) as object, node.property.name);
-  }
-  return undefined;
-}
-
-function dataProperty(object: object, key: string): unknown {
-  for (
-    let at: object | null = object;
-    at !== null;
-    at = Object.getPrototypeOf(at) as object | null
-  ) {
-    const descriptor = Reflect.getOwnPropertyDescriptor(at, key);
-    if (descriptor !== undefined) return descriptor.value as unknown;
-  }
-  return undefined;
-}
-
-function asyncGenerator(graph: Graph, node: number): boolean {
-  return graph.heap.snapshot.follow(node, 'queue') >= 0;
-}
-
-/** The promise of an asynchronous function, or of the request that an asynchronous generator works on. */
-function promiseOf(graph: Graph, node: number, kind: ActivationRecord['kind']): object | undefined {
-  const { snapshot } = graph.heap;
-  if (kind === 'async') {
-    const edge = snapshot
-      .edges(node)
-      .find(
-        ({ type, to }) =>
-          type === 'hidden' &&
-          snapshot.type(to) === 'object' &&
-          graph.heap.liveOf(to) instanceof Promise,
-      );
-    return edge === undefined ? undefined : (graph.heap.liveOf(edge.to) as object);
-  }
-  const request = snapshot.follow(node, 'queue');
-  if (request < 0 || !/AsyncGeneratorRequest/.test(snapshot.name(request))) return undefined;
-  const edges = snapshot.edges(request);
-  if (edges.some(({ to }) => /AsyncGeneratorRequest/.test(snapshot.name(to)))) {
-    throw new Refusal('Cannot move yet: several requests wait for an asynchronous generator.', {
-      passing: true,
-    });
-  }
-  const edge = edges.find(
-    ({ to }) => snapshot.type(to) === 'object' && graph.heap.liveOf(to) instanceof Promise,
-  );
->>>>>>> portable
   return edge === undefined ? undefined : (graph.heap.liveOf(edge.to) as object);
 }
