@@ -8,6 +8,7 @@ import { NotResumable } from '../language/notResumable.ts';
 import { headLines, readOriginMark } from '../language/origin.ts';
 import { isFunction, parseGenerated, walk, type FunctionNode } from '../language/parse.ts';
 import { offsetOf } from '../language/positions.ts';
+import { coreActivation, needOfCore } from './coreFunctions.ts';
 import { describeRequests, hasRequests } from './asyncGenerators.ts';
 import type { Graph } from './graph.ts';
 import { guessIterators, placeIterators } from './loops.ts';
@@ -35,8 +36,10 @@ function describe(graph: Graph, generator: object, node: number): ActivationReco
   const fn = fields.get('[[GeneratorFunction]]') as object;
   const state = fields.get('[[GeneratorState]]') as string;
   const isAsync = Object.getPrototypeOf(generator) === null;
-  const origin = resumedState(graph, fn)?.origin ?? fn;
-  const place = graph.scripts.placeOf(origin, graph.heap.nodeOf(origin));
+  const resumed = resumedState(graph, fn);
+  const origin = resumed?.origin ?? fn;
+  const top = graph.modules.placeOf(graph.idOf(generator) ?? 0, node, resumed?.origin);
+  const place = top ?? graph.scripts.placeOf(origin, graph.heap.nodeOf(origin));
   if (!isFunction(place.node)) throw graph.refuse('suspended in an unknown place');
   const record: ActivationRecord = {
     k: 'activation',
@@ -56,7 +59,7 @@ function describe(graph: Graph, generator: object, node: number): ActivationReco
     return record;
   }
   if (state === 'running') throw graph.refuse('running', { passing: true });
-  record.fn = graph.value(origin, 'function');
+  if (top !== undefined) record.module = top.script.index;
   record.receiver = graph.value(fields.get('[[GeneratorReceiver]]'), 'this');
   const text = graph.natives.script(fn) ?? '';
   const at = offsetOf(text, (location?.line ?? 0) + headLines(text), location?.column ?? 0);
@@ -70,17 +73,24 @@ function describe(graph: Graph, generator: object, node: number): ActivationReco
   record.state = begun ? 'suspended' : 'start';
   const own = ownContexts(graph, node, fn, place, target ?? place.node.body);
   record.context = own.context;
+  const isOfCore = resumed === undefined && place.script.kind === 'core';
+  if (isOfCore) record.fn = coreActivation(graph, place, own.outer);
+  else if (top === undefined) record.fn = graph.value(origin, 'function');
+  if (resumed !== undefined && top === undefined) needOfCore(graph, place, own.outer);
   const nodes = registerNodes(graph, node);
+  // The top level of a module cannot be compiled alone.
+  const isAlone = top === undefined || resumed !== undefined;
   const view: ActivationView = {
     isUnchanged: (each) => isUnchanged(graph, each, place, own, nodes),
-    canKeep: graph.hidden.probe !== undefined,
+    canKeep: isAlone && graph.hidden.probe !== undefined,
   };
   let plan = resumption(graph, place, target, view);
   record.at = plan.target.start;
   try {
-    if (plan.kept.length > 0 || (plan.iterators.length > 0 && view.canKeep === true)) {
+    const isNeeded = plan.kept.length > 0 || plan.iterators.length > 0;
+    if (view.canKeep === true && isNeeded) {
       const compiled = compiledOf(graph, fn, place);
-      if (compiled === undefined) throw new NotResumable('in a text that is not known');
+      if (compiled === undefined) throw new NotResumable(`inside ${plan.inside}`);
       const registers = new Registers(graph, generator, nodes, place, plan, compiled);
       const completions = keepValues(graph, record, plan, registers, place);
       placeIterators(graph, record, plan, registers);
@@ -103,7 +113,7 @@ function describe(graph: Graph, generator: object, node: number): ActivationReco
       );
     }
   }
-  if (record.kind === 'async') {
+  if (record.kind === 'async' && top === undefined) {
     const promise = promiseOf(graph, node);
     if (promise !== undefined) record.promise = graph.id(promise, 'promise');
   }

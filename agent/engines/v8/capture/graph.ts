@@ -12,6 +12,7 @@ import type { Heap } from './heap.ts';
 import type { Hidden } from './hidden.ts';
 import type { Inspection } from './inspection.ts';
 import type { NodeInternals } from './internals.ts';
+import type { LiveModules } from './modules.ts';
 import type { Natives } from './natives.ts';
 import type { ScopeTree } from '../language/scopes.ts';
 import { Contexts } from './contexts.ts';
@@ -48,6 +49,7 @@ export class Graph {
   readonly builtins: Builtins;
   readonly hosts: HostWorld;
   readonly hidden: Hidden;
+  readonly modules: LiveModules;
   /** By the node of a promise, what the functions that settle it share. */
   readonly settlers = new Map<number, number>();
   /** Activations of asynchronous functions, which reflection takes for plain objects. */
@@ -72,7 +74,6 @@ export class Graph {
   /** A builtin for each context that functions of Node.js share. */
   #coreContexts: Map<number, number> | undefined;
   #current = 0;
-  #tableOwners: Map<number, unknown> | undefined;
 
   constructor(world: {
     heap: Heap;
@@ -85,6 +86,7 @@ export class Graph {
     trees: Map<string, ScopeTree>;
     hosts: HostWorld;
     hidden: Hidden;
+    modules: LiveModules;
   }) {
     this.heap = world.heap;
     this.inspection = world.inspection;
@@ -93,6 +95,7 @@ export class Graph {
     this.builtins = world.builtins;
     this.hosts = world.hosts;
     this.hidden = world.hidden;
+    this.modules = world.modules;
     this.#coreSymbols = world.coreSymbols;
     this.contexts = new Contexts(
       world.heap,
@@ -298,21 +301,6 @@ export class Graph {
     return undefined;
   }
 
-  /** Maps and Sets by the node of the table that V8 keeps for them. */
-  tableOwners(): ReadonlyMap<number, unknown> {
-    if (this.#tableOwners !== undefined) return this.#tableOwners;
-    this.#tableOwners = new Map();
-    const { snapshot } = this.heap;
-    for (let node = 0; node < snapshot.count; node += 1) {
-      if (!/^(Map|Set)$/.test(snapshot.name(node)) && snapshot.type(node) !== 'object') continue;
-      const table = snapshot.follow(node, 'table');
-      if (table < 0) continue;
-      const live = this.heap.liveOf(node);
-      if (types.isMap(live) || types.isSet(live)) this.#tableOwners.set(table, live);
-    }
-    return this.#tableOwners;
-  }
-
   /** Entries of a Map or Set iterator that it has not given yet, and whether they are pairs. */
   preview(iterator: object): [flat: unknown[], pairs: boolean] {
     return this.#details.previewEntries(iterator, true) as [unknown[], boolean];
@@ -358,6 +346,9 @@ export class Graph {
       };
     }
     if (this.activations.has(object)) return activationRecord(this, object);
+    if (types.isModuleNamespaceObject(object)) return this.#namespace(object);
+    const meta = this.modules.metaOf(object);
+    if (meta !== undefined) return this.finish({ k: 'meta', module: meta }, object);
     const prototype = corePrototype(this, object);
     if (prototype !== undefined) return { k: 'builtin', paths: prototype };
     const host = hostRecord(this, object);
@@ -375,6 +366,14 @@ export class Graph {
       if (added !== undefined) return this.#plain(object, added);
     }
     return this.finish({ k: 'obj' }, object);
+  }
+
+  #namespace(object: object): ObjectRecord {
+    const module = this.modules.namespaceOf(object);
+    if (module === undefined) {
+      throw this.refuse('the namespace of an ES module that Node.js has not loaded itself');
+    }
+    return { k: 'namespace', module };
   }
 
   #plain(object: object, { index, keys }: LiveShape): ObjectRecord {
@@ -528,7 +527,6 @@ export class Graph {
     const iterator = iteratorRecord(this, object);
     if (iterator !== undefined) return iterator;
     if (types.isArgumentsObject(object)) return this.finish({ k: 'args' }, object);
-    if (types.isModuleNamespaceObject(object)) throw this.refuse('the namespace of an ES module');
     if (types.isExternal(object))
       throw this.refuse('a value of native code', { hint: 'Native addons cannot be carried.' });
     const target = weakTarget(object);

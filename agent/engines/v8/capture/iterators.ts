@@ -238,7 +238,7 @@ function tableOwner(graph: Graph, iterator: object): unknown {
   const own = graph.heap.nodeOf(iterator);
   const first = snapshot.follow(own, 'table');
   if (first < 0) return undefined;
-  const owners = graph.tableOwners();
+  const owners = tableOwners(graph);
   const seen = new Set([first]);
   for (const table of seen) {
     const owner = owners.get(table);
@@ -250,4 +250,23 @@ function tableOwner(graph: Graph, iterator: object): unknown {
     }
   }
   return undefined;
+}
+
+const allOwners = new WeakMap<Graph, ReadonlyMap<number, unknown>>();
+
+/** Maps and Sets by the node of the table that V8 keeps for them. */
+function tableOwners(graph: Graph): ReadonlyMap<number, unknown> {
+  const known = allOwners.get(graph);
+  if (known !== undefined) return known;
+  const owners = new Map<number, unknown>();
+  const { snapshot } = graph.heap;
+  for (let node = 0; node < snapshot.count; node += 1) {
+    if (snapshot.type(node) !== 'object') continue;
+    const table = snapshot.follow(node, 'table');
+    if (table < 0 || /Iterator/.test(snapshot.name(node))) continue;
+    const live = graph.heap.liveOf(node);
+    if (types.isMap(live) || types.isSet(live)) owners.set(table, live);
+  }
+  allOwners.set(graph, owners);
+  return owners;
 }

@@ -8,12 +8,15 @@ import type { Place } from './scripts.ts';
 
 /** Scope types of V8's scope iterator that matter here. */
 const localScope = 1;
+const moduleScope = 8;
 const closureScope = 3;
 const globalScope = 0;
 
 /** What an activation's function sees and nobody outside of it does. */
 export interface OwnScopes {
   readonly context: number;
+  /** The one that its function was made in. */
+  readonly outer: number;
   readonly values: ReadonlyMap<string, unknown>;
   local(key: string): Value;
   live(key: string): unknown;
@@ -37,12 +40,17 @@ export function ownContexts(
       (name) => !name.startsWith('$flick'),
     );
     if (isShown) details.push({ type, variables });
-    if (type === localScope) break;
+    if (type === localScope || type === moduleScope) break;
   }
   const closureContext = snapshot.follow(graph.heap.nodeOf(fn), 'context');
   const inside = script.tree.byKey.get(`function:${place.node.start}:${place.node.end}`);
-  const around =
-    resumedState(graph, fn) === undefined ? script.tree.around.get(place.node) : inside;
+  const { root } = script.tree;
+  const isModule = script.tree.scopeOf.get(place.node) === root;
+  const around = isModule
+    ? root
+    : resumedState(graph, fn) === undefined
+      ? script.tree.around.get(place.node)
+      : inside;
   if (around === undefined) throw graph.refuse('suspended in an unknown place');
   const outer = graph.contexts.closure(
     closureContext,
@@ -94,7 +102,12 @@ export function ownContexts(
   let context = outer;
   let inner = outer;
   const chain = graph.contexts.chain(snapshot.follow(node, 'context'), closureContext);
-  const matched = graph.contexts.match(chain, script, path[0]);
+  const matched = graph.contexts.match(
+    chain,
+    script,
+    path[0],
+    isModule ? root : script.tree.around.get(place.node),
+  );
   for (let index = chain.length - 1; index >= 0; index -= 1) {
     const each = chain[index] ?? -1;
     const scope = matched[index];
@@ -112,6 +125,7 @@ export function ownContexts(
   }
   return {
     context,
+    outer,
     values,
     live: (key) => found.get(key),
     local: (key) => graph.value(found.get(key), key.replace(/@.*/, '')),

@@ -1,6 +1,7 @@
 import type { AnyNode } from 'acorn';
 import { applyEdits, type Edit } from '../language/edits.ts';
 import { walk, type FunctionNode } from '../language/parse.ts';
+import { metaName } from '../language/moduleBody.ts';
 import type { ResumedText } from '../language/resumedText.ts';
 import { names } from '../language/resumePlan.ts';
 import type { ScopeTree } from '../language/scopes.ts';
@@ -12,6 +13,8 @@ export interface Compiled {
   readonly node: FunctionNode;
   readonly strict: boolean;
   readonly isMethod: boolean;
+  /** What must be changed in it wherever it stands. */
+  readonly edits: readonly Edit[];
 }
 
 const { state } = names;
@@ -39,14 +42,15 @@ function freeNames(tree: ScopeTree, fn: FunctionNode): string[] {
     return undefined;
   });
   for (const name of ['arguments', 'eval', 'undefined']) free.delete(name);
-  return [...free];
+  return [...free, metaName];
 }
 
 /** The text of a function as it is, but for a first statement that stops it with an object that can be told. */
-export function markedText({ source, node, strict, isMethod }: Compiled): string {
+export function markedText(compiled: Compiled): string {
+  const { source, node, strict, isMethod } = compiled;
   const wait = node.async ? `await ${state}.gate` : 'yield';
   const mark = `${state}.mark(${state}.sentinel, ${wait})`;
-  const edits: Edit[] = [];
+  const edits = [...compiled.edits];
   const { body } = node;
   if (body.type === 'BlockStatement') {
     const directives = body.body.filter(

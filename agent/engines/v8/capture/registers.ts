@@ -1,6 +1,7 @@
 import type { AnyNode } from 'acorn';
 import type { ActivationRecord, Value } from '../capsule/format.ts';
 import { exitsOf, type Exits } from '../language/exits.ts';
+import { metaEdits } from '../language/moduleBody.ts';
 import { NotResumable } from '../language/notResumable.ts';
 import { isFunction, parseGenerated, type FunctionNode } from '../language/parse.ts';
 import type { Resumption } from '../language/resume.ts';
@@ -147,7 +148,7 @@ export function compiledOf(graph: Graph, fn: object, place: Place): Compiled | u
     !/^(async|function)\b/.test(source.slice(at.start, at.start + 8));
   const strict =
     tree.scopeOf.get(at)?.strict === true || script.tree.scopeOf.get(node)?.strict === true;
-  return { source, node: at, strict, isMethod };
+  return { source, node: at, strict, isMethod, edits: metaEdits(tree, at.start, at.end) };
 }
 
 /** Writes down what a plan asks for beyond variables and iterators. @returns how each `finally` began */

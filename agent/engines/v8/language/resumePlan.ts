@@ -103,7 +103,7 @@ export class Plan {
       if (node === this.fn) break;
       node = this.tree.parents.get(node);
     }
-    for (const kind of ['function', 'parameters']) {
+    for (const kind of ['function', 'parameters', 'program']) {
       const scope = this.tree.byKey.get(`${kind}:${this.fn.start}:${this.fn.end}`);
       const found = scope?.bindings.get(name);
       if (found !== undefined) return found;

@@ -7,7 +7,7 @@ import type { Scope } from './scopes.ts';
 /** Parameters, `var` and functions at the top; `var` of shared variables becomes an assignment wherever it stands. */
 export function ownVariables(plan: Plan): void {
   const scopes = new Set<Scope>();
-  for (const kind of ['parameters', 'function']) {
+  for (const kind of ['parameters', 'function', 'program']) {
     const scope = plan.tree.byKey.get(`${kind}:${plan.fn.start}:${plan.fn.end}`);
     if (scope !== undefined) scopes.add(scope);
   }

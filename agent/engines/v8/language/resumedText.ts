@@ -1,4 +1,5 @@
 import { applyEdits } from './edits.ts';
+import { bodyEdits } from './moduleBody.ts';
 import type { Unit } from './origin.ts';
 import type { FunctionNode } from './parse.ts';
 import type { Resumption } from './resume.ts';
@@ -37,7 +38,7 @@ export function resumedText(
   const first = `${strict}let ${names.flag} = ${String(isSuspended)}; ${waits}${own.join(' ')}`;
   const opens = isExpression ? `{ ${first}return (` : `{ ${first}`;
   const closes = isExpression ? '); }' : '}';
-  const body = applyEdits(tree.source, start, end, plan.edits);
+  const body = applyEdits(tree.source, start, end, [...plan.edits, ...bodyEdits(tree, fn)]);
   const async = fn.async ? 'async ' : '';
   if (fn.type === 'ArrowFunctionExpression') {
     return {
