@@ -39,7 +39,7 @@ function describe(graph: Graph, generator: object, node: number): ActivationReco
   const resumed = resumedState(graph, fn);
   const origin = resumed?.origin ?? fn;
   const top = graph.modules.placeOf(graph.idOf(generator) ?? 0, node, resumed?.origin);
-  const place = top ?? graph.scripts.placeOf(origin, graph.heap.nodeOf(origin));
+  const place = top ?? graph.scripts.placeOf(origin);
   if (!isFunction(place.node)) throw graph.refuse('suspended in an unknown place');
   const record: ActivationRecord = {
     k: 'activation',

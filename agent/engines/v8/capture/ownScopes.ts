@@ -53,7 +53,7 @@ export function ownContexts(
       : inside;
   if (around === undefined) throw graph.refuse('suspended in an unknown place');
   const outer = graph.contexts.closure(
-    closureContext,
+    fn,
     script,
     around,
     () => graph.inspection.internals(fn).scopes,
