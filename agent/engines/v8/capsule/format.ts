@@ -157,6 +157,9 @@ export type KindRecord =
   | (Common & { k: 'settler'; promise: number; rejects: boolean })
   | (Common & { k: 'finally'; callback: Value; catches: boolean })
   | IteratorRecord
+  | CombinatorRecord
+  /** A function that a combinator waits with; group 0 for one that was called already. */
+  | (Common & { k: 'element'; group: number; index: number; rejects: boolean })
   | (Common & { k: 'namespace' | 'meta'; module: number })
   | (Common & { k: 'host'; host: string; state: HostState });
 
@@ -177,6 +180,17 @@ export interface IteratorRecord extends Common {
   flags?: string;
   /** Set when it has come to its end. */
   spent?: 1;
+}
+
+/** What the functions share that `Promise.all` or a relative hands to `then`. */
+export interface CombinatorRecord extends Common {
+  k: 'combinator';
+  of: 'all' | 'allSettled' | 'any';
+  promise: Value;
+  resolve: Value;
+  reject: Value;
+  /** By place; not initialized where nothing has come yet. */
+  results: Value[];
 }
 
 /** One instance of a scope. */

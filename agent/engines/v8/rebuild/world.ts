@@ -2,6 +2,7 @@ import { resolveSymbol } from '../capsule/builtins.ts';
 import type {
   ActivationRecord,
   Capsule,
+  CombinatorRecord,
   Common,
   FunctionRecord,
   IteratorRecord,
@@ -12,6 +13,7 @@ import type {
 } from '../capsule/format.ts';
 import { hostShell } from '../hosts/rebuild.ts';
 import { activationState } from './activationState.ts';
+import { combinator, giveResults, spentElement, type Combinator } from './combinators.ts';
 import { iterate, stepEarly, stepLate } from './iterators.ts';
 import { Code, RebuildError, type Objects } from './code.ts';
 import type { Modules } from './modules.ts';
@@ -57,6 +59,7 @@ export class World implements Objects {
   /** Promises that follow another one: nothing else settles them any more. */
   readonly #locked = new Set<number>();
   readonly #iterators: [IteratorRecord, object][] = [];
+  readonly #combinators: [CombinatorRecord, Combinator][] = [];
   readonly #makers = new Map<number, () => object>();
   #depth = 0;
 
@@ -301,6 +304,17 @@ export class World implements Objects {
         return this.#settler(kind.promise, kind.rejects);
       case 'finally':
         return finallyFunction(this.value(kind.callback), kind.catches);
+      case 'combinator': {
+        const parts = [kind.promise, kind.resolve, kind.reject].map((each) => this.value(each));
+        const made = combinator(kind.of, kind.results.length, parts as never);
+        this.#combinators.push([kind, made]);
+        return made;
+      }
+      case 'element': {
+        if (kind.group === 0) return spentElement();
+        const element = (this.get(kind.group) as Combinator).elements[kind.index];
+        return kind.rejects ? element?.reject : element?.resolve;
+      }
       case 'iterator': {
         const iterator = iterate(kind, this.value(kind.source));
         this.#iterators.push([kind, iterator]);
@@ -411,6 +425,8 @@ export class World implements Objects {
     }
     for (const [record, iterator] of this.#iterators)
       stepLate(record, iterator, this.value(record.source));
+    for (const [record, made] of this.#combinators)
+      giveResults(record, made, (each) => this.value(each));
     this.code.settleContexts();
     this.code.settleHomes();
   }
@@ -443,6 +459,7 @@ export class World implements Objects {
       record.k === 'builtin' ||
       record.k === 'host' ||
       record.k === 'namespace' ||
+      record.k === 'combinator' ||
       record.k === 'proxy'
     ) {
       if (record.k === 'host') this.#fillHost(id, record);
