@@ -70,7 +70,10 @@ function groupOf(
     return live === undefined ? [] : [live];
   });
   const lists = edges
-    .filter(({ to }) => to !== capability.to)
+    .filter(({ name, to }) => {
+      const isOther = /^(previous|scope_info|map|extension|native_context)$/.test(String(name));
+      return to !== capability.to && !isOther && !snapshot.name(to).includes('Context');
+    })
     .flatMap(({ to }) => snapshot.edges(to).map((edge) => graph.heap.liveOf(edge.to)))
     .filter((each) => each !== undefined);
   const found = memory.exact(() => {
