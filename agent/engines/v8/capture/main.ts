@@ -17,6 +17,7 @@ import { HostWorld, hostRoots } from '../hosts/capture.ts';
 import type { ScopeTree } from '../language/scopes.ts';
 import { Graph } from './graph.ts';
 import { Heap, SnapshotNeeded } from './heap.ts';
+import { Hidden } from './hidden.ts';
 import { Inspection } from './inspection.ts';
 import { nodeInternals } from './internals.ts';
 import { OwnMemory } from './ownMemory.ts';
@@ -159,6 +160,7 @@ function capture(
   own.add(timeout);
   const [immediate] = [...own];
   const natives = nativeFunctions();
+  const hidden = new Hidden();
   try {
     const internals = nodeInternals(inspection);
     const modules = new LiveModules(inspection, internals);
@@ -175,6 +177,7 @@ function capture(
       coreSymbols: builtinSymbols(builtins),
       trees,
       hosts: new HostWorld(own, timeout, immediate as object),
+      hidden,
       modules,
     });
     const roots = rootsOf(graph, list);
@@ -215,6 +218,7 @@ function capture(
     };
     return capsule;
   } finally {
+    hidden.dispose();
     memory?.release();
     forgetNatives();
   }

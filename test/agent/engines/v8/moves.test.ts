@@ -103,7 +103,7 @@ describe('the portable engine', function () {
   it('refuses with the place and lets the program go on unharmed', async function () {
     const source = `
 let n = 0, release;
-async function stuck(k) { return Math.max(k++, await new Promise((resolve) => (release = resolve))); }
+async function stuck(k) { const [a = await new Promise((resolve) => (release = resolve))] = [,k]; return a; }
 stuck(1);
 setInterval(() => console.log(++n, typeof release, Object.keys(globalThis).length, process.listenerCount('SIGUSR1')), 10);`;
     const program = await MovedProgram.start(folder.path, process.execPath, source);
