@@ -45,6 +45,9 @@ interface Done {
   readonly dropped: readonly string[];
 }
 
+/** Where a debug runtime that was loaded into the program says that it is there. */
+const debugRuntime = Symbol.for('flick.debugRuntime');
+
 /** How long the program runs on between two tries, in ms. */
 const betweenTries = 15;
 
@@ -67,6 +70,13 @@ export function begin(settings: Settings, builtins: BuiltinList): Promise<string
       answer(JSON.stringify(result));
     };
     const attempt = (): void => {
+      // Its thread is no part of the program: it leaves before a capture, and a rehearsal has nothing to say beside it.
+      if (Reflect.get(process, debugRuntime) !== undefined) {
+        if (settings.rehearse === true) answer(JSON.stringify({ done: { bytes: 0, dropped: [] } }));
+        else if (performance.now() < deadline) setTimeout(attempt, betweenTries);
+        else answer(JSON.stringify({ refused: 'Cannot move yet: the program is being debugged.' }));
+        return;
+      }
       const own = new Set<unknown>();
       const immediate = setImmediate(() => {
         attempts += 1;
