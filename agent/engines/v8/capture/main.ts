@@ -17,6 +17,7 @@ import { HostWorld, hostRoots } from '../hosts/capture.ts';
 import type { ScopeTree } from '../language/scopes.ts';
 import { Graph } from './graph.ts';
 import { Heap } from './heap.ts';
+import { Hidden } from './hidden.ts';
 import { Inspection } from './inspection.ts';
 import { nodeInternals } from './internals.ts';
 import { OwnMemory } from './ownMemory.ts';
@@ -43,6 +44,9 @@ interface Done {
   readonly dropped: readonly string[];
 }
 
+/** Where a debug runtime that was loaded into the program says that it is there. */
+const debugRuntime = Symbol.for('flick.debugRuntime');
+
 /** How long the program runs on between two tries, in ms. */
 const betweenTries = 15;
 
@@ -65,6 +69,13 @@ export function begin(settings: Settings, builtins: BuiltinList): Promise<string
       answer(JSON.stringify(result));
     };
     const attempt = (): void => {
+      // Its thread is no part of the program: it leaves before a capture, and a rehearsal has nothing to say beside it.
+      if (Reflect.get(process, debugRuntime) !== undefined) {
+        if (settings.rehearse === true) answer(JSON.stringify({ done: { bytes: 0, dropped: [] } }));
+        else if (performance.now() < deadline) setTimeout(attempt, betweenTries);
+        else answer(JSON.stringify({ refused: 'Cannot move yet: the program is being debugged.' }));
+        return;
+      }
       const own = new Set<unknown>();
       const immediate = setImmediate(() => {
         attempts += 1;
@@ -144,6 +155,7 @@ function capture(
   own.add(timeout);
   const [immediate] = [...own];
   const natives = nativeFunctions();
+  const hidden = new Hidden();
   try {
     const internals = nodeInternals(inspection);
     const modules = new LiveModules(inspection, internals);
@@ -160,6 +172,7 @@ function capture(
       coreSymbols: builtinSymbols(builtins),
       trees,
       hosts: new HostWorld(own, timeout, immediate as object),
+      hidden,
       modules,
     });
     const roots = rootsOf(graph, list);
@@ -200,6 +213,7 @@ function capture(
     };
     return capsule;
   } finally {
+    hidden.dispose();
     memory?.release();
     forgetNatives();
   }
