@@ -16,12 +16,13 @@ import { writeCapsule } from '../capsule/write.ts';
 import { HostWorld, hostRoots } from '../hosts/capture.ts';
 import type { ScopeTree } from '../language/scopes.ts';
 import { Graph } from './graph.ts';
-import { Heap } from './heap.ts';
+import { Heap, SnapshotNeeded } from './heap.ts';
 import { Hidden } from './hidden.ts';
 import { Inspection } from './inspection.ts';
 import { nodeInternals } from './internals.ts';
 import { OwnMemory } from './ownMemory.ts';
 import { LiveModules } from './modules.ts';
+import { readModules } from './readModules.ts';
 import { forgetNatives, nativeFunctions } from './natives.ts';
 import { Refusal } from './refusal.ts';
 import { isUserFunction } from './functions.ts';
@@ -81,7 +82,7 @@ export function begin(settings: Settings, builtins: BuiltinList): Promise<string
         attempts += 1;
         try {
           means ??= prepare();
-          const capsule = capture(builtins, own, attempts, means);
+          const capsule = captureBy(builtins, own, attempts, means);
           // Opened before there is a capsule: one that is seen belongs to a program that stands still.
           const gate = settings.gate === undefined ? undefined : new Gate(settings.gate);
           const done = write(settings, capsule);
@@ -112,7 +113,7 @@ export function begin(settings: Settings, builtins: BuiltinList): Promise<string
       } catch {
         // The attempt meets the same, and tells of it.
       }
-      attempt();
+      readModules(means?.trees ?? new Map(), deadline, attempt);
     });
   });
 }
@@ -120,8 +121,9 @@ export function begin(settings: Settings, builtins: BuiltinList): Promise<string
 /** What is got ready before the program stands still, and serves all tries. */
 interface Means {
   readonly inspection: Inspection;
-  readonly memory: OwnMemory | undefined;
-  /** A second try does not read the scripts again. */
+  /** Undefined where it cannot be read, or does not tell enough of this program. */
+  memory: OwnMemory | undefined;
+  /** Scripts that have been read. */
   readonly trees: Map<string, ScopeTree>;
   dispose(): void;
 }
@@ -137,6 +139,19 @@ function prepare(): Means {
   return { inspection, memory, trees: new Map(), dispose };
 }
 
+/** By the memory, and where that does not do by a snapshot, whose size counts what has been read until then. */
+function captureBy(list: BuiltinList, own: Set<unknown>, attempts: number, means: Means): Capsule {
+  const began = performance.now();
+  try {
+    return capture(list, new Set(own), attempts, means, began);
+  } catch (error) {
+    if (!(error instanceof SnapshotNeeded)) throw error;
+    means.memory = undefined;
+    means.trees.clear();
+    return capture(list, new Set(own), attempts, means, began);
+  }
+}
+
 function write({ file, rehearse }: Settings, capsule: Capsule): Done {
   const bytes = rehearse === true ? 0 : writeCapsule(file, capsule);
   return { bytes, dropped: capsule.header.dropped };
@@ -147,8 +162,8 @@ function capture(
   own: Set<unknown>,
   attempts: number,
   { inspection, memory, trees }: Means,
+  began: number,
 ): Capsule {
-  const began = performance.now();
   requireQuiet();
   const timeout = setTimeout(() => undefined, 1e6);
   clearTimeout(timeout);
