@@ -5,7 +5,7 @@ import { readOriginMark } from '../language/origin.ts';
 import { offsetOf } from '../language/positions.ts';
 import type { Graph } from './graph.ts';
 import type { Heap } from './heap.ts';
-import type { Inspection } from './inspection.ts';
+import type { Inspection, Internals } from './inspection.ts';
 import type { NodeInternals } from './internals.ts';
 import { Refusal } from './refusal.ts';
 import { shortUrl, type Place, type Script } from './scripts.ts';
@@ -14,6 +14,8 @@ import { shortUrl, type Place, type Script } from './scripts.ts';
 interface ModuleWrap {
   readonly $flickModule?: ModuleOrigin;
   getNamespace(): object;
+  /** Of a module that has been evaluated, the promise that this once gave. */
+  evaluate(timeout: number, breaks: boolean): unknown;
   getStatus(): number;
   getError(): unknown;
   getModuleRequests(): readonly {
@@ -64,6 +66,7 @@ interface SourceModule {
 
 /** What Node.js calls the states of modules. */
 const instantiated = 2;
+const evaluated = 4;
 const failed = 5;
 
 const implicitType = 'implicit';
@@ -80,6 +83,8 @@ export class LiveModules {
   readonly #places = new Map<object, Script>();
   /** Activations of modules, by script. */
   readonly #reached = new Map<number, number>();
+  /** A function of each script, by the URL of the script. */
+  #functions: Map<string, object | undefined> | undefined;
   readonly #details: (promise: object) => [state: number, result?: unknown];
 
   /** @throws {Refusal} while a module is being loaded */
@@ -149,7 +154,12 @@ export class LiveModules {
 
   /** To be called when everything has been visited. @throws {Refusal} when nothing would wake a module */
   complete(records: readonly ModuleRecord[]): ModuleRecord[] {
-    return records.map((record) => {
+    const main = records.findIndex((each) => each.kind === 'source' && each.main === true);
+    const begun = reachable(records, main);
+    return records.map((record, index) => {
+      const isOpen = record.kind === 'source' && /^(waits|linked)$/.test(record.state);
+      // Node.js alone knows who waits for a module that was imported while the program ran.
+      if (isOpen && !begun.has(index)) throw loading(record.url);
       if (record.kind !== 'source' || record.state !== 'waits') return record;
       const activation = this.#reached.get(record.script);
       if (activation === undefined) {
@@ -205,18 +215,25 @@ export class LiveModules {
         `Cannot move yet: the module ${shortUrl(live.url)} keeps its code where it is not seen.`,
       );
     }
-    const { fields, location } = graph.inspection.internals(heap.liveOf(generator) as object);
-    const fn = fields.get('[[GeneratorFunction]]') as object;
-    const text = graph.natives.script(fn) ?? '';
     const { $flickModule: origin } = live.wrap;
+    const isDone = this.#isDone(live);
+    let fn = isDone ? this.#functionOf(graph, live.url) : undefined;
+    let top: Internals | undefined;
+    if (!isDone || (fn === undefined && origin === undefined)) {
+      // Finding it goes through the whole heap.
+      top = graph.inspection.internals(heap.liveOf(generator) as object);
+      fn = top.fields.get('[[GeneratorFunction]]') as object;
+    }
+    const text = fn === undefined ? '' : (graph.natives.script(fn) ?? '');
     const script =
-      origin === undefined
-        ? graph.scripts.module(graph.natives.scriptId(fn), live.url, text)
-        : graph.scripts.again(origin.script);
+      origin !== undefined || fn === undefined
+        ? graph.scripts.again(origin?.script ?? { url: live.url, kind: 'module', source: text })
+        : graph.scripts.module(graph.natives.scriptId(fn), live.url, text);
     if (origin !== undefined) this.#places.set(origin, script);
     let state: SourceModule['state'] = 'done';
     // One that has waited is never said to be closed: nothing runs now, so that `running` means that it has ended.
-    if (fields.get('[[GeneratorState]]') === 'suspended') {
+    if (!isDone && top?.fields.get('[[GeneratorState]]') === 'suspended') {
+      const { location } = top;
       const at = location === undefined ? -1 : offsetOf(text, location.line, location.column);
       const original = readOriginMark(text)?.toOriginal(at) ?? at;
       const waits =
@@ -231,6 +248,31 @@ export class LiveModules {
     const source: SourceModule = { live, script, node, generator, state };
     if (state === 'waits' && origin?.resumed !== true) this.#activations.set(generator, source);
     return source;
+  }
+
+  #isDone({ wrap }: LiveModule): boolean {
+    if (wrap.getStatus() !== evaluated) return false;
+    const promise = wrap.evaluate(-1, false);
+    return promise instanceof Promise && this.#details(promise)[0] === 1;
+  }
+
+  /** Some function that the script with this URL made. */
+  #functionOf(graph: Graph, url: string): object | undefined {
+    if (this.#functions === undefined) {
+      this.#functions = new Map();
+      const seen = new Set<number>();
+      for (const each of graph.inspection.heirs(Function.prototype)) {
+        const found = typeof each === 'function' ? graph.heap.script(each) : undefined;
+        if (found === undefined || seen.has(found.id)) continue;
+        seen.add(found.id);
+        // Two scripts of one name are told apart by nothing that is known here.
+        this.#functions.set(
+          found.url,
+          this.#functions.has(found.url) ? undefined : (each as object),
+        );
+      }
+    }
+    return this.#functions.get(url);
   }
 
   #sourceRecord(graph: Graph, source: SourceModule): ModuleRecord {
@@ -292,6 +334,19 @@ export class LiveModules {
     if (isOurs) this.#resolvers.set(resolve, live.index);
     return meta;
   }
+}
+
+/** A module and all that it imports. */
+function reachable(records: readonly ModuleRecord[], from: number): Set<number> {
+  const found = new Set<number>();
+  const visit = (index: number): void => {
+    const record = records[index];
+    if (record === undefined || found.has(index)) return;
+    found.add(index);
+    if (record.kind === 'source') for (const [, , next] of record.requests) visit(next);
+  };
+  visit(from);
+  return found;
 }
 
 function loading(url: string): Refusal {
