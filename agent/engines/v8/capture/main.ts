@@ -14,6 +14,8 @@ import {
 import { Gate } from '../capsule/gate.ts';
 import { writeCapsule } from '../capsule/write.ts';
 import { HostWorld, hostRoots } from '../hosts/capture.ts';
+import { refuseForeign } from '../hosts/handles.ts';
+import { leaveSockets } from '../hosts/sockets.ts';
 import type { ScopeTree } from '../language/scopes.ts';
 import { Graph } from './graph.ts';
 import { Heap } from './heap.ts';
@@ -59,12 +61,13 @@ export function begin(settings: Settings, builtins: BuiltinList): Promise<string
     let attempts = 0;
     // A second try does not read the scripts again.
     const trees = new Map<string, ScopeTree>();
+    const seenSockets = new WeakMap<object, number>();
     const attempt = (): void => {
       const own = new Set<unknown>();
       const immediate = setImmediate(() => {
         attempts += 1;
         try {
-          const capsule = capture(builtins, own, attempts, trees);
+          const capsule = capture(builtins, own, attempts, trees, seenSockets);
           // Opened before there is a capsule: one that is seen belongs to a program that stands still.
           const gate = settings.gate === undefined ? undefined : new Gate(settings.gate);
           const done = write(settings, capsule);
@@ -102,13 +105,17 @@ function capture(
   own: Set<unknown>,
   attempts: number,
   trees: Map<string, ScopeTree>,
+  seenSockets: WeakMap<object, number>,
 ): Capsule {
   const began = performance.now();
-  requireQuiet();
   const timeout = setTimeout(() => undefined, 1e6);
   clearTimeout(timeout);
-  own.add(timeout);
   const [immediate] = [...own];
+  own.add(timeout);
+  const hosts = new HostWorld(own, timeout, immediate as object, seenSockets);
+  refuseForeign(hosts);
+  requireQuiet();
+  leaveSockets(hosts);
   const natives = nativeFunctions();
   const inspection = new Inspection();
   try {
@@ -135,7 +142,7 @@ function capture(
       builtins,
       coreSymbols: builtinSymbols(builtins),
       trees,
-      hosts: new HostWorld(own, timeout, immediate as object),
+      hosts,
     });
     const roots = rootsOf(graph, list);
     graph.visitAll();
@@ -160,7 +167,7 @@ function capture(
           functions: functions.length,
           scripts: scripts.length,
         },
-        dropped: [],
+        dropped: hosts.dropped,
         attempts,
         pauseMs: Math.ceil(performance.now() - began),
       },
