@@ -11,6 +11,7 @@ import { corePath, lazyBuiltins, wellKnownName, type Builtins } from '../capsule
 import type { Heap } from './heap.ts';
 import type { Inspection } from './inspection.ts';
 import type { NodeInternals } from './internals.ts';
+import type { LiveModules } from './modules.ts';
 import type { Natives } from './natives.ts';
 import type { ScopeTree } from '../language/scopes.ts';
 import { Contexts } from './contexts.ts';
@@ -46,6 +47,7 @@ export class Graph {
   readonly internals: NodeInternals;
   readonly builtins: Builtins;
   readonly hosts: HostWorld;
+  readonly modules: LiveModules;
   /** By the node of a promise, what the functions that settle it share. */
   readonly settlers = new Map<number, number>();
   /** Activations of asynchronous functions, which reflection takes for plain objects. */
@@ -67,8 +69,8 @@ export class Graph {
   readonly #arrays: readonly object[];
   readonly #lazy = new Map<unknown, string[]>();
   readonly #listenerLists = new Set<object>();
-  /** A builtin for each context that functions of Node.js share. */
-  #coreContexts: Map<number, number> | undefined;
+  /** The functions among the builtins, by script. */
+  #coreFunctions: Map<number, [object, number][]> | undefined;
   #current = 0;
 
   constructor(world: {
@@ -81,6 +83,7 @@ export class Graph {
     /** Scripts that have been read already, by kind and source. */
     trees: Map<string, ScopeTree>;
     hosts: HostWorld;
+    modules: LiveModules;
   }) {
     this.heap = world.heap;
     this.inspection = world.inspection;
@@ -88,6 +91,7 @@ export class Graph {
     this.internals = world.internals;
     this.builtins = world.builtins;
     this.hosts = world.hosts;
+    this.modules = world.modules;
     this.#coreSymbols = world.coreSymbols;
     this.contexts = new Contexts(
       world.heap,
@@ -258,26 +262,26 @@ export class Graph {
   /** Ways to a function that Node.js keeps in a variable of one of its modules; undefined when it is not kept so. */
   // eslint-disable-next-line @typescript-eslint/no-unsafe-function-type
   variableOfCore(f: Function): string[] | undefined {
-    const { snapshot } = this.heap;
-    if (this.#coreContexts === undefined) {
-      this.#coreContexts = new Map();
+    if (this.#coreFunctions === undefined) {
+      this.#coreFunctions = new Map();
       for (const [value, index] of this.builtins.indexOf) {
-        if (typeof value !== 'function' || this.natives.script(value) === undefined) continue;
-        const context = snapshot.follow(this.heap.nodeOf(value), 'context');
-        if (!this.#coreContexts.has(context)) this.#coreContexts.set(context, index);
+        const script = typeof value === 'function' ? this.natives.scriptId(value) : -1;
+        if (script < 0) continue;
+        const there = this.#coreFunctions.get(script);
+        if (there === undefined) this.#coreFunctions.set(script, [[value as object, index]]);
+        else there.push([value as object, index]);
       }
     }
     for (const [object, paths] of lazyBuiltins(this.builtins, f)) this.#lazy.set(object, paths);
     const lazy = this.#lazy.get(f);
     if (lazy !== undefined) return lazy;
-    const node = this.heap.nodeOf(f);
-    const context = snapshot.follow(node, 'context');
-    const beside = this.#coreContexts.get(context);
-    const isOfModule = snapshot
-      .name(snapshot.follow(context, 'previous'))
-      .includes('NativeContext');
-    const url = this.heap.scriptOf(node)?.url ?? '';
-    if (beside === undefined && !(isOfModule && url.startsWith('node:'))) return undefined;
+    const context = this.heap.contextOf(f);
+    const siblings = this.#coreFunctions.get(this.natives.scriptId(f)) ?? [];
+    const beside = siblings.find(([each]) => this.heap.contextOf(each) === context)?.[1];
+    const url = this.heap.script(f)?.url ?? '';
+    if (beside === undefined && !(url.startsWith('node:') && this.heap.isOutermost(f))) {
+      return undefined;
+    }
     for (const { object } of this.inspection.internals(f).scopes) {
       const name = Object.getOwnPropertyNames(object).find((each) => {
         try {
@@ -333,6 +337,9 @@ export class Graph {
       };
     }
     if (this.activations.has(object)) return activationRecord(this, object);
+    if (types.isModuleNamespaceObject(object)) return this.#namespace(object);
+    const meta = this.modules.metaOf(object);
+    if (meta !== undefined) return this.finish({ k: 'meta', module: meta }, object);
     const prototype = corePrototype(this, object);
     if (prototype !== undefined) return { k: 'builtin', paths: prototype };
     const host = hostRecord(this, object);
@@ -350,6 +357,14 @@ export class Graph {
       if (added !== undefined) return this.#plain(object, added);
     }
     return this.finish({ k: 'obj' }, object);
+  }
+
+  #namespace(object: object): ObjectRecord {
+    const module = this.modules.namespaceOf(object);
+    if (module === undefined) {
+      throw this.refuse('the namespace of an ES module that Node.js has not loaded itself');
+    }
+    return { k: 'namespace', module };
   }
 
   #plain(object: object, { index, keys }: LiveShape): ObjectRecord {
@@ -503,7 +518,6 @@ export class Graph {
     const iterator = iteratorRecord(this, object);
     if (iterator !== undefined) return iterator;
     if (types.isArgumentsObject(object)) return this.finish({ k: 'args' }, object);
-    if (types.isModuleNamespaceObject(object)) throw this.refuse('the namespace of an ES module');
     if (types.isExternal(object))
       throw this.refuse('a value of native code', { hint: 'Native addons cannot be carried.' });
     const target = weakTarget(object);
@@ -559,7 +573,7 @@ export class Graph {
     if (!types.isProxy(proto) && !this.builtins.indexOf.has(proto)) {
       const maker = Reflect.getOwnPropertyDescriptor(proto, 'constructor')?.value as unknown;
       if (typeof maker === 'function' && isUserFunction(this, maker)) {
-        const { script, node } = this.scripts.placeOf(maker, this.heap.nodeOf(maker));
+        const { script, node } = this.scripts.placeOf(maker);
         found = script.tree.scopeOf.get(node)?.hasPrivateNames === true;
       }
       found ||= this.#mayHavePrivates(Object.getPrototypeOf(proto));

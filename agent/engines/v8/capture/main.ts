@@ -21,6 +21,8 @@ import { Graph } from './graph.ts';
 import { Heap } from './heap.ts';
 import { Inspection } from './inspection.ts';
 import { nodeInternals } from './internals.ts';
+import { OwnMemory } from './ownMemory.ts';
+import { LiveModules } from './modules.ts';
 import { forgetNatives, nativeFunctions } from './natives.ts';
 import { Refusal } from './refusal.ts';
 import { isUserFunction } from './functions.ts';
@@ -59,22 +61,25 @@ export function begin(settings: Settings, builtins: BuiltinList): Promise<string
     }
     const deadline = performance.now() + settings.patienceMs;
     let attempts = 0;
-    // A second try does not read the scripts again.
-    const trees = new Map<string, ScopeTree>();
-    const seenSockets = new WeakMap<object, number>();
+    let means: Means | undefined;
+    const settle = (result: object): void => {
+      means?.dispose();
+      answer(JSON.stringify(result));
+    };
     const attempt = (): void => {
       const own = new Set<unknown>();
       const immediate = setImmediate(() => {
         attempts += 1;
         try {
-          const capsule = capture(builtins, own, attempts, trees, seenSockets);
+          means ??= prepare();
+          const capsule = capture(builtins, own, attempts, means);
           // Opened before there is a capsule: one that is seen belongs to a program that stands still.
           const gate = settings.gate === undefined ? undefined : new Gate(settings.gate);
           const done = write(settings, capsule);
           if (settings.end) process.kill(process.pid, 'SIGKILL');
           gate?.wait();
           gate?.leave();
-          answer(JSON.stringify({ done }));
+          settle({ done });
           if (gate !== undefined && settings.closeInspector === true) {
             // Waits for its clients to have gone, who have the answer then.
             setImmediate(() => closeInspector());
@@ -82,17 +87,47 @@ export function begin(settings: Settings, builtins: BuiltinList): Promise<string
         } catch (error) {
           if (error instanceof Refusal) {
             if (error.passing && performance.now() < deadline) setTimeout(attempt, betweenTries);
-            else answer(JSON.stringify({ refused: error.message, hint: error.hint }));
+            else settle({ refused: error.message, hint: error.hint });
           } else {
             const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-            answer(JSON.stringify({ refused: `Cannot move: the capture failed. ${text}` }));
+            settle({ refused: `Cannot move: the capture failed. ${text}` });
           }
         }
       });
       own.add(immediate);
     };
-    attempt();
+    // Preparing takes its time, which need not be a part of the standstill.
+    setImmediate(() => {
+      try {
+        means = prepare();
+      } catch {
+        // The attempt meets the same, and tells of it.
+      }
+      attempt();
+    });
   });
+}
+
+/** What is got ready before the program stands still, and serves all tries. */
+interface Means {
+  readonly inspection: Inspection;
+  readonly memory: OwnMemory | undefined;
+  /** A second try does not read the scripts again. */
+  readonly trees: Map<string, ScopeTree>;
+  /** Sockets that were there at an earlier try, and when, in ms. */
+  readonly seenSockets: WeakMap<object, number>;
+  dispose(): void;
+}
+
+function prepare(): Means {
+  const inspection = new Inspection();
+  inspection.watchScripts();
+  const memory = OwnMemory.open();
+  const dispose = (): void => {
+    inspection.dispose();
+    memory?.close();
+  };
+  return { inspection, memory, trees: new Map(), seenSockets: new WeakMap(), dispose };
 }
 
 function write({ file, rehearse }: Settings, capsule: Capsule): Done {
@@ -104,8 +139,7 @@ function capture(
   list: BuiltinList,
   own: Set<unknown>,
   attempts: number,
-  trees: Map<string, ScopeTree>,
-  seenSockets: WeakMap<object, number>,
+  { inspection, memory, trees, seenSockets }: Means,
 ): Capsule {
   const began = performance.now();
   const timeout = setTimeout(() => undefined, 1e6);
@@ -117,22 +151,12 @@ function capture(
   requireQuiet();
   leaveSockets(hosts);
   const natives = nativeFunctions();
-  const inspection = new Inspection();
   try {
     const internals = nodeInternals(inspection);
-    const heap = new Heap(inspection, natives);
-    const coreSources = new Map<string, boolean>();
-    const isCore = (value: object): boolean => {
-      if (typeof value !== 'function') return true;
-      const source = natives.script(value);
-      if (source === undefined) return true;
-      let known = coreSources.get(source);
-      if (known === undefined) {
-        known = heap.scriptOf(heap.nodeOf(value))?.url.startsWith('node:') ?? false;
-        coreSources.set(source, known);
-      }
-      return known;
-    };
+    const modules = new LiveModules(inspection, internals);
+    const heap = new Heap(inspection, natives, memory?.hold() === true ? memory : undefined);
+    const isCore = (value: object): boolean =>
+      typeof value !== 'function' || (heap.script(value)?.url.startsWith('node:') ?? true);
     const builtins = new Builtins(list, isCore);
     const graph = new Graph({
       heap,
@@ -143,9 +167,12 @@ function capture(
       coreSymbols: builtinSymbols(builtins),
       trees,
       hosts,
+      modules,
     });
     const roots = rootsOf(graph, list);
     graph.visitAll();
+    graph.contexts.confirm();
+    roots.esm = modules.complete(roots.esm);
     const objects = graph.objects as ObjectRecord[];
     const functions = objects.filter(
       (each) => !Array.isArray(each) && (each as { k?: string } | null)?.k === 'fn',
@@ -180,7 +207,7 @@ function capture(
     };
     return capsule;
   } finally {
-    inspection.dispose();
+    memory?.release();
     forgetNatives();
   }
 }
@@ -229,6 +256,7 @@ function openFiles(): string[] {
 }
 
 function rootsOf(graph: Graph, list: BuiltinList): Roots {
+  const esm = graph.modules.records(graph);
   const hosts = hostRoots(graph);
   const cache = Reflect.get(Module, '_cache') as Record<string, object>;
   const modules = Object.entries(cache).map(([name, module]): [string, Value] => [
@@ -241,7 +269,7 @@ function rootsOf(graph: Graph, list: BuiltinList): Roots {
     if (typeof key === 'symbol' && key.description?.startsWith('undici.') === true) return true;
     return known.has(typeof key === 'symbol' ? `@${key.description ?? ''}` : `.${key}`);
   });
-  return { modules, globals, changed: changedBuiltins(graph), hosts };
+  return { esm, modules, globals, changed: changedBuiltins(graph), hosts };
 }
 
 /** Functions of the program that it put on builtins. */

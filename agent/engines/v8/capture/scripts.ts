@@ -9,7 +9,7 @@ import {
 import type { ScriptRecord } from '../capsule/format.ts';
 import type { Heap } from './heap.ts';
 import type { Natives } from './natives.ts';
-import { readOriginMark } from '../language/origin.ts';
+import { readOriginMark, type OriginMark } from '../language/origin.ts';
 import { Refusal } from './refusal.ts';
 
 export interface Script extends ScriptRecord {
@@ -26,7 +26,8 @@ export interface Place {
 /** The scripts of the program that something alive was made by. */
 export class Scripts {
   readonly all: Script[] = [];
-  readonly #byNode = new Map<number, Script>();
+  readonly #byId = new Map<number, Script>();
+  readonly #marks = new Map<number, OriginMark | undefined>();
   readonly #origins = new Map<ScriptRecord, Script>();
   readonly #parsed: Map<string, ScopeTree>;
   readonly #heap: Heap;
@@ -39,12 +40,12 @@ export class Scripts {
   }
 
   /** @throws {Refusal} */
-  placeOf(f: object, node: number): Place {
-    const found = this.#heap.scriptOf(node);
+  placeOf(f: object): Place {
+    const found = this.#heap.script(f);
     if (found === undefined) throw new Refusal('A function has no script.');
-    const again = this.#generated(f, node);
+    const again = this.#generated(f, found.id);
     if (again !== undefined) return again;
-    const script = this.#script(f, found.node, found.url);
+    const script = this.#script(f, found.id, found.url);
     const place = script.tree.byPosition.get(this.#natives.position(f));
     if (place === undefined) {
       throw new Refusal(`A function of ${script.url} is not where its script says.`);
@@ -53,12 +54,14 @@ export class Scripts {
   }
 
   /** The place of a function that a rebuild made, in the script that it was made of. */
-  #generated(f: object, node: number): Place | undefined {
-    const source = this.#natives.script(f) ?? '';
-    const mark = readOriginMark(source);
+  #generated(f: object, id: number): Place | undefined {
+    if (!this.#marks.has(id)) this.#marks.set(id, readOriginMark(this.#natives.script(f) ?? ''));
+    const mark = this.#marks.get(id);
     if (mark === undefined) return undefined;
-    const script = this.originOf(node, mark.script);
-    if (script === undefined) return undefined;
+    const script = this.originOf(this.#heap.nodeOf(f), mark.script);
+    if (script === undefined) {
+      throw new Refusal('A function belongs to a module that has not run yet.', { passing: true });
+    }
     const place = script.tree.byPosition.get(mark.toOriginal(this.#natives.position(f)));
     if (place === undefined)
       throw new Refusal(`A function of ${script.url} is not where its script says.`);
@@ -69,35 +72,36 @@ export class Scripts {
   originOf(node: number, index: number): Script | undefined {
     const { snapshot } = this.#heap;
     for (let context = snapshot.follow(node, 'context'); context >= 0;) {
-      const home = snapshot.follow(context, '$flickHome');
+      let home = snapshot.follow(context, '$flickHome');
+      if (home < 0) home = snapshot.follow(context, '$flickModule');
       if (home >= 0) {
         const { scripts } = this.#heap.liveOf(home) as { scripts: readonly ScriptRecord[] };
         const record = scripts[index];
-        return record === undefined ? undefined : this.#origin(record);
+        return record === undefined ? undefined : this.again(record);
       }
       context = snapshot.follow(context, 'previous');
     }
     return undefined;
   }
 
-  #origin(record: ScriptRecord): Script {
+  /** The script of an ES module. @param id that V8 has for it */
+  module(id: number, url: string, source: string): Script {
+    const script = this.#add({ url, kind: 'module', source });
+    this.#byId.set(id, script);
+    return script;
+  }
+
+  /** The script of a capsule that the program was rebuilt from. */
+  again(record: ScriptRecord): Script {
     const known = this.#origins.get(record);
     if (known !== undefined) return known;
-    const { url, kind, source } = record;
-    const script = {
-      index: this.all.length,
-      url,
-      kind,
-      source,
-      tree: this.parse(source, kind, url),
-    };
-    this.all.push(script);
+    const script = this.#add(record);
     this.#origins.set(record, script);
     return script;
   }
 
-  #script(f: object, node: number, url: string): Script {
-    const known = this.#byNode.get(node);
+  #script(f: object, id: number, url: string): Script {
+    const known = this.#byId.get(id);
     if (known !== undefined) return known;
     const source = this.#natives.script(f) ?? '';
     const kind: ScriptKind = url.startsWith('file:')
@@ -108,25 +112,24 @@ export class Scripts {
           ? 'commonjs'
           : 'script';
     if (kind === 'module') {
-      throw new Refusal(`${shortUrl(url)} is an ES module.`, {
-        hint: 'Only CommonJS modules can be carried.',
-      });
+      throw new Refusal(`${shortUrl(url)} is an ES module that Node.js has not loaded itself.`);
     }
-    const script = {
-      index: this.all.length,
-      url,
-      kind,
-      source,
-      tree: this.parse(source, kind, url),
-    };
+    const script = this.#add({ url, kind, source });
     const isGlobal = [...script.tree.root.bindings.values()].some(
       ({ captured, kind: of }) => captured && of !== 'var' && of !== 'function',
     );
     if (kind === 'script' && isGlobal) {
       throw new Refusal(`${shortUrl(url)} has variables outside of any module.`);
     }
+    this.#byId.set(id, script);
+    return script;
+  }
+
+  #add(record: ScriptRecord): Script {
+    const { url, kind, source } = record;
+    const tree = this.parse(source, kind, url);
+    const script = { index: this.all.length, url, kind, source, tree };
     this.all.push(script);
-    this.#byNode.set(node, script);
     return script;
   }
 
