@@ -94,6 +94,8 @@ export function hostRecord(graph: Graph, object: object): KindRecord | undefined
   if (typeof object === 'function') return undefined;
   const proto = Object.getPrototypeOf(object) as object | null;
   const adapter = graph.hosts.adapters.of(proto, (each) => isCorePrototype(graph, each));
+  const stream = standardStream(object);
+  if (stream !== undefined) return streamRecord(graph, stream);
   if (adapter?.record !== undefined && makerOf(object) === undefined)
     return adapter.record(graph, object);
   if (proto === graph.hosts.timeoutProto)
@@ -101,8 +103,6 @@ export function hostRecord(graph: Graph, object: object): KindRecord | undefined
   if (proto === graph.hosts.immediateProto)
     return immediateRecord(graph, object as unknown as LiveImmediate);
   if (proto === Module.prototype) return moduleRecord(graph, object as NodeJS.Module);
-  const stream = standardStream(object);
-  if (stream !== undefined) return streamRecord(graph, stream);
   const topic = channelName(object);
   if (topic !== undefined)
     return { k: 'host', host: 'channel', state: { name: graph.value(topic, 'name') } };
