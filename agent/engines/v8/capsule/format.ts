@@ -73,6 +73,8 @@ export interface Common {
 export interface ReactionRecord {
   /** The activation that waits. */
   readonly activation?: number;
+  /** Set when an asynchronous generator waits for the value that it yields. */
+  readonly yields?: 1;
   readonly fulfilled?: Value;
   readonly rejected?: Value;
   /** The promise that `then` returned. */
@@ -112,6 +114,18 @@ export interface ActivationRecord extends Common {
   /** The promise that it settles, or that its caller got for the step under way. */
   promise?: number;
   args?: Value[];
+  /** Values without a name, by what they are of (`keptKey`). */
+  kept?: Record<string, Value>;
+  /** How each `try` was left whose `finally` is under way, by its offset. */
+  completions?: Record<string, 'normal' | 'throw' | 'return'>;
+  /** The keys that each `for … in` has left, the current one first. */
+  keys?: Record<string, string[]>;
+  /** Requests that wait behind the one under way of an asynchronous generator. */
+  requests?: { mode: 'next' | 'return' | 'throw'; value: Value; promise: number }[];
+  /** What the request under way of an asynchronous generator asks for. */
+  mode?: 'next' | 'return' | 'throw';
+  /** Set at a `yield` with a request under way: unless its value is waited for, it is one to return, which is waited for. */
+  returns?: 1;
 }
 
 export type ObjectRecord =
@@ -143,19 +157,40 @@ export type KindRecord =
   | (Common & { k: 'settler'; promise: number; rejects: boolean })
   | (Common & { k: 'finally'; callback: Value; catches: boolean })
   | IteratorRecord
+  | CombinatorRecord
+  /** A function that a combinator waits with; group 0 for one that was called already. */
+  | (Common & { k: 'element'; group: number; index: number; rejects: boolean })
   | (Common & { k: 'namespace' | 'meta'; module: number })
   | (Common & { k: 'host'; host: string; state: HostState });
 
 /** What an adapter of hosts/ keeps of its object. */
 export type HostState = Record<string, Value | Value[] | [Value, Value][]>;
 
-/** An iterator over an array (the next index is known), a Map or a Set (the number of entries left is known). */
+/**
+ * An iterator over an array or a string (the next index is known), a Map or a Set (the number of entries left is known), or
+ * over the matches of a pattern in a text.
+ */
 export interface IteratorRecord extends Common {
   k: 'iterator';
-  of: 'array' | 'map' | 'set';
+  of: 'array' | 'map' | 'set' | 'string' | 'matches';
   source: Value;
   position: number;
   yields: 'keys' | 'values' | 'entries';
+  text?: string;
+  flags?: string;
+  /** Set when it has come to its end. */
+  spent?: 1;
+}
+
+/** What the functions share that `Promise.all` or a relative hands to `then`. */
+export interface CombinatorRecord extends Common {
+  k: 'combinator';
+  of: 'all' | 'allSettled' | 'any';
+  promise: Value;
+  resolve: Value;
+  reject: Value;
+  /** By place; not initialized where nothing has come yet. */
+  results: Value[];
 }
 
 /** One instance of a scope. */

@@ -1,24 +1,22 @@
 import type { AnyNode } from 'acorn';
-import type { ActivationRecord, ObjectRecord, Value } from '../capsule/format.ts';
-import { findTarget, isFunctionLevel, localKey } from '../language/places.ts';
+import type { ActivationRecord, ObjectRecord } from '../capsule/format.ts';
+import { findTarget } from '../language/places.ts';
 import { planResumption, planStart, type Resumption } from '../language/resume.ts';
-import type { ActivationView } from '../language/stable.ts';
+import { resumedText } from '../language/resumedText.ts';
+import type { ActivationView, Completion } from '../language/stable.ts';
 import { NotResumable } from '../language/notResumable.ts';
-import { headLines, readOriginMark, type ResumedState } from '../language/origin.ts';
-import { isFunction } from '../language/parse.ts';
+import { headLines, readOriginMark } from '../language/origin.ts';
+import { isFunction, parseGenerated, walk, type FunctionNode } from '../language/parse.ts';
 import { offsetOf } from '../language/positions.ts';
-import type { Scope } from '../language/scopes.ts';
 import { coreActivation, needOfCore } from './coreFunctions.ts';
+import { describeRequests, hasRequests } from './asyncGenerators.ts';
 import type { Graph } from './graph.ts';
-import { placeArrayIterator } from './iterators.ts';
+import { guessIterators, placeIterators } from './loops.ts';
+import { ownContexts, resumedState } from './ownScopes.ts';
 import { Refusal } from './refusal.ts';
+import { compiledOf, keepValues, registerNodes, Registers } from './registers.ts';
 import { describePlace, type Place } from './scripts.ts';
-
-/** Scope types of V8's scope iterator that matter here. */
-const localScope = 1;
-const moduleScope = 8;
-const closureScope = 3;
-const globalScope = 0;
+import { isUnchanged } from './unchanged.ts';
 
 /** A generator object. */
 export function activationRecord(graph: Graph, generator: object): ObjectRecord {
@@ -38,9 +36,14 @@ function describe(graph: Graph, generator: object, node: number): ActivationReco
   const fn = fields.get('[[GeneratorFunction]]') as object;
   const state = fields.get('[[GeneratorState]]') as string;
   const isAsync = Object.getPrototypeOf(generator) === null;
+  const resumed = resumedState(graph, fn);
+  const origin = resumed?.origin ?? fn;
+  const top = graph.modules.placeOf(graph.idOf(generator) ?? 0, node, resumed?.origin);
+  const place = top ?? graph.scripts.placeOf(origin);
+  if (!isFunction(place.node)) throw graph.refuse('suspended in an unknown place');
   const record: ActivationRecord = {
     k: 'activation',
-    kind: isAsync ? 'async' : asyncGenerator(graph, node) ? 'asyncGenerator' : 'generator',
+    kind: place.node.generator ? (place.node.async ? 'asyncGenerator' : 'generator') : 'async',
     state: 'closed',
     fn: [],
     receiver: [],
@@ -49,36 +52,59 @@ function describe(graph: Graph, generator: object, node: number): ActivationReco
     locals: {},
     iterators: {},
   };
-  if (state === 'closed') return record;
+  if (isAsync !== (record.kind === 'async')) throw graph.refuse('suspended in an unknown place');
+  if (state === 'closed') {
+    if (record.kind === 'asyncGenerator' && hasRequests(graph, node))
+      throw graph.refuse('an asynchronous generator that is being closed', { passing: true });
+    return record;
+  }
   if (state === 'running') throw graph.refuse('running', { passing: true });
-  record.receiver = graph.value(fields.get('[[GeneratorReceiver]]'), 'this');
-  const resumed = resumedState(graph, fn);
-  const origin = resumed?.origin ?? fn;
-  const top = graph.modules.placeOf(graph.idOf(generator) ?? 0, node, resumed?.origin);
   if (top !== undefined) record.module = top.script.index;
-  const place = top ?? graph.scripts.placeOf(origin);
+  record.receiver = graph.value(fields.get('[[GeneratorReceiver]]'), 'this');
   const text = graph.natives.script(fn) ?? '';
   const at = offsetOf(text, (location?.line ?? 0) + headLines(text), location?.column ?? 0);
   const offset = originalOffset(graph, fn, at);
-  if (!isFunction(place.node)) throw graph.refuse('suspended in an unknown place');
   // One that has not begun stands before its body.
-  const target = findTarget(place.node, offset);
-  const begun = target !== undefined && offset >= place.node.body.start;
+  const begun = offset > place.node.body.start;
+  const target = begun ? findTarget(place.node, offset) : undefined;
+  if (begun && target === undefined) throw graph.refuse('suspended in an unknown place');
+  if (target?.type === 'ForOfStatement' && offset === target.start)
+    throw notResumable(place, target, 'while it waits for the end of a loop');
   record.state = begun ? 'suspended' : 'start';
-  const own = ownContexts(graph, node, fn, place, begun ? target : place.node.body);
+  const own = ownContexts(graph, node, fn, place, target ?? place.node.body);
   record.context = own.context;
   const isOfCore = resumed === undefined && place.script.kind === 'core';
   if (isOfCore) record.fn = coreActivation(graph, place, own.outer);
   else if (top === undefined) record.fn = graph.value(origin, 'function');
   if (resumed !== undefined && top === undefined) needOfCore(graph, place, own.outer);
-  const registers = hiddenRegisters(graph, node);
+  const nodes = registerNodes(graph, node);
+  // The top level of a module cannot be compiled alone.
+  const isAlone = top === undefined || resumed !== undefined;
   const view: ActivationView = {
-    isUnchanged: (each) => isUnchanged(graph, each, place, own, registers),
+    isUnchanged: (each) => isUnchanged(graph, each, place, own, nodes),
+    canKeep: isAlone && graph.hidden.probe !== undefined,
   };
-  const plan = resumption(graph, place, begun ? target : undefined, view);
+  let plan = resumption(graph, place, target, view);
   record.at = plan.target.start;
+  try {
+    const isNeeded = plan.kept.length > 0 || plan.iterators.length > 0;
+    if (view.canKeep === true && isNeeded) {
+      const compiled = compiledOf(graph, fn, place);
+      if (compiled === undefined) throw new NotResumable(`inside ${plan.inside}`);
+      const registers = new Registers(graph, generator, nodes, place, plan, compiled);
+      const completions = keepValues(graph, record, plan, registers, place);
+      placeIterators(graph, record, plan, registers);
+      if (completions.size > 0) {
+        const completion = (each: AnyNode): Completion => completions.get(each) ?? 'throw';
+        plan = resumption(graph, place, target, { ...view, completion });
+      }
+    } else guessIterators(graph, record, plan, own, nodes, place);
+    requireText(place, place.node, plan, record.state);
+  } catch (error) {
+    if (!(error instanceof NotResumable)) throw error;
+    throw notResumable(place, target ?? place.node, error.message);
+  }
   for (const key of plan.locals) record.locals[key] = own.local(key);
-  placeIterators(graph, record, plan, own, registers, place);
   if (own.values.has('arguments')) {
     const args = own.values.get('arguments');
     if (typeof args === 'object' && args !== null) {
@@ -87,17 +113,17 @@ function describe(graph: Graph, generator: object, node: number): ActivationReco
       );
     }
   }
-  if (record.kind !== 'generator' && top === undefined) {
-    const promise = promiseOf(graph, node, record.kind);
+  if (record.kind === 'async' && top === undefined) {
+    const promise = promiseOf(graph, node);
     if (promise !== undefined) record.promise = graph.id(promise, 'promise');
-    if (
-      record.kind === 'asyncGenerator' &&
-      begun &&
-      target?.type === 'YieldExpression' &&
-      promise !== undefined
-    ) {
-      throw notResumable(place, target, 'in the middle of a yield');
-    }
+  }
+  if (record.kind === 'asyncGenerator') {
+    describeRequests(graph, record, generator, node);
+    const isDelegate = target?.type === 'YieldExpression' && target.delegate;
+    if (isDelegate && record.mode === 'return')
+      throw notResumable(place, target, 'while what it delegates to returns');
+    if (target?.type === 'YieldExpression' && !isDelegate && record.promise !== undefined)
+      record.returns = 1;
   }
   return record;
 }
@@ -113,14 +139,6 @@ function originalOffset(graph: Graph, fn: object, at: number): number {
     if (original >= 0) return original;
   }
   return -1;
-}
-
-/** What a rebuild noted of the activation that a function goes on with; undefined for functions of the program. */
-function resumedState(graph: Graph, fn: object): ResumedState | undefined {
-  const { snapshot } = graph.heap;
-  const node = snapshot.follow(snapshot.follow(graph.heap.nodeOf(fn), 'context'), '$flickA');
-  if (node < 0) return undefined;
-  return (graph.heap.liveOf(node) as { resumed?: ResumedState }).resumed;
 }
 
 function resumption(
@@ -141,6 +159,21 @@ function resumption(
   }
 }
 
+/** @throws {NotResumable} for what could not be compiled where the program is rebuilt */
+function requireText(place: Place, fn: FunctionNode, plan: Resumption, state: string): void {
+  const { before, body, after } = resumedText(place.script.tree, fn, plan, { state });
+  try {
+    parseGenerated(before + body.text + after);
+  } catch {
+    throw new NotResumable(`inside ${plan.inside}`);
+  }
+  if (fn.type !== 'ArrowFunctionExpression') return;
+  walk(fn.body, (node) => {
+    if (node.type === 'Super') throw new NotResumable("in an arrow function that uses 'super'");
+    return !isFunction(node) || node.type === 'ArrowFunctionExpression';
+  });
+}
+
 function notResumable(place: Place, at: AnyNode, where: string): Refusal {
   const line = place.script.source.slice(0, at.start).split('\n').length;
   return new Refusal(
@@ -149,269 +182,16 @@ function notResumable(place: Place, at: AnyNode, where: string): Refusal {
   );
 }
 
-/** What an activation's function sees and nobody outside of it does. */
-interface OwnScopes {
-  readonly context: number;
-  /** The one that its function was made in. */
-  readonly outer: number;
-  readonly values: ReadonlyMap<string, unknown>;
-  local(key: string): Value;
-  live(key: string): unknown;
-}
-
-function ownContexts(
-  graph: Graph,
-  node: number,
-  fn: object,
-  place: Place,
-  from: AnyNode,
-): OwnScopes {
-  const { script } = place;
+/** The promise of an asynchronous function. */
+function promiseOf(graph: Graph, node: number): object | undefined {
   const { snapshot } = graph.heap;
-  const details: { type: number; variables: object }[] = [];
-  const generator = graph.heap.liveOf(node) as object;
-  for (let index = 0; index < graph.natives.scopeCount(generator); index += 1) {
-    const [type, variables] = graph.natives.scope(generator, index);
-    if (type === closureScope || type === globalScope) break;
-    const isShown = Object.getOwnPropertyNames(variables).some(
-      (name) => !name.startsWith('$flick'),
+  const edge = snapshot
+    .edges(node)
+    .find(
+      ({ type, to }) =>
+        type === 'hidden' &&
+        snapshot.type(to) === 'object' &&
+        graph.heap.liveOf(to) instanceof Promise,
     );
-    if (isShown) details.push({ type, variables });
-    if (type === localScope || type === moduleScope) break;
-  }
-  const closureContext = snapshot.follow(graph.heap.nodeOf(fn), 'context');
-  const inside = script.tree.byKey.get(`function:${place.node.start}:${place.node.end}`);
-  const { root } = script.tree;
-  const isModule = script.tree.scopeOf.get(place.node) === root;
-  const around = isModule
-    ? root
-    : resumedState(graph, fn) === undefined
-      ? script.tree.around.get(place.node)
-      : inside;
-  if (around === undefined) throw graph.refuse('suspended in an unknown place');
-  const outer = graph.contexts.closure(
-    fn,
-    script,
-    around,
-    () => graph.inspection.internals(fn).scopes,
-  );
-  // The scopes between the place where it stands and the function itself, innermost first.
-  const path: Scope[] = [];
-  for (
-    let at: AnyNode | undefined = from;
-    at !== undefined && at !== place.node;
-    at = script.tree.parents.get(at)
-  ) {
-    const scope = script.tree.scopeOf.get(at);
-    if (scope !== undefined && at !== from) path.push(scope);
-    else if (scope !== undefined && at === from && at.type !== 'FunctionExpression')
-      path.push(scope);
-  }
-  for (const kind of ['function', 'parameters']) {
-    const scope = script.tree.byKey.get(`${kind}:${place.node.start}:${place.node.end}`);
-    if (scope !== undefined) path.push(scope);
-  }
-  const found = new Map<string, unknown>();
-  const values = new Map<string, unknown>();
-  let next = 0;
-  for (const scope of path) {
-    if (scope.bindings.size === 0) continue;
-    const variables = details[next]?.variables;
-    if (variables === undefined) continue;
-    const shown = Object.getOwnPropertyNames(variables).filter(
-      (name) => !name.startsWith('$flick'),
-    );
-    if (!shown.every((name) => scope.bindings.has(name) || name === 'arguments' || name === 'this'))
-      continue;
-    next += 1;
-    for (const name of shown) {
-      const binding = scope.bindings.get(name);
-      let value: unknown;
-      try {
-        value = Reflect.get(variables, name) as unknown;
-      } catch {
-        continue; // Not initialized yet.
-      }
-      values.set(name, values.has(name) ? values.get(name) : value);
-      if (binding !== undefined) found.set(localKey(binding), value);
-    }
-  }
-  let context = outer;
-  let inner = outer;
-  const chain = graph.contexts.chain(snapshot.follow(node, 'context'), closureContext);
-  const matched = graph.contexts.match(
-    chain,
-    script,
-    path[0],
-    isModule ? root : script.tree.around.get(place.node),
-  );
-  for (let index = chain.length - 1; index >= 0; index -= 1) {
-    const each = chain[index] ?? -1;
-    const scope = matched[index];
-    if (scope === undefined) continue;
-    const known = graph.contexts.indexOf(each);
-    const vars: Record<string, unknown> = {};
-    for (const { name } of scope.bindings.values()) {
-      const binding = scope.bindings.get(name);
-      if (binding !== undefined) vars[name] = found.get(localKey(binding));
-    }
-    const added = known ?? graph.contexts.add(each, script, scope, inner, vars);
-    inner = added;
-    // Those of blocks are made anew where the activation goes on: only what closures hold of them stays.
-    if (isFunctionLevel(scope)) context = added;
-  }
-  return {
-    context,
-    outer,
-    values,
-    live: (key) => found.get(key),
-    local: (key) => graph.value(found.get(key), key.replace(/@.*/, '')),
-  };
-}
-
-/** The nodes in the registers of an activation. */
-function hiddenRegisters(graph: Graph, node: number): Map<number, number> {
-  const { snapshot } = graph.heap;
-  const found = new Map<number, number>();
-  const registers = snapshot.follow(node, 'parameters_and_registers');
-  for (const { name, to, type } of snapshot.edges(registers)) {
-    const index = Number(name);
-    if (type !== 'weak' && Number.isInteger(index) && name !== 'map') found.set(index, to);
-  }
-  return found;
-}
-
-function placeIterators(
-  graph: Graph,
-  record: ActivationRecord,
-  plan: Resumption,
-  own: OwnScopes,
-  registers: Map<number, number>,
-  place: Place,
-): void {
-  if (plan.iterators.length === 0) return;
-  const { heap } = graph;
-  const candidates: object[] = [];
-  for (const [index, node] of [...registers].sort(([a], [b]) => a - b)) {
-    // A loop keeps its iterator's `next` and the iterator beside each other.
-    const type = heap.snapshot.type(node);
-    if (type !== 'object' || heap.snapshot.name(node).startsWith('system /')) continue;
-    const live = heap.liveOf(node);
-    if (typeof live !== 'object' || live === null) continue;
-    const neighbours = [registers.get(index - 1), registers.get(index + 1)];
-    const next = dataProperty(live, 'next');
-    const isIterator =
-      typeof next === 'function' &&
-      neighbours.some(
-        (each) =>
-          each !== undefined &&
-          heap.snapshot.type(each) === 'closure' &&
-          heap.liveOf(each) === next,
-      );
-    // A loop that a rebuild went on with has the iterator inside of another.
-    const inner = (dataProperty(live, '$flickInner') ?? live) as object;
-    if (isIterator && !candidates.includes(inner)) candidates.push(inner);
-  }
-  if (candidates.length !== plan.iterators.length) {
-    throw notResumable(place, plan.target, 'inside a loop whose iterator is not known');
-  }
-  plan.iterators.forEach((loop, index) => {
-    const iterator = candidates[index];
-    if (iterator === undefined) return;
-    if (loop.type === 'ForOfStatement') {
-      const left =
-        loop.left.type === 'VariableDeclaration' ? loop.left.declarations[0]?.id : loop.left;
-      let current: unknown;
-      if (left?.type === 'Identifier') {
-        const binding = place.script.tree.references.get(left);
-        current = binding === undefined ? own.values.get(left.name) : own.live(localKey(binding));
-      }
-      if (!placeArrayIterator(graph, iterator, current)) {
-        throw notResumable(
-          place,
-          plan.target,
-          'inside a loop over an array that has the same element twice',
-        );
-      }
-    }
-    record.iterators[String(loop.start)] = graph.value(iterator, 'iterator');
-  });
-}
-
-/** Whether what an expression yields now is an object that the activation holds in a register. */
-function isUnchanged(
-  graph: Graph,
-  node: AnyNode,
-  place: Place,
-  own: OwnScopes,
-  registers: ReadonlyMap<number, number>,
-): boolean {
-  const value = evaluate(graph, node, place, own);
-  if (typeof value !== 'function' && (typeof value !== 'object' || value === null)) return false;
-  const wanted = graph.heap.nodeOf(value);
-  return wanted >= 0 && [...registers.values()].includes(wanted);
-}
-
-/** The value of names and properties, without running anything; undefined when that is not possible. */
-function evaluate(graph: Graph, node: AnyNode, place: Place, own: OwnScopes): unknown {
-  if (node.type === 'Identifier') {
-    const binding = place.script.tree.references.get(node);
-    if (binding === undefined) return dataProperty(globalThis, node.name);
-    const key = localKey(binding);
-    return own.live(key) ?? graph.contexts.liveValue(own.context, binding, (id) => graph.live(id));
-  }
-  if (node.type === 'ThisExpression') {
-    return own.values.get('this');
-  }
-  if (node.type === 'MemberExpression' && !node.computed && node.property.type === 'Identifier') {
-    const object = evaluate(graph, node.object, place, own);
-    return object === null || object === undefined
-      ? undefined
-      : dataProperty(Object(object) as object, node.property.name);
-  }
-  return undefined;
-}
-
-function dataProperty(object: object, key: string): unknown {
-  for (
-    let at: object | null = object;
-    at !== null;
-    at = Object.getPrototypeOf(at) as object | null
-  ) {
-    const descriptor = Reflect.getOwnPropertyDescriptor(at, key);
-    if (descriptor !== undefined) return descriptor.value as unknown;
-  }
-  return undefined;
-}
-
-function asyncGenerator(graph: Graph, node: number): boolean {
-  return graph.heap.snapshot.follow(node, 'queue') >= 0;
-}
-
-/** The promise of an asynchronous function, or of the request that an asynchronous generator works on. */
-function promiseOf(graph: Graph, node: number, kind: ActivationRecord['kind']): object | undefined {
-  const { snapshot } = graph.heap;
-  if (kind === 'async') {
-    const edge = snapshot
-      .edges(node)
-      .find(
-        ({ type, to }) =>
-          type === 'hidden' &&
-          snapshot.type(to) === 'object' &&
-          graph.heap.liveOf(to) instanceof Promise,
-      );
-    return edge === undefined ? undefined : (graph.heap.liveOf(edge.to) as object);
-  }
-  const request = snapshot.follow(node, 'queue');
-  if (request < 0 || !/AsyncGeneratorRequest/.test(snapshot.name(request))) return undefined;
-  const edges = snapshot.edges(request);
-  if (edges.some(({ to }) => /AsyncGeneratorRequest/.test(snapshot.name(to)))) {
-    throw new Refusal('Cannot move yet: several requests wait for an asynchronous generator.', {
-      passing: true,
-    });
-  }
-  const edge = edges.find(
-    ({ to }) => snapshot.type(to) === 'object' && graph.heap.liveOf(to) instanceof Promise,
-  );
   return edge === undefined ? undefined : (graph.heap.liveOf(edge.to) as object);
 }

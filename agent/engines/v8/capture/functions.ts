@@ -4,6 +4,7 @@ import { isClass } from '../language/parse.ts';
 import { textRange } from '../language/positions.ts';
 import { intlFunctionRecord } from '../hosts/intl.ts';
 import { canCarryCore, isCore, needOfCore } from './coreFunctions.ts';
+import { elementRecord } from './combinators.ts';
 import type { Graph } from './graph.ts';
 import { shortUrl } from './scripts.ts';
 
@@ -84,6 +85,8 @@ function nativeFunction(graph: Graph, f: Function): ObjectRecord {
       f,
     );
   }
+  const element = elementRecord(graph, f, name);
+  if (element !== undefined) return element;
   if (/^Promise(Then|Catch)Finally/.test(name)) {
     const context = graph.heap.snapshot.follow(node, 'context');
     const edges = graph.heap.snapshot.edges(context);

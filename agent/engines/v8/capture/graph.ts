@@ -9,6 +9,7 @@ import type {
 } from '../capsule/format.ts';
 import { corePath, lazyBuiltins, wellKnownName, type Builtins } from '../capsule/builtins.ts';
 import type { Heap } from './heap.ts';
+import type { Hidden } from './hidden.ts';
 import type { Inspection } from './inspection.ts';
 import type { NodeInternals } from './internals.ts';
 import type { LiveModules } from './modules.ts';
@@ -24,6 +25,7 @@ import { promiseRecord } from './promises.ts';
 import { lengthOfView } from './views.ts';
 import { activationRecord } from './activations.ts';
 import { iteratorRecord } from './iterators.ts';
+import { weakTarget } from './weak.ts';
 
 interface LiveShape {
   readonly index: number;
@@ -47,6 +49,7 @@ export class Graph {
   readonly internals: NodeInternals;
   readonly builtins: Builtins;
   readonly hosts: HostWorld;
+  readonly hidden: Hidden;
   readonly modules: LiveModules;
   /** By the node of a promise, what the functions that settle it share. */
   readonly settlers = new Map<number, number>();
@@ -83,6 +86,7 @@ export class Graph {
     /** Scripts that have been read already, by kind and source. */
     trees: Map<string, ScopeTree>;
     hosts: HostWorld;
+    hidden: Hidden;
     modules: LiveModules;
   }) {
     this.heap = world.heap;
@@ -91,6 +95,7 @@ export class Graph {
     this.internals = world.internals;
     this.builtins = world.builtins;
     this.hosts = world.hosts;
+    this.hidden = world.hidden;
     this.modules = world.modules;
     this.#coreSymbols = world.coreSymbols;
     this.contexts = new Contexts(
@@ -302,6 +307,11 @@ export class Graph {
     return this.#details.previewEntries(iterator, true) as [unknown[], boolean];
   }
 
+  /** Target and handler; null for one that was revoked. */
+  proxyDetails(proxy: object): [target: unknown, handler: unknown] {
+    return this.#details.getProxyDetails(proxy, true) as [unknown, unknown];
+  }
+
   promiseDetails(promise: object): [state: number, result: unknown] {
     return this.#details.getPromiseDetails(promise) as [number, unknown];
   }
@@ -328,7 +338,7 @@ export class Graph {
 
   #visit(object: object): ObjectRecord {
     if (types.isProxy(object)) {
-      const [target, handler] = this.#details.getProxyDetails(object, true) as [unknown, unknown];
+      const [target, handler] = this.proxyDetails(object);
       if (handler === null) throw this.refuse('a revoked proxy');
       return {
         k: 'proxy',
@@ -585,12 +595,4 @@ export class Graph {
 
 function isObject(value: unknown): value is object {
   return (typeof value === 'object' && value !== null) || typeof value === 'function';
-}
-
-function weakTarget(object: object): object | undefined {
-  try {
-    return WeakRef.prototype.deref.call(object as WeakRef<object>);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,42 +1,199 @@
 import { types } from 'node:util';
 import type { IteratorRecord, ObjectRecord } from '../capsule/format.ts';
 import type { Graph } from './graph.ts';
+import { isAddress, smallInteger, type Memory, type Word } from './memory.ts';
 
 const arrayIterator = Object.getPrototypeOf([][Symbol.iterator]()) as object;
+const stringIterator = Object.getPrototypeOf(''[Symbol.iterator]()) as object;
+const matchIterator = Object.getPrototypeOf(''.matchAll(/a/g)) as object;
 
-/** Where loops stand in arrays: V8 shows no index, the loop's own variable tells it. */
-const positions = new WeakMap<
-  object,
-  { array: unknown; position: number; yields: IteratorRecord['yields'] }
->();
+type Yields = IteratorRecord['yields'];
+
+/** Where loops stand in arrays when memory cannot be read: the loop's own variable tells it. */
+const positions = new WeakMap<object, { array: unknown; position: number; yields: Yields }>();
 
 export function iteratorRecord(graph: Graph, object: object): ObjectRecord | undefined {
   if (types.isMapIterator(object) || types.isSetIterator(object))
     return tableIterator(graph, object);
-  if (Object.getPrototypeOf(object) !== arrayIterator) return undefined;
-  const known = positions.get(object);
-  if (known === undefined) {
-    throw graph.refuse('an iterator over an array, whose position is not known', { passing: true });
+  const proto = Object.getPrototypeOf(object) as unknown;
+  // An object that only inherits from such a prototype has nothing that iterates.
+  if (!/Iterator/.test(graph.heap.snapshot.name(graph.heap.nodeOf(object)))) return undefined;
+  const { memory } = graph.hidden;
+  if (proto === arrayIterator) return arrayRecord(graph, object, memory);
+  if (proto === stringIterator) return stringRecord(graph, object, memory);
+  return proto === matchIterator ? matchRecord(graph, object, memory) : undefined;
+}
+
+function unknown(graph: Graph, what: string): Error {
+  return graph.refuse(`an iterator over ${what}, whose position is not known`, { passing: true });
+}
+
+interface ArrayLayout {
+  readonly source: number;
+  readonly position: number;
+  readonly kind: number;
+  readonly kinds: ReadonlyMap<Word, Yields>;
+}
+
+const fieldCount = 7;
+const arrayLayouts = new WeakMap<Memory, ArrayLayout>();
+
+function arrayLayout(memory: Memory): ArrayLayout {
+  const known = arrayLayouts.get(memory);
+  if (known !== undefined) return known;
+  const sample = [{}, {}, {}];
+  const fresh = sample.values();
+  const stepped = sample.values();
+  stepped.next();
+  stepped.next();
+  const others = { keys: sample.keys(), entries: sample.entries() };
+  const layout = memory.exact((): ArrayLayout => {
+    const fields = (object: object): Word[] => memory.words(memory.word(object), fieldCount);
+    const [a, b, keys, entries] = [fresh, stepped, others.keys, others.entries].map(fields) as [
+      Word[],
+      Word[],
+      Word[],
+      Word[],
+    ];
+    const position = a.findIndex((word, at) => word === 0n && b[at] === 2n << 32n);
+    const kind = a.findIndex(
+      (word, at) =>
+        !isAddress(word) && word !== keys[at] && word !== entries[at] && at !== position,
+    );
+    const kinds = new Map<Word, Yields>([
+      [a[kind] ?? 1n, 'values'],
+      [keys[kind] ?? 1n, 'keys'],
+      [entries[kind] ?? 1n, 'entries'],
+    ]);
+    return { source: a.indexOf(memory.word(sample)), position, kind, kinds };
+  });
+  arrayLayouts.set(memory, layout);
+  return layout;
+}
+
+function arrayRecord(graph: Graph, iterator: object, memory: Memory | undefined): ObjectRecord {
+  const known = positions.get(iterator);
+  if (known !== undefined) {
+    const { array, position, yields } = known;
+    return { k: 'iterator', of: 'array', source: graph.value(array, 'array'), position, yields };
   }
-  const { array, position, yields } = known;
-  return { k: 'iterator', of: 'array', source: graph.value(array, 'array'), position, yields };
+  if (memory === undefined) throw unknown(graph, 'an array');
+  const layout = arrayLayout(memory);
+  const sources = references(graph, iterator);
+  const found = memory.exact(() => {
+    const words = memory.words(memory.word(iterator), fieldCount);
+    const index = words[layout.position] ?? 1n;
+    return {
+      // One that has come to its end is far behind it.
+      position: isAddress(index) ? -1 : smallInteger(index),
+      yields: layout.kinds.get(words[layout.kind] ?? 1n),
+      source: sources.find((each) => memory.word(each) === words[layout.source]),
+    };
+  });
+  const { position, yields, source } = found;
+  if (yields === undefined || position === undefined) throw unknown(graph, 'an array');
+  if (position < 0) return spent(graph, iterator, 'array', []);
+  if (source === undefined) throw unknown(graph, 'an array');
+  const record: IteratorRecord = {
+    k: 'iterator',
+    of: 'array',
+    source: graph.value(source, 'array'),
+    position,
+    yields,
+  };
+  return graph.finish(record, iterator);
+}
+
+function spent(
+  graph: Graph,
+  iterator: object,
+  of: IteratorRecord['of'],
+  source: unknown,
+): ObjectRecord {
+  const record: IteratorRecord = {
+    k: 'iterator',
+    of,
+    source: graph.value(source, of),
+    position: 0,
+    yields: 'values',
+    spent: 1,
+  };
+  return graph.finish(record, iterator);
+}
+
+/** Objects that V8's own fields of another lead to. */
+function references(graph: Graph, object: object): unknown[] {
+  const { heap } = graph;
+  return heap.snapshot
+    .edges(heap.nodeOf(object))
+    .filter(({ type, name }) => type !== 'property' && type !== 'weak' && name !== 'map')
+    .map(({ to }) => heap.liveOf(to))
+    .filter((each) => each !== undefined);
+}
+
+function stringRecord(graph: Graph, iterator: object, memory: Memory | undefined): ObjectRecord {
+  const found = memory?.exact(() => {
+    const words = memory.words(memory.word(iterator), 5);
+    const [text, index] = [words[3] ?? 1n, words[4] ?? 1n];
+    const value = memory.isPrimitive(text) ? memory.primitive(text) : undefined;
+    return { value, position: smallInteger(index) };
+  });
+  const { value, position } = found ?? {};
+  if (typeof value !== 'string' || position === undefined) throw unknown(graph, 'a string');
+  const record: IteratorRecord = {
+    k: 'iterator',
+    of: 'string',
+    source: value,
+    position,
+    yields: 'values',
+  };
+  return graph.finish(record, iterator);
+}
+
+function matchRecord(graph: Graph, iterator: object, memory: Memory | undefined): ObjectRecord {
+  if (memory === undefined) throw unknown(graph, 'matches');
+  const over = /b/g[Symbol.matchAll]('a');
+  over.next();
+  const samples = [/b/g[Symbol.matchAll]('a'), /b/gu[Symbol.matchAll]('a'), over, iterator];
+  const patterns = references(graph, iterator).filter((each) => typeof each === 'object');
+  const found = memory.exact(() => {
+    const [global = 0, unicode = 0, done = 0, flags = 0] = samples.map(
+      (each) => smallInteger(memory.words(memory.word(each), 6)[5] ?? 0n) ?? 0,
+    );
+    const words = memory.words(memory.word(iterator), 6);
+    const text = words[4] ?? 1n;
+    return {
+      isDone: (flags & (done ^ global)) !== 0,
+      flags: `${(flags & global) === 0 ? '' : 'g'}${(flags & (unicode ^ global)) === 0 ? '' : 'u'}`,
+      text: memory.isPrimitive(text) ? memory.primitive(text) : undefined,
+      pattern: patterns.find((each) => memory.word(each) === words[3]),
+    };
+  });
+  const { isDone, flags, text, pattern } = found;
+  if (isDone) return spent(graph, iterator, 'matches', null);
+  if (typeof text !== 'string' || pattern === undefined) throw unknown(graph, 'matches');
+  const record: IteratorRecord = {
+    k: 'iterator',
+    of: 'matches',
+    source: graph.value(pattern, 'pattern'),
+    text,
+    flags,
+    position: 0,
+    yields: 'values',
+  };
+  return graph.finish(record, iterator);
 }
 
 /**
- * Notes where a loop over an array stands.
+ * Notes where a loop over an array stands, for want of a way to read it.
  * @param current what the loop's variable holds
  * @returns whether it could be told
  */
 export function placeArrayIterator(graph: Graph, iterator: object, current: unknown): boolean {
   if (Object.getPrototypeOf(iterator) !== arrayIterator) return true;
-  const { heap } = graph;
-  const node = heap.nodeOf(iterator);
-  const array = heap.snapshot
-    .edges(node)
-    .filter(({ type, name }) => type !== 'property' && name !== 'map')
-    .map(({ to }) => (heap.snapshot.type(to) === 'object' ? heap.liveOf(to) : undefined))
-    .find((each) => Array.isArray(each) || ArrayBuffer.isView(each)) as
-    ArrayLike<unknown> | undefined;
+  const array = references(graph, iterator).find(
+    (each) => Array.isArray(each) || ArrayBuffer.isView(each),
+  ) as ArrayLike<unknown> | undefined;
   if (array === undefined) return false;
   const found: number[] = [];
   for (let index = 0; index < array.length && found.length < 2; index += 1) {
@@ -49,35 +206,67 @@ export function placeArrayIterator(graph: Graph, iterator: object, current: unkn
 }
 
 function tableIterator(graph: Graph, iterator: object): ObjectRecord {
-  const [flat, pairs] = graph.preview(iterator);
-  const { snapshot } = graph.heap;
-  const table = snapshot.follow(graph.heap.nodeOf(iterator), 'table');
   const isMap = types.isMapIterator(iterator);
-  let source: unknown;
-  for (let node = 0; node < snapshot.count && source === undefined; node += 1) {
-    if (snapshot.follow(node, 'table') !== table) continue;
-    const live = graph.heap.liveOf(node);
-    if (types.isMap(live) || types.isSet(live)) source = live;
-  }
-  const left = pairs ? flat.length / 2 : flat.length;
   const of = isMap ? 'map' : 'set';
+  const sample: Map<unknown, unknown> | Set<unknown> = isMap ? new Map() : new Set();
+  const yields = (['keys', 'values', 'entries'] as const).find((each) =>
+    graph.natives.sameShape(iterator, sample[each]()),
+  );
+  const [flat, pairs] = graph.preview(iterator);
+  const left = pairs ? flat.length / 2 : flat.length;
+  const source = tableOwner(graph, iterator);
   if (source === undefined) {
     if (left > 0)
       throw graph.refuse('an iterator whose Map or Set is not known', { passing: true });
-    return {
-      k: 'iterator',
-      of,
-      source: graph.value(isMap ? new Map() : new Set(), of),
-      position: 0,
-      yields: 'values',
-    };
+    return spent(graph, iterator, of, sample);
   }
-  let yields: IteratorRecord['yields'] = pairs ? 'entries' : 'values';
-  if (!pairs && types.isMap(source)) {
-    const values: unknown[] = [];
-    Map.prototype.forEach.call(source, (value: unknown) => values.push(value));
-    const tail = values.slice(values.length - left);
-    if (tail.some((each, index) => !Object.is(each, flat[index]))) yields = 'keys';
+  if (yields === undefined)
+    throw graph.refuse('an iterator over a Map or Set that was changed', { passing: true });
+  const record: IteratorRecord = {
+    k: 'iterator',
+    of,
+    source: graph.value(source, of),
+    position: left,
+    yields,
+  };
+  return graph.finish(record, iterator);
+}
+
+/** The Map or Set of an iterator. One that was rehashed since has another table, which the old one leads to. */
+function tableOwner(graph: Graph, iterator: object): unknown {
+  const { snapshot } = graph.heap;
+  const own = graph.heap.nodeOf(iterator);
+  const first = snapshot.follow(own, 'table');
+  if (first < 0) return undefined;
+  const owners = tableOwners(graph);
+  const seen = new Set([first]);
+  for (const table of seen) {
+    const owner = owners.get(table);
+    if (owner !== undefined) return owner;
+    if (seen.size > 16) break;
+    for (const { to, type } of snapshot.edges(table)) {
+      const isTable = snapshot.name(to) === snapshot.name(table) && type !== 'weak';
+      if (isTable && snapshot.type(to) === snapshot.type(table)) seen.add(to);
+    }
   }
-  return { k: 'iterator', of, source: graph.value(source, of), position: left, yields };
+  return undefined;
+}
+
+const allOwners = new WeakMap<Graph, ReadonlyMap<number, unknown>>();
+
+/** Maps and Sets by the node of the table that V8 keeps for them. */
+function tableOwners(graph: Graph): ReadonlyMap<number, unknown> {
+  const known = allOwners.get(graph);
+  if (known !== undefined) return known;
+  const owners = new Map<number, unknown>();
+  const { snapshot } = graph.heap;
+  for (let node = 0; node < snapshot.count; node += 1) {
+    if (snapshot.type(node) !== 'object') continue;
+    const table = snapshot.follow(node, 'table');
+    if (table < 0 || /Iterator/.test(snapshot.name(node))) continue;
+    const live = graph.heap.liveOf(node);
+    if (types.isMap(live) || types.isSet(live)) owners.set(table, live);
+  }
+  allOwners.set(graph, owners);
+  return owners;
 }

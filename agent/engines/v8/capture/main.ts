@@ -19,6 +19,7 @@ import { leaveSockets } from '../hosts/sockets.ts';
 import type { ScopeTree } from '../language/scopes.ts';
 import { Graph } from './graph.ts';
 import { Heap } from './heap.ts';
+import { Hidden } from './hidden.ts';
 import { Inspection } from './inspection.ts';
 import { nodeInternals } from './internals.ts';
 import { OwnMemory } from './ownMemory.ts';
@@ -151,6 +152,7 @@ function capture(
   requireQuiet();
   leaveSockets(hosts);
   const natives = nativeFunctions();
+  const hidden = new Hidden();
   try {
     const internals = nodeInternals(inspection);
     const modules = new LiveModules(inspection, internals);
@@ -167,6 +169,7 @@ function capture(
       coreSymbols: builtinSymbols(builtins),
       trees,
       hosts,
+      hidden,
       modules,
     });
     const roots = rootsOf(graph, list);
@@ -207,6 +210,7 @@ function capture(
     };
     return capsule;
   } finally {
+    hidden.dispose();
     memory?.release();
     forgetNatives();
   }

@@ -24,10 +24,11 @@ function reaction(graph: Graph, node: number): ReactionRecord {
   const activation = waiting(graph, fulfilled);
   if (activation >= 0) {
     const name = graph.heap.builtinName(fulfilled);
-    if (/Yield|Return|ForOf/.test(name)) {
+    if (/Return|ForOf/.test(name)) {
       throw graph.refuse('in the middle of a step of an asynchronous generator', { passing: true });
     }
-    return { activation: hiddenActivation(graph, activation) };
+    const id = hiddenActivation(graph, activation);
+    return name.includes('Yield') ? { activation: id, yields: 1 } : { activation: id };
   }
   const record: { -readonly [K in keyof ReactionRecord]: ReactionRecord[K] } = {};
   if (hasHandler(graph, fulfilled))

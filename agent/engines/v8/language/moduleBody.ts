@@ -91,6 +91,12 @@ function makeBody(tree: ScopeTree): ModuleBody {
   return { fn, edits };
 }
 
+/** What must be changed in the text of a function, or of a module seen as one, wherever it stands. */
+export function bodyEdits(tree: ScopeTree, fn: FunctionNode): readonly Edit[] {
+  const module = bodies.get(tree);
+  return module?.fn === fn ? module.edits : metaEdits(tree, fn.start, fn.end);
+}
+
 /** `import.meta` must not stand in code that is evaluated: a variable of the same length stands in its place. */
 export function metaEdits(tree: ScopeTree, start: number, end: number): Edit[] {
   return tree.metas

@@ -19,6 +19,16 @@ export function parseScript(source: string, kind: ScriptKind): Program {
   });
 }
 
+/** Text that a rebuild made: parts of functions and classes without what is around them. @throws {SyntaxError} */
+export function parseGenerated(source: string): Program {
+  return parse(source, {
+    ecmaVersion: 'latest',
+    sourceType: 'script',
+    allowSuperOutsideMethod: true,
+    checkPrivateFields: false,
+  });
+}
+
 export function isFunction(node: AnyNode): node is FunctionNode {
   return (
     node.type === 'FunctionDeclaration' ||

@@ -19,7 +19,9 @@ export function findTarget(fn: FunctionNode, offset: number): AnyNode | undefine
     const waits =
       node.type === 'AwaitExpression' ||
       node.type === 'YieldExpression' ||
-      (node.type === 'ForOfStatement' && node.await);
+      (node.type === 'ForOfStatement' && node.await) ||
+      // What an asynchronous generator returns it waits for.
+      (node.type === 'ReturnStatement' && fn.async && fn.generator);
     if (waits && node.start <= offset && offset <= node.end) {
       if (best === undefined || node.start >= best.start) best = node;
     }

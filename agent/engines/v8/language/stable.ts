@@ -1,10 +1,23 @@
 import type { AnyNode } from 'acorn';
 import type { ScopeTree } from './scopes.ts';
 
+/** How a `try` was left when its `finally` began. */
+export type Completion = 'normal' | 'throw' | 'return';
+
 /** What is known of an activation beyond its source. */
 export interface ActivationView {
   /** Whether what an expression yields now is what the activation holds already. */
   isUnchanged(node: AnyNode): boolean;
+  /** Whether values that the activation holds under no name can be asked for. */
+  readonly canKeep?: boolean;
+  /** Exactly those that were asked for, by {@link keptKey}, once that is known. */
+  readonly kept?: ReadonlySet<string>;
+  completion?(node: AnyNode): Completion;
+}
+
+/** The name under which a value is kept that the activation has for an expression or statement. */
+export function keptKey(node: AnyNode): string {
+  return `${String(node.start)}:${String(node.end)}`;
 }
 
 /** Where an expression stands. */

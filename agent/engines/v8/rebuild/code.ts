@@ -11,11 +11,13 @@ import {
   type ClassNode,
   type FunctionNode,
 } from '../language/parse.ts';
-import { applyEdits, type Edit } from '../language/edits.ts';
+import { applyEdits } from '../language/edits.ts';
 import { wrapUnit, type ResumedState, type Unit } from '../language/origin.ts';
 import { findTarget } from '../language/places.ts';
-import { names, planResumption, planStart, type Resumption } from '../language/resume.ts';
+import { planResumption, planStart, type Resumption } from '../language/resume.ts';
+import { resumedText } from '../language/resumedText.ts';
 import { ScopeTree, type Scope } from '../language/scopes.ts';
+import type { ActivationView } from '../language/stable.ts';
 import { metaEdits, moduleBody } from '../language/moduleBody.ts';
 import type { Modules } from './modules.ts';
 import { RebuildError } from './rebuildError.ts';
@@ -517,44 +519,36 @@ export class Code {
     record: ActivationRecord,
     state: { resumed?: ResumedState },
   ): (...args: unknown[]) => unknown {
-    const { script, node, tree, edits, origin } = this.#suspended(record);
+    const { script, node, tree, origin } = this.#suspended(record);
     const { source } = this.#script(script);
-    const unchanged = { isUnchanged: () => true };
+    const view: ActivationView = {
+      isUnchanged: () => true,
+      canKeep: true,
+      kept: new Set(Object.keys(record.kept ?? {})),
+      completion: (each) => record.completions?.[String(each.start)] ?? 'throw',
+    };
     let plan: Resumption;
     if (record.state === 'start') plan = planStart(tree, node);
     else {
       const target = findTarget(node, record.at);
       if (target === undefined) throw new RebuildError('a suspended function has no such place');
-      plan = planResumption(tree, node, target, unchanged);
+      plan = planResumption(tree, node, target, view);
     }
-    const isExpression = node.body.type !== 'BlockStatement';
-    const { start, end } = isExpression
-      ? node.body
-      : { start: node.body.start + 1, end: node.body.end - 1 };
-    const text = applyEdits(source, start, end, [...plan.edits, ...edits]);
-    const own = plan.own.map(([name, key]) =>
-      key === '' ? `let ${name};` : `var ${name} = ${names.state}.v[${JSON.stringify(key)}];`,
-    );
-    const gate =
-      record.kind === 'generator' || record.state === 'start' ? '' : `await ${names.state}.gate; `;
-    const prologue = `let ${names.flag} = ${record.state !== 'start'}; ${gate}${own.join(' ')}`;
-    const isArrow = node.type === 'ArrowFunctionExpression';
-    const star = record.kind === 'async' ? '' : '*';
-    const async = record.kind === 'generator' ? '' : 'async ';
-    const name = JSON.stringify(node.id?.name ?? 'resumed');
-    const strict = tree.scopeOf.get(node)?.strict === true ? "'use strict'; " : '';
-    const opening = isArrow ? `${async}() => {` : `({ ${async}${star}${name}() {`;
+    const { before, start, body, after } = resumedText(tree, node, plan, record);
     const evaluate = this.#evaluator({ context: record.context, script });
-    const layout = new Layout(
-      source,
-      `(function (${names.state}) { return ${opening} ${strict}${prologue}${isExpression ? 'return (' : ''}`,
-    )
-      .at(start, text)
-      .add(isExpression ? ');' : '')
-      .add(isArrow ? '}; })' : `} })[${name}]; })`);
+    const layout = new Layout(source, before).at(start, body).add(after);
     state.resumed = { origin };
     const make = evaluate(layout.unit) as (state: object) => (...args: unknown[]) => unknown;
-    return make(state);
+    if (node.type === 'ArrowFunctionExpression') return make(state);
+    const literal = make(state) as unknown as Record<string, (...args: unknown[]) => unknown>;
+    const home =
+      tree.scopeOf.get(node)?.owner.usesSuper === true
+        ? this.#homeOf(this.#objects.idOf(record.fn))
+        : undefined;
+    if (home !== undefined) this.#homes.push([literal, home]);
+    const [made] = Object.values(literal);
+    if (made === undefined) throw new RebuildError('a suspended function without a text');
+    return made;
   }
 
   /** What an activation is one of: a function, or the top level of a module. */
@@ -562,23 +556,21 @@ export class Code {
     script: number;
     node: FunctionNode;
     tree: ScopeTree;
-    edits: readonly Edit[];
     origin: object;
   } {
     if (record.module !== undefined) {
       const script = record.module;
       const tree = this.tree(script);
-      const { fn: node, edits } = moduleBody(tree);
+      const { fn: node } = moduleBody(tree);
       const origin = this.#modules.origin(script);
       if (origin === undefined) throw new RebuildError('a suspended module that is not there');
-      return { script, node, tree, edits, origin };
+      return { script, node, tree, origin };
     }
     const fn = this.#capsule.objects[this.#objects.idOf(record.fn)] as FunctionRecord;
     const { node, tree } = this.#nodeOf(fn);
     if (!isFunction(node)) throw new RebuildError('a suspended class');
-    const edits = metaEdits(tree, node.start, node.end);
     const origin = this.#objects.value(record.fn) as object;
-    return { script: fn.script, node, tree, edits, origin };
+    return { script: fn.script, node, tree, origin };
   }
 
   /** Makes all contexts, also those that only other contexts need. */

@@ -1,5 +1,5 @@
 import { resolveBuiltin } from '../capsule/builtins.ts';
-import type { IteratorRecord, KindRecord } from '../capsule/format.ts';
+import type { KindRecord } from '../capsule/format.ts';
 import { RebuildError } from './rebuildError.ts';
 
 /** Bundles are sloppy code: only a function that says so is strict. */
@@ -41,16 +41,6 @@ export function finallyFunction(callback: unknown, catches: boolean): unknown {
   };
   Promise.prototype.finally.call(catcher as never, callback as () => void);
   return found;
-}
-
-export function iterate({ of, yields }: IteratorRecord, source: unknown): Iterator<unknown> {
-  const prototypes = { array: Array.prototype, map: Map.prototype, set: Set.prototype };
-  const method = Reflect.get(prototypes[of], yields) as () => Iterator<unknown>;
-  return Reflect.apply(method, source, []);
-}
-
-export function skip(iterator: Iterator<unknown>, count: number): void {
-  for (let index = 0; index < count; index += 1) iterator.next();
 }
 
 /** An iterator in the middle of a loop: its first step is the one that the loop is in. */

@@ -2,6 +2,7 @@ import { resolveSymbol } from '../capsule/builtins.ts';
 import type {
   ActivationRecord,
   Capsule,
+  CombinatorRecord,
   Common,
   FunctionRecord,
   IteratorRecord,
@@ -11,7 +12,9 @@ import type {
   Value,
 } from '../capsule/format.ts';
 import { hostShell } from '../hosts/rebuild.ts';
-import type { ResumedState } from '../language/origin.ts';
+import { activationState } from './activationState.ts';
+import { combinator, giveResults, spentElement, type Combinator } from './combinators.ts';
+import { iterate, stepEarly, stepLate } from './iterators.ts';
 import { Code, RebuildError, type Objects } from './code.ts';
 import type { Modules } from './modules.ts';
 import { setProperties } from './properties.ts';
@@ -22,10 +25,7 @@ import {
   buffer,
   finallyFunction,
   builtin,
-  iterate,
-  skip,
   viewTypes,
-  resumed,
 } from './shells.ts';
 
 interface Settling {
@@ -52,11 +52,14 @@ export class World implements Objects {
   readonly #settling = new Map<number, Settling>();
   readonly #activations = new Map<number, LiveActivation>();
   readonly #awaited = new Map<number, number>();
+  /** Asynchronous generators that wait for the value which they yield. */
+  readonly #yielding = new Set<number>();
   readonly #promiseOwners = new Map<number, number>();
   readonly #prototypeOwners = new Map<number, number>();
   /** Promises that follow another one: nothing else settles them any more. */
   readonly #locked = new Set<number>();
-  readonly #iterators: [IteratorRecord, Iterator<unknown>][] = [];
+  readonly #iterators: [IteratorRecord, object][] = [];
+  readonly #combinators: [CombinatorRecord, Combinator][] = [];
   readonly #makers = new Map<number, () => object>();
   #depth = 0;
 
@@ -96,8 +99,9 @@ export class World implements Objects {
     this.capsule.objects.forEach((_, id) => {
       const record = this.kind(id);
       if (record?.k === 'promise' && record.state === 'pending') {
-        for (const { activation, derived, fulfilled, rejected } of record.reactions) {
+        for (const { activation, yields, derived, fulfilled, rejected } of record.reactions) {
           if (activation !== undefined) this.#awaited.set(activation, id);
+          if (activation !== undefined && yields === 1) this.#yielding.add(activation);
           if (derived !== undefined && fulfilled === undefined && rejected === undefined)
             this.#locked.add(derived);
         }
@@ -300,6 +304,17 @@ export class World implements Objects {
         return this.#settler(kind.promise, kind.rejects);
       case 'finally':
         return finallyFunction(this.value(kind.callback), kind.catches);
+      case 'combinator': {
+        const parts = [kind.promise, kind.resolve, kind.reject].map((each) => this.value(each));
+        const made = combinator(kind.of, kind.results.length, parts as never);
+        this.#combinators.push([kind, made]);
+        return made;
+      }
+      case 'element': {
+        if (kind.group === 0) return spentElement();
+        const element = (this.get(kind.group) as Combinator).elements[kind.index];
+        return kind.rejects ? element?.reject : element?.resolve;
+      }
       case 'iterator': {
         const iterator = iterate(kind, this.value(kind.source));
         this.#iterators.push([kind, iterator]);
@@ -355,27 +370,13 @@ export class World implements Objects {
       open = resolve;
     });
     const awaited = this.#awaited.get(id);
-    const awaitedObject = (): unknown => (awaited === undefined ? undefined : this.get(awaited));
-    const values: Record<string, unknown> = {};
-    for (const key of Object.keys(record.locals)) {
-      Object.defineProperty(values, key, {
-        get: () => this.value(record.locals[key]),
-        enumerable: true,
-      });
-    }
-    const iterator = (at: number): Iterator<unknown> =>
-      this.value(record.iterators[String(at)]) as Iterator<unknown>;
-    const state: { resumed?: ResumedState; awaited: unknown } & Record<string, unknown> = {
-      v: values,
-      gate,
-      get awaited(): unknown {
-        return awaitedObject();
-      },
-      inside: (at: number, current: unknown) =>
-        resumed(iterator(at), { value: current, done: false }),
-      stepping: (at: number) => resumed(iterator(at), state.awaited),
-      delegate: (at: number) => resumed(iterator(at), { value: undefined, done: false }),
-    };
+    // A generator that waits for what nothing can settle any more waits for ever.
+    const isLost = awaited === undefined && record.promise !== undefined;
+    const never = isLost ? new Promise(() => undefined) : undefined;
+    const awaitedObject = (): unknown => (awaited === undefined ? never : this.get(awaited));
+    const returns = record.returns === 1 && !isLost && !this.#yielding.has(id);
+    const waits = returns ? (): unknown => undefined : awaitedObject;
+    const state = activationState(record, (each) => this.value(each), waits, gate);
     const live: { -readonly [K in keyof LiveActivation]: LiveActivation[K] } = {
       record,
       open,
@@ -393,27 +394,39 @@ export class World implements Objects {
       live.generator = result as Generator;
       this.made(id, result);
     }
-    if (record.kind === 'asyncGenerator' && record.state === 'suspended') {
-      const request = (result as AsyncGenerator).next();
-      if (record.promise !== undefined) this.made(record.promise, request);
-    }
+    if (record.kind === 'asyncGenerator' && record.state === 'suspended')
+      this.#requests(record, result as AsyncGenerator, returns ? awaitedObject : undefined);
+  }
+
+  /**
+   * Asks an asynchronous generator for what it was asked for; it goes on when its gate is opened.
+   * @param returned gives what it is to return
+   */
+  #requests(
+    record: ActivationRecord,
+    generator: AsyncGenerator,
+    returned: (() => unknown) | undefined,
+  ): void {
+    const begins = generator.next();
+    const head = returned === undefined ? begins : generator.return(returned());
+    if (record.promise !== undefined) this.made(record.promise, head);
+    for (const { mode, value, promise } of record.requests ?? [])
+      this.made(promise, generator[mode](this.value(value)));
   }
 
   /** Gives all objects their properties and contents. */
   fill(): void {
+    for (const [record, iterator] of this.#iterators)
+      stepEarly(record, iterator, this.value(record.source));
     for (let id = 1; id < this.capsule.objects.length; id += 1) {
       const record = this.#record(id);
       if (Array.isArray(record)) this.#fillPlain(id, record as readonly [number, ...Value[]]);
       else this.#fillKind(id, record as KindRecord);
     }
-    for (const [{ of, position }, iterator] of this.#iterators)
-      if (of === 'array') skip(iterator, position);
-    for (const [record, iterator] of this.#iterators) {
-      if (record.of === 'array') continue;
-      const { size } = this.value(record.source) as Map<unknown, unknown> | Set<unknown>;
-      skip(iterator, size - record.position);
-      if (record.position === 0) iterator.next();
-    }
+    for (const [record, iterator] of this.#iterators)
+      stepLate(record, iterator, this.value(record.source));
+    for (const [record, made] of this.#combinators)
+      giveResults(record, made, (each) => this.value(each));
     this.code.settleContexts();
     this.code.settleHomes();
   }
@@ -446,8 +459,8 @@ export class World implements Objects {
       record.k === 'builtin' ||
       record.k === 'host' ||
       record.k === 'namespace' ||
-      record.k === 'proxy' ||
-      record.k === 'iterator'
+      record.k === 'combinator' ||
+      record.k === 'proxy'
     ) {
       if (record.k === 'host') this.#fillHost(id, record);
       return;

@@ -56,7 +56,7 @@ const kept = [];
 async function inner(tag) { let sum = 0; for (let i = 0; i < 4; i++) { const v = await sleep(15, i); sum += v; kept.push(() => tag + i); } return sum; }
 async function main() {
   let n = 0; const stats = { total: 0 };
-  for (let round = 0; round < 5; round++) {
+  for (let round = 0; round < 16; round++) {
     for (const tag of ['x', 'y', 'z']) {
       stats.total += 1; const got = await inner(tag);
       try { if (tag === 'y') throw new Error('planned'); } catch (e) { await sleep(10); n += e.message.length; }
@@ -103,7 +103,7 @@ describe('the portable engine', function () {
   it('refuses with the place and lets the program go on unharmed', async function () {
     const source = `
 let n = 0, release;
-async function stuck(k) { return Math.max(k++, await new Promise((resolve) => (release = resolve))); }
+async function stuck(k) { const [a = await new Promise((resolve) => (release = resolve))] = [,k]; return a; }
 stuck(1);
 setInterval(() => console.log(++n, typeof release, Object.keys(globalThis).length, process.listenerCount('SIGUSR1')), 10);`;
     const program = await MovedProgram.start(folder.path, process.execPath, source);

@@ -1,0 +1,32 @@
+import { Memory } from './memory.ts';
+import { Probe } from './probe.ts';
+
+/** What only the memory of the process shows; opened when it is first asked for. */
+export class Hidden {
+  #memory: Memory | undefined | null = null;
+  #probe: Probe | undefined | null = null;
+
+  /** Undefined where there is no access to it. */
+  get memory(): Memory | undefined {
+    if (this.#memory === null) this.#memory = Memory.open();
+    return this.#memory;
+  }
+
+  get probe(): Probe | undefined {
+    if (this.#probe === null) {
+      this.#probe = undefined;
+      try {
+        if (this.memory !== undefined) this.#probe = new Probe(this.memory);
+      } catch {
+        // A V8 that keeps things otherwise: what needs them is refused.
+      }
+    }
+    return this.#probe;
+  }
+
+  dispose(): void {
+    this.#memory?.dispose();
+    this.#memory = undefined;
+    this.#probe = undefined;
+  }
+}

@@ -1,0 +1,85 @@
+import type { ActivationRecord } from '../capsule/format.ts';
+import { NotResumable } from '../language/notResumable.ts';
+import { localKey } from '../language/places.ts';
+import type { Resumption } from '../language/resume.ts';
+import type { Graph } from './graph.ts';
+import { placeArrayIterator } from './iterators.ts';
+import type { OwnScopes } from './ownScopes.ts';
+import type { Registers } from './registers.ts';
+import type { Place } from './scripts.ts';
+import { dataProperty } from './unchanged.ts';
+
+/** The iterators of the loops that an activation is in. @throws {NotResumable} when they cannot be told */
+export function placeIterators(
+  graph: Graph,
+  record: ActivationRecord,
+  plan: Resumption,
+  registers: Registers,
+): void {
+  for (const loop of plan.iterators) {
+    const live = registers.value(String(loop.start), plan);
+    if (typeof live !== 'object' || live === null)
+      throw new NotResumable('inside a loop whose iterator is not known');
+    // A loop that a rebuild went on with has the iterator inside of another.
+    const iterator = dataProperty(live, '$flickInner') ?? live;
+    record.iterators[String(loop.start)] = graph.value(iterator, 'iterator');
+  }
+}
+
+/**
+ * The iterators of loops where memory cannot be read: those in registers that lie beside their `next`, when there are
+ * exactly as many as loops.
+ * @throws {NotResumable} when they cannot be told
+ */
+export function guessIterators(
+  graph: Graph,
+  record: ActivationRecord,
+  plan: Resumption,
+  own: OwnScopes,
+  registers: Map<number, number>,
+  place: Place,
+): void {
+  if (plan.iterators.length === 0) return;
+  const { heap } = graph;
+  const candidates: object[] = [];
+  for (const [index, node] of [...registers].sort(([a], [b]) => a - b)) {
+    // A loop keeps its iterator's `next` and the iterator beside each other.
+    const type = heap.snapshot.type(node);
+    if (type !== 'object' || heap.snapshot.name(node).startsWith('system /')) continue;
+    const live = heap.liveOf(node);
+    if (typeof live !== 'object' || live === null) continue;
+    const neighbours = [registers.get(index - 1), registers.get(index + 1)];
+    const next = dataProperty(live, 'next');
+    const isIterator =
+      typeof next === 'function' &&
+      neighbours.some(
+        (each) =>
+          each !== undefined &&
+          heap.snapshot.type(each) === 'closure' &&
+          heap.liveOf(each) === next,
+      );
+    // A loop that a rebuild went on with has the iterator inside of another.
+    const inner = (dataProperty(live, '$flickInner') ?? live) as object;
+    if (isIterator && !candidates.includes(inner)) candidates.push(inner);
+  }
+  if (candidates.length !== plan.iterators.length) {
+    throw new NotResumable('inside a loop whose iterator is not known');
+  }
+  plan.iterators.forEach((loop, index) => {
+    const iterator = candidates[index];
+    if (iterator === undefined) return;
+    if (loop.type === 'ForOfStatement') {
+      const left =
+        loop.left.type === 'VariableDeclaration' ? loop.left.declarations[0]?.id : loop.left;
+      let current: unknown;
+      if (left?.type === 'Identifier') {
+        const binding = place.script.tree.references.get(left);
+        current = binding === undefined ? own.values.get(left.name) : own.live(localKey(binding));
+      }
+      if (!placeArrayIterator(graph, iterator, current)) {
+        throw new NotResumable('inside a loop over an array that has the same element twice');
+      }
+    }
+    record.iterators[String(loop.start)] = graph.value(iterator, 'iterator');
+  });
+}

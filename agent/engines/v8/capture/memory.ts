@@ -1,0 +1,205 @@
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+
+/** A word of the heap: a small integer of V8, or the address of an object. */
+export type Word = bigint;
+
+/** Slots of the table whose place in memory is looked for. */
+const slot = { first: 0, second: 1, object: 2, canary: 3 } as const;
+/** More than fits into a page of V8's: it then lies alone, and is never moved. */
+const tableLength = 40_000;
+const chunkBytes = 1 << 20;
+
+/**
+ * Read access to the heap of this very process, through /proc/self/mem: V8 shows small integers of its own fields (how far
+ * an iterator is, temporary values of a suspended function) nowhere else. Where things lie is found out with objects that
+ * were made for it. Linux alone has this, and a V8 with compressed pointers is not understood.
+ */
+export class Memory {
+  readonly #file: number;
+  readonly #table: unknown[];
+  readonly #base: bigint;
+  readonly #kinds: ReadonlyMap<Word, 'latin1' | 'utf16le' | 'number' | 'bigint'>;
+  readonly #oddballs: ReadonlyMap<Word, unknown>;
+  /** What stands where there is no element. */
+  readonly hole: Word;
+
+  /** @returns undefined where there is no such access */
+  static open(): Memory | undefined {
+    let file: number;
+    try {
+      file = openSync('/proc/self/mem', 'r');
+    } catch {
+      return undefined;
+    }
+    try {
+      return new Memory(file);
+    } catch {
+      closeSync(file);
+      return undefined;
+    }
+  }
+
+  private constructor(file: number) {
+    this.#file = file;
+    const before = new Set(regions().map(String));
+    this.#table = new Array<unknown>(tableLength).fill({});
+    const fresh = regions().filter((each) => !before.has(String(each)));
+    const base = this.#find(fresh) ?? this.#find(regions());
+    if (base === undefined) throw new Error('the heap is not to be read');
+    this.#base = base;
+    this.#oddballs = new Map(
+      [undefined, null, true, false].map((each) => [this.word(each), each] as const),
+    );
+    const text = String(process.hrtime.bigint());
+    const samples = [
+      ['latin1', 'latin1'],
+      ['latin1', Buffer.from(text).toString('latin1')],
+      ['utf16le', 'Ω≈ç'],
+      ['utf16le', Buffer.from(`≈${text}`).toString('utf8')],
+      ['number', Math.random() + 1],
+      ['bigint', process.hrtime.bigint()],
+    ] as const;
+    this.#kinds = this.exact(
+      () =>
+        new Map(samples.map(([kind, sample]) => [this.words(this.word(sample), 1)[0] ?? 0n, kind])),
+    );
+    const holes = this.exact(() => this.words(this.follow(this.word([{}, , {}]), [2]), 4));
+    this.hole = holes[3] ?? 0n;
+    for (const [, sample] of samples) {
+      if (this.exact(() => this.primitive(this.word(sample))) !== sample)
+        throw new Error('values in the heap are not understood');
+    }
+  }
+
+  dispose(): void {
+    closeSync(this.#file);
+    this.#table.length = 0;
+  }
+
+  /** Reads again until no object was moved meanwhile. */
+  exact<T>(read: () => T): T {
+    for (let attempt = 0; attempt < 8; attempt += 1) {
+      this.#table[slot.canary] = {};
+      const before = this.#slot(slot.canary);
+      const found = read();
+      if (this.#slot(slot.canary) === before) return found;
+    }
+    throw new Error('the heap does not stand still');
+  }
+
+  /** The word for a value. */
+  word(value: unknown): Word {
+    this.#table[slot.object] = value;
+    return this.#slot(slot.object);
+  }
+
+  /** The words of an object: its map, then its fields. */
+  words(object: Word, count: number): Word[] {
+    if (!isAddress(object)) return [];
+    const bytes = this.#bytes(object - 1n, count * 8);
+    return Array.from({ length: count }, (_, index) => bytes.readBigUInt64LE(index * 8));
+  }
+
+  /** Goes along fields from object to object. */
+  follow(object: Word, fields: readonly number[]): Word {
+    return fields.reduce((at, field) => this.words(at, field + 1)[field] ?? 0n, object);
+  }
+
+  /** The elements of one of V8's own arrays. */
+  elements(array: Word): Word[] {
+    const length = smallInteger(this.words(array, 2)[1] ?? 1n) ?? 0;
+    return this.words(array, length + 2).slice(2);
+  }
+
+  /** @returns null for what is no small integer, number, string, bigint, boolean, null or undefined */
+  isPrimitive(word: Word): boolean {
+    return (
+      !isAddress(word) || this.#oddballs.has(word) || this.#kinds.has(this.words(word, 1)[0] ?? 0n)
+    );
+  }
+
+  /** The value of a word that {@link isPrimitive}. */
+  primitive(word: Word): unknown {
+    if (!isAddress(word)) return smallInteger(word);
+    if (this.#oddballs.has(word)) return this.#oddballs.get(word);
+    const [map = 0n] = this.words(word, 1);
+    const kind = this.#kinds.get(map);
+    if (kind === 'number') return this.#bytes(word + 7n, 8).readDoubleLE(0);
+    const head = this.#bytes(word + 7n, 8);
+    if (kind === 'bigint') {
+      const flags = head.readUInt32LE(0);
+      const digits = this.words(word, 2 + (flags >>> 1)).slice(2);
+      const size = digits.reduceRight((sum, digit) => (sum << 64n) | digit, 0n);
+      return (flags & 1) === 1 ? -size : size;
+    }
+    if (kind === undefined) return undefined;
+    const length = head.readUInt32LE(4);
+    return this.#bytes(word + 15n, kind === 'latin1' ? length : 2 * length).toString(kind);
+  }
+
+  #slot(index: number): Word {
+    return this.#bytes(this.#base + BigInt(index) * 8n, 8).readBigUInt64LE(0);
+  }
+
+  #bytes(at: bigint, length: number): Buffer {
+    const bytes = Buffer.alloc(length);
+    if (readSync(this.#file, bytes, 0, length, at) !== length) throw new Error('out of the heap');
+    return bytes;
+  }
+
+  /** Where the table lies: where its marks are and change with it. */
+  #find(among: readonly (readonly [bigint, bigint])[]): bigint | undefined {
+    const [first, second] = [randomInteger(), randomInteger()];
+    this.#table[slot.first] = first;
+    this.#table[slot.second] = second;
+    const pattern = Buffer.alloc(16);
+    pattern.writeInt32LE(first, 4);
+    pattern.writeInt32LE(second, 12);
+    const found: bigint[] = [];
+    const chunk = Buffer.alloc(chunkBytes);
+    for (const [start, end] of among) {
+      for (let at = start; at < end; at += BigInt(chunkBytes)) {
+        const wanted = Number(end - at < chunkBytes ? end - at : BigInt(chunkBytes));
+        let length: number;
+        try {
+          length = readSync(this.#file, chunk, 0, wanted, at);
+        } catch {
+          break;
+        }
+        const part = chunk.subarray(0, length);
+        for (let index = part.indexOf(pattern); index >= 0;) {
+          if (index % 8 === 0) found.push(at + BigInt(index));
+          index = part.indexOf(pattern, index + 1);
+        }
+      }
+    }
+    const other = randomInteger();
+    this.#table[slot.second] = other;
+    return found.find((at) => this.#bytes(at + 8n, 8).readBigUInt64LE(0) === BigInt(other) << 32n);
+  }
+}
+
+/** Whether a word leads to an object that is not held weakly. */
+export function isAddress(word: Word): boolean {
+  return (word & 3n) === 1n;
+}
+
+/** The value of a word that is a small integer of V8; undefined for others. */
+export function smallInteger(word: Word): number | undefined {
+  return (word & 0xffffffffn) === 0n ? Number(BigInt.asIntN(32, word >> 32n)) : undefined;
+}
+
+/** A small integer that is nowhere else. */
+export function randomInteger(): number {
+  return 1 + Math.floor(Math.random() * 0x3fffffff);
+}
+
+/** Private memory of this process that it can write. */
+function regions(): [bigint, bigint][] {
+  return readFileSync('/proc/self/maps', 'latin1')
+    .split('\n')
+    .flatMap((line): [bigint, bigint][] => {
+      const match = /^([0-9a-f]+)-([0-9a-f]+) rw-p \S+ 00:00 0 *$/.exec(line);
+      return match === null ? [] : [[BigInt(`0x${match[1] ?? ''}`), BigInt(`0x${match[2] ?? ''}`)]];
+    });
+}
