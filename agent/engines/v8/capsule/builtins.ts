@@ -367,7 +367,9 @@ export function wellKnownName(symbol: symbol): string | undefined {
  * Symbols that Node.js made for itself and uses as keys, with a path that ends in `#description` at their holder.
  */
 export function builtinSymbols(builtins: Builtins): Map<symbol, string> {
-  const found = new Map<symbol, string>();
+  const found = new Map<symbol, string>([
+    [EventEmitter.errorMonitor, `module events${separator}.errorMonitor`],
+  ]);
   builtins.objects.forEach((holder, index) => {
     if (!isObject(holder)) return;
     for (const symbol of Object.getOwnPropertySymbols(holder)) {
@@ -385,7 +387,7 @@ export function builtinSymbols(builtins: Builtins): Map<symbol, string> {
 }
 
 export function resolveSymbol(path: string): symbol | undefined {
-  if (path.startsWith('core ')) {
+  if (!path.includes(`${separator}#`)) {
     const found = resolveBuiltin(path);
     return typeof found === 'symbol' ? found : undefined;
   }

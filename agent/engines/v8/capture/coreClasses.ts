@@ -19,6 +19,13 @@ function coreUrl(graph: Graph, f: object): string | undefined {
   return url?.startsWith('node:') === true ? url : undefined;
 }
 
+/** Whether an object is the prototype of a class of Node.js or JavaScript. */
+export function isCorePrototype(graph: Graph, prototype: object): boolean {
+  if (graph.builtins.indexOf.has(prototype)) return true;
+  const maker = makerOf(prototype);
+  return maker !== undefined && coreUrl(graph, maker) !== undefined;
+}
+
 /** Ways to the prototype of a class that Node.js keeps for itself; undefined for other objects. */
 export function corePrototype(graph: Graph, object: object): string[] | undefined {
   if (typeof object === 'function' || !Object.hasOwn(object, 'constructor')) return undefined;

@@ -14,6 +14,8 @@ import {
 import { Gate } from '../capsule/gate.ts';
 import { writeCapsule } from '../capsule/write.ts';
 import { HostWorld, hostRoots } from '../hosts/capture.ts';
+import { refuseForeign } from '../hosts/handles.ts';
+import { leaveSockets } from '../hosts/sockets.ts';
 import type { ScopeTree } from '../language/scopes.ts';
 import { Graph } from './graph.ts';
 import { Heap, SnapshotNeeded } from './heap.ts';
@@ -125,6 +127,8 @@ interface Means {
   memory: OwnMemory | undefined;
   /** Scripts that have been read. */
   readonly trees: Map<string, ScopeTree>;
+  /** Sockets that were there at an earlier try, and when, in ms. */
+  readonly seenSockets: WeakMap<object, number>;
   dispose(): void;
 }
 
@@ -136,7 +140,7 @@ function prepare(): Means {
     inspection.dispose();
     memory?.close();
   };
-  return { inspection, memory, trees: new Map(), dispose };
+  return { inspection, memory, trees: new Map(), seenSockets: new WeakMap(), dispose };
 }
 
 /** By the memory, and where that does not do by a snapshot, whose size counts what has been read until then. */
@@ -161,14 +165,17 @@ function capture(
   list: BuiltinList,
   own: Set<unknown>,
   attempts: number,
-  { inspection, memory, trees }: Means,
+  { inspection, memory, trees, seenSockets }: Means,
   began: number,
 ): Capsule {
-  requireQuiet();
   const timeout = setTimeout(() => undefined, 1e6);
   clearTimeout(timeout);
-  own.add(timeout);
   const [immediate] = [...own];
+  own.add(timeout);
+  const hosts = new HostWorld(own, timeout, immediate as object, seenSockets);
+  refuseForeign(hosts);
+  requireQuiet();
+  leaveSockets(hosts);
   const natives = nativeFunctions();
   const hidden = new Hidden();
   try {
@@ -186,7 +193,7 @@ function capture(
       builtins,
       coreSymbols: builtinSymbols(builtins),
       trees,
-      hosts: new HostWorld(own, timeout, immediate as object),
+      hosts,
       hidden,
       modules,
     });
@@ -215,7 +222,7 @@ function capture(
           functions: functions.length,
           scripts: scripts.length,
         },
-        dropped: [],
+        dropped: hosts.dropped,
         attempts,
         pauseMs: Math.ceil(performance.now() - began),
       },

@@ -42,7 +42,7 @@ function timeLeft(graph: Graph, signal: object): number | undefined {
   for (const timer of liveTimers(graph.internals)) {
     const callback = timer._onTimeout;
     if (typeof callback !== 'function') continue;
-    if (graph.heap.scriptOf(graph.heap.nodeOf(callback))?.url !== `node:${module}`) continue;
+    if (graph.heap.script(callback)?.url !== `node:${module}`) continue;
     for (const { object } of graph.inspection.internals(callback).scopes) {
       const target = Reflect.getOwnPropertyDescriptor(object, 'weakRef')?.value as unknown;
       if (!(target instanceof WeakRef) || target.deref() !== signal) continue;

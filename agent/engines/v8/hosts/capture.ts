@@ -1,19 +1,18 @@
 import { Module } from 'node:module';
 import { channel, hasSubscribers, tracingChannel } from 'node:diagnostics_channel';
 import { EventEmitter } from 'node:events';
-import { Server as HttpServer } from 'node:http';
-import { Server as NetServer, Socket } from 'node:net';
 import { Stream } from 'node:stream';
 import type { HostState, KindRecord, Value } from '../capsule/format.ts';
-import { makerOf } from '../capture/coreClasses.ts';
+import { isCorePrototype, makerOf } from '../capture/coreClasses.ts';
 import type { Graph } from '../capture/graph.ts';
+import { handles } from './handles.ts';
+import { standardStream } from './standardStreams.ts';
 import { consoleState } from './consoles.ts';
 import { userListeners } from './listeners.ts';
 import { liveTimers, type LiveTimer } from './liveTimers.ts';
 import { AdapterTable } from './registry.ts';
 import { plainClasses } from './plainClasses.ts';
 import { isUserFunction } from '../capture/functions.ts';
-import { Refusal } from '../capture/refusal.ts';
 
 interface LiveImmediate {
   _onImmediate: unknown;
@@ -22,16 +21,6 @@ interface LiveImmediate {
   _idleNext: LiveImmediate | null;
   hasRef(): boolean;
 }
-
-const serverSettings = [
-  'timeout',
-  'keepAliveTimeout',
-  'headersTimeout',
-  'requestTimeout',
-  'maxHeadersCount',
-  'maxRequestsPerSocket',
-  'maxConnections',
-];
 
 const ordinaryClasses = [
   ...[Object, Function, Array, Map, Set, WeakMap, WeakSet, WeakRef, Promise, RegExp, Date],
@@ -67,11 +56,30 @@ export class HostWorld {
   /** The engine's own timers and the like; they are not the program's. */
   readonly own: ReadonlySet<unknown>;
   readonly adapters = new AdapterTable();
+  /** What the program does without from now on, by sentence with its number. */
+  readonly #dropped = new Map<string, { many: (count: number) => string; count: number }>();
+  /** When the sockets of the program were seen for the first time, in ms; kept from one try to the next. */
+  readonly seenSockets: WeakMap<object, number>;
 
-  constructor(own: ReadonlySet<unknown>, timeout: object, immediate: object) {
+  constructor(
+    own: ReadonlySet<unknown>,
+    timeout: object,
+    immediate: object,
+    seenSockets: WeakMap<object, number>,
+  ) {
     this.own = own;
+    this.seenSockets = seenSockets;
     this.timeoutProto = Object.getPrototypeOf(timeout) as object;
     this.immediateProto = Object.getPrototypeOf(immediate) as object;
+  }
+
+  drop(one: string, many: (count: number) => string): void {
+    const known = this.#dropped.get(one);
+    this.#dropped.set(one, { many, count: (known?.count ?? 0) + 1 });
+  }
+
+  get dropped(): string[] {
+    return [...this.#dropped].map(([one, { many, count }]) => (count === 1 ? one : many(count)));
   }
 
   /** Whether objects with this builtin prototype have no state but their properties. */
@@ -85,7 +93,9 @@ export class HostWorld {
 export function hostRecord(graph: Graph, object: object): KindRecord | undefined {
   if (typeof object === 'function') return undefined;
   const proto = Object.getPrototypeOf(object) as object | null;
-  const adapter = graph.hosts.adapters.of(proto);
+  const adapter = graph.hosts.adapters.of(proto, (each) => isCorePrototype(graph, each));
+  const stream = standardStream(object);
+  if (stream !== undefined) return streamRecord(graph, stream);
   if (adapter?.record !== undefined && makerOf(object) === undefined)
     return adapter.record(graph, object);
   if (proto === graph.hosts.timeoutProto)
@@ -93,12 +103,9 @@ export function hostRecord(graph: Graph, object: object): KindRecord | undefined
   if (proto === graph.hosts.immediateProto)
     return immediateRecord(graph, object as unknown as LiveImmediate);
   if (proto === Module.prototype) return moduleRecord(graph, object as NodeJS.Module);
-  const stream = standardStream(object);
-  if (stream !== undefined) return streamRecord(graph, stream);
   const topic = channelName(object);
   if (topic !== undefined)
     return { k: 'host', host: 'channel', state: { name: graph.value(topic, 'name') } };
-  if (object instanceof NetServer) return serverRecord(graph, object);
   return undefined;
 }
 
@@ -156,44 +163,6 @@ function moduleRecord(graph: Graph, module: NodeJS.Module): KindRecord {
   };
 }
 
-function standardStream(object: object): 'stdin' | 'stdout' | 'stderr' | undefined {
-  if (!(object instanceof Object) || !('fd' in object) || !('on' in object)) return undefined;
-  const names = ['stdin', 'stdout', 'stderr'] as const;
-  const name = typeof object.fd === 'number' ? names[object.fd] : undefined;
-  return name !== undefined && process[name] === (object as unknown) ? name : undefined;
-}
-
-function serverRecord(graph: Graph, server: NetServer): KindRecord {
-  const isHttp = server instanceof HttpServer;
-  const fresh: object = isHttp ? new HttpServer() : new NetServer();
-  if (Object.getPrototypeOf(server) !== Object.getPrototypeOf(fresh)) {
-    throw graph.refuse('a server of a kind that cannot be carried');
-  }
-  const address = server.address();
-  if (typeof address === 'string') throw graph.refuse('a server on a pipe');
-  const listeners = userListeners(graph, server);
-  const known = new Set(Reflect.ownKeys(fresh));
-  const record: KindRecord = {
-    k: 'host',
-    host: isHttp ? 'httpServer' : 'netServer',
-    state: {
-      listening: server.listening,
-      address: address === null ? null : address.address,
-      port: address === null ? null : address.port,
-      listeners,
-      settings: serverSettings
-        .filter((key) => key in server)
-        .map((key): [Value, Value] => [key, graph.value(Reflect.get(server, key), key)]),
-    },
-  };
-  const props = graph.properties(
-    server,
-    (key) => known.has(key) || typeof key === 'symbol' || /^(_|listening$)/.test(key),
-  );
-  if (props.length > 0) record.props = props;
-  return record;
-}
-
 function now(graph: Graph): number {
   const clock = graph.internals.binding('timers')['getLibuvNow'] as () => number;
   return clock();
@@ -204,7 +173,7 @@ export function hostRoots(graph: Graph): Record<string, HostState> {
   return {
     timers: { list: timers(graph) },
     immediates: { list: immediates(graph) },
-    servers: { list: handles(graph) },
+    handles: { list: handles(graph) },
     streams: { list: standardStreams(graph) },
     process: processState(graph),
     console: consoleState(graph, console),
@@ -251,42 +220,6 @@ function immediates(graph: Graph): Value[] {
   return found.map((each) => graph.value(each, 'an immediate'));
 }
 
-function handles(graph: Graph): Value[] {
-  const servers: Value[] = [];
-  const active = (process as unknown as { _getActiveHandles(): object[] })._getActiveHandles();
-  for (const handle of active) {
-    if (handle instanceof NetServer) servers.push(graph.value(handle, 'a server'));
-    else if (handle instanceof Socket) socket(handle);
-    else if (standardStream(handle) === undefined) {
-      throw new Refusal(
-        `Cannot move yet: the program holds a ${handle.constructor.name}, which cannot be carried.`,
-        { hint: 'Close it before the move.' },
-      );
-    }
-  }
-  return servers;
-}
-
-/** Connections of servers that wait for the next request are closed with the process; all others are in the way. */
-function socket(handle: Socket): void {
-  if (standardStream(handle) !== undefined) return;
-  const { server, parser } = handle as Socket & {
-    server?: unknown;
-    parser?: { incoming?: unknown } | null;
-  };
-  const isIdle =
-    server instanceof HttpServer &&
-    (parser?.incoming ?? null) === null &&
-    handle.writableLength === 0;
-  if (isIdle) return;
-  throw new Refusal(
-    server === undefined || server === null
-      ? `Cannot move yet: a connection to ${handle.remoteAddress ?? 'another process'}:${handle.remotePort ?? '?'} is open.`
-      : 'Cannot move yet: a request is being answered, or a connection is open.',
-    { passing: true, hint: 'Move when the connection is closed.' },
-  );
-}
-
 /** Those that the program has used: asking for one that it has not would make it. */
 function standardStreams(graph: Graph): Value[] {
   const found: Value[] = [];
@@ -323,13 +256,18 @@ function streamRecord(graph: Graph, name: 'stdin' | 'stdout' | 'stderr'): KindRe
   return record;
 }
 
+/** What programs set on `process` itself. */
+const processSettings = ['_maxListeners', 'noDeprecation', 'throwDeprecation', 'traceDeprecation'];
+
 function processState(graph: Graph): HostState {
   const listeners = userListeners(graph, process);
   return {
     listeners,
     env: Object.entries(process.env).map(([key, value]): [Value, Value] => [key, value ?? '']),
+    settings: processSettings
+      .filter((key) => Object.hasOwn(process, key))
+      .map((key): [Value, Value] => [key, graph.value(Reflect.get(process, key), key)]),
     exitCode: graph.value(process.exitCode, 'exitCode'),
-    title: process.title,
     umask: process.umask(),
     // Until the program gives itself another one it is the command's.
     ...(isOwnTitle() ? {} : { title: process.title }),

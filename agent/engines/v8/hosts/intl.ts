@@ -72,18 +72,10 @@ export function intlFunctionRecord(
   const { snapshot } = graph.heap;
   for (const { to } of snapshot.edges(snapshot.follow(node, 'context'))) {
     const live = snapshot.type(to) === 'object' ? graph.heap.liveOf(to) : undefined;
-    if (graph.hosts.adapters.of(live === undefined ? null : prototypeOf(live)) !== intlObjects) {
-      continue;
-    }
+    if (!names.some((name) => live instanceof (makerNamed(name) ?? Map))) continue;
     return { k: 'host', host: 'intlFunction', state: { of: graph.value(live, 'of'), property } };
   }
   return undefined;
-}
-
-function prototypeOf(value: unknown): object | null {
-  return typeof value === 'object' && value !== null
-    ? (Object.getPrototypeOf(value) as object | null)
-    : null;
 }
 
 export const intlFunctions: Adapter = {

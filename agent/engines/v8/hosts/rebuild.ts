@@ -1,10 +1,8 @@
 import { channel } from 'node:diagnostics_channel';
 import { EventEmitter } from 'node:events';
-import { createServer as createHttpServer } from 'node:http';
 import { createRequire, Module } from 'node:module';
-import { createServer as createNetServer, type Server } from 'node:net';
 import { deprecate, promisify } from 'node:util';
-import type { HostState, KindRecord, PropertyRecord, Value } from '../capsule/format.ts';
+import type { HostState, PropertyRecord, Value } from '../capsule/format.ts';
 import type { NodeInternals } from '../capture/internals.ts';
 import { RebuildError } from '../rebuild/code.ts';
 import type { World } from '../rebuild/world.ts';
@@ -67,10 +65,6 @@ export function hostShell(world: World, record: HostRecord, id: number): unknown
         world.value(state['type']) as string,
         world.value(state['listener']) as () => void,
       );
-    case 'httpServer':
-      return createHttpServer();
-    case 'netServer':
-      return createNetServer();
     default:
   }
   throw new RebuildError(`an object of the kind ${host} is not known here`);
@@ -121,7 +115,6 @@ export function goLive(world: World, internals: NodeInternals): void {
     const record = world.kind(id);
     if (record?.k !== 'host') return;
     adapterNamed(record.host)?.start?.(world, world.get(id) as object, record, internals);
-    if (/Server$/.test(record.host)) restoreServer(world, world.get(id) as Server, record);
   });
 }
 
@@ -181,6 +174,9 @@ function restoreProcess(world: World, state: HostState): void {
   }
   if (typeof state['umask'] === 'number') process.umask(state['umask']);
   if (typeof state['title'] === 'string') process.title = state['title'];
+  for (const [key, value] of (state['settings'] ?? []) as [string, Value][]) {
+    Reflect.set(process, key, world.value(value));
+  }
   process.exitCode = world.value(state['exitCode']) as number | undefined;
   for (const [name, listener] of (state['listeners'] ?? []) as [Value, Value][]) {
     process.on(world.value(name) as 'exit', world.value(listener) as () => void);
@@ -238,24 +234,4 @@ function restoreImmediate(world: World, value: Value): void {
   if (record?.k !== 'host') return;
   const args = ((record.state['args'] ?? []) as Value[]).map((each) => world.value(each));
   setImmediate(world.value(record.state['callback']) as (...args: unknown[]) => void, ...args);
-}
-
-function restoreServer(
-  world: World,
-  server: Server,
-  record: Extract<KindRecord, { k: 'host' }>,
-): void {
-  const { settings, listeners, listening, address, port } = record.state;
-  for (const [key, value] of (settings ?? []) as [string, Value][])
-    Reflect.set(server, key, world.value(value));
-  for (const [name, listener] of (listeners ?? []) as [Value, Value][]) {
-    server.on(world.value(name) as string, world.value(listener) as () => void);
-  }
-  if (listening !== true) return;
-  const own = (error: Error): void => {
-    process.stderr.write(`Flick: port ${String(port)} cannot be listened on: ${error.message}\n`);
-    process.exit(70);
-  };
-  server.once('error', own);
-  server.listen({ port: port as number, host: address as string }, () => server.off('error', own));
 }

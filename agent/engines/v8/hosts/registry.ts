@@ -6,6 +6,8 @@ import { httpAgents } from './httpAgents.ts';
 import { intlFunctions, intlObjects } from './intl.ts';
 import { listenerLists } from './listenerLists.ts';
 import { textDecoders, textEncoders } from './textCoding.ts';
+import { httpServers, netServers } from './servers.ts';
+import { sockets } from './sockets.ts';
 import { searchParams, searchParamsIterators, urls } from './urls.ts';
 
 /** All adapters, in no order. */
@@ -17,11 +19,14 @@ export const adapters: readonly Adapter[] = [
   events,
   eventTargets,
   httpAgents,
+  httpServers,
   intlFunctions,
   intlObjects,
   listenerLists,
+  netServers,
   searchParams,
   searchParamsIterators,
+  sockets,
   textDecoders,
   textEncoders,
   urls,
@@ -46,11 +51,22 @@ export class AdapterTable {
     this.#byPrototype.set(null, undefined);
   }
 
-  of(prototype: object | null): Adapter | undefined {
+  /**
+   * @param isCore whether a prototype belongs to a class of Node.js: what is derived from a class that is carried may
+   * have more to it, unless the program derived it
+   */
+  of(prototype: object | null, isCore: (prototype: object) => boolean): Adapter | undefined {
     if (this.#byPrototype.has(prototype)) return this.#byPrototype.get(prototype);
     const found =
-      prototype === null ? undefined : this.of(Object.getPrototypeOf(prototype) as object | null);
+      prototype === null || isCore(prototype)
+        ? undefined
+        : this.of(Object.getPrototypeOf(prototype) as object | null, isCore);
     this.#byPrototype.set(prototype, found);
     return found;
+  }
+
+  /** Whether an object is of a class that is carried and of nothing else. */
+  has(object: object): boolean {
+    return this.#byPrototype.get(Object.getPrototypeOf(object) as object | null) !== undefined;
   }
 }

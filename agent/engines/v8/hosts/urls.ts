@@ -88,7 +88,10 @@ export const searchParamsIterators: Adapter = {
     return target[state['yields'] as 'keys' | 'values' | 'entries']();
   },
   fill(world, object, { state }) {
-    const size = [...(world.value(state['target']) as URLSearchParams)].length;
+    const target = world.value(state['target']) as URLSearchParams;
+    const record = world.kind(world.idOf(state['target']));
+    if (record?.k === 'host') searchParams.fill?.(world, target, record);
+    const size = [...target].length;
     // It counts in twos.
     const steps = Math.min(Number(state['index']) / 2, size + 1);
     for (let step = 0; step < steps; step += 1) (object as Iterator<unknown>).next();

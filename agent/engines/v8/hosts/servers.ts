@@ -1,0 +1,127 @@
+import { lstatSync, unlinkSync } from 'node:fs';
+import { Server as HttpServer } from 'node:http';
+import { Server as NetServer } from 'node:net';
+import type { Value } from '../capsule/format.ts';
+import type { Graph } from '../capture/graph.ts';
+import type { World } from '../rebuild/world.ts';
+import {
+  describeHost,
+  hiddenValue,
+  setHiddenValue,
+  type Adapter,
+  type HostRecord,
+} from './adapter.ts';
+import { addListeners, userListeners } from './listeners.ts';
+
+/** Classes that a server of HTTP makes its requests and answers of. */
+const classes = ['IncomingMessage', 'ServerResponse'];
+
+function serverRecord(graph: Graph, server: NetServer, host: string, fresh: NetServer): HostRecord {
+  const address = server.address();
+  const settings = Object.entries(Object.getOwnPropertyDescriptors(fresh)).flatMap(
+    ([key, { value }]): [Value, Value][] => {
+      const isSetting =
+        !key.startsWith('_') && typeof value !== 'object' && typeof value !== 'function';
+      return isSetting ? [[key, graph.value(Reflect.get(server, key), key)]] : [];
+    },
+  );
+  const isPipe = typeof address === 'string';
+  return describeHost(
+    graph,
+    server,
+    {
+      k: 'host',
+      host,
+      state: {
+        listening: server.listening,
+        ...(isPipe ? { path: address } : {}),
+        address: isPipe || address === null ? null : address.address,
+        port: isPipe || address === null ? null : address.port,
+        unref: Reflect.get(server, '_unref') === true,
+        listeners: userListeners(graph, server),
+        settings,
+        classes: classes.map((name) => graph.value(hiddenValue(server, name), name)),
+      },
+    },
+    fresh,
+    // What listening adds, under names and symbols of Node.js.
+    [
+      'kConnections',
+      'kConnectionsCheckingInterval',
+      'http.server.connections',
+      'http.server.connectionsCheckingInterval',
+    ],
+  );
+}
+
+function fill(world: World, object: object, { state }: HostRecord): void {
+  for (const [key, value] of (state['settings'] ?? []) as [string, Value][]) {
+    if (key in object) Reflect.set(object, key, world.value(value));
+  }
+  classes.forEach((name, index) => {
+    const made = world.value((state['classes'] as Value[])[index]);
+    if (made !== undefined) setHiddenValue(object, name, made);
+  });
+}
+
+function start(world: World, object: object, { state }: HostRecord): void {
+  const server = object as NetServer;
+  const listeners = (state['listeners'] ?? []) as [Value, Value][];
+  if (state['listening'] !== true) {
+    addListeners(world, server, listeners);
+    return;
+  }
+  const { port, address, path } = state;
+  const place = typeof path === 'string' ? path : `port ${String(port)}`;
+  const fail = (error: Error): void => {
+    process.stderr.write(`Flick: ${place} cannot be listened on: ${error.message}\n`);
+    process.exit(70);
+  };
+  // That it listens is no news to the program.
+  const isNews = ([name]: [Value, Value]): boolean => name === 'listening';
+  addListeners(
+    world,
+    server,
+    listeners.filter((each) => !isNews(each)),
+  );
+  server.prependOnceListener('error', fail);
+  const ready = (): void => {
+    server.off('error', fail);
+    process.nextTick(() => addListeners(world, server, listeners.filter(isNews)));
+  };
+  if (typeof path === 'string') {
+    removeStale(path);
+    server.listen({ path }, ready);
+  } else server.listen({ port: port as number, host: address as string }, ready);
+  if (state['unref'] === true) server.unref();
+}
+
+/** The socket that the program had is still there when it goes on where it was. */
+function removeStale(path: string): void {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true) unlinkSync(path);
+}
+
+export const netServers: Adapter = {
+  host: 'netServer',
+  prototypes: () => [NetServer.prototype],
+  record(graph, object) {
+    const name = (Object.getPrototypeOf(object) as object).constructor.name;
+    if (/^(Http2|TLS)|Secure/.test(name) || 'setSecureContext' in object) {
+      throw graph.refuse('a server with encryption, which cannot be carried');
+    }
+    return serverRecord(graph, object as NetServer, 'netServer', new NetServer());
+  },
+  shell: (world, record) => world.construct(record, NetServer, []),
+  fill,
+  start,
+};
+
+export const httpServers: Adapter = {
+  host: 'httpServer',
+  prototypes: () => [HttpServer.prototype],
+  record: (graph, object) =>
+    serverRecord(graph, object as HttpServer, 'httpServer', new HttpServer()),
+  shell: (world, record) => world.construct(record, HttpServer, []),
+  fill,
+  start,
+};

@@ -1,0 +1,164 @@
+import { Server as HttpServer } from 'node:http';
+import { Socket, type Server } from 'node:net';
+import { Refusal } from '../capture/refusal.ts';
+import { describeHost, hiddenValue, type Adapter } from './adapter.ts';
+import type { HostWorld } from './capture.ts';
+import { addedListeners, addListeners } from './listeners.ts';
+import { standardStream } from './standardStreams.ts';
+
+/** What Node.js notes on a socket. */
+interface LiveSocket extends Socket {
+  readonly server?: unknown;
+  /** Of a connection of HTTP. */
+  readonly parser?: { readonly incoming?: unknown } | null;
+  /** The request or the answer that it is in the middle of. */
+  readonly _httpMessage?: unknown;
+}
+
+/** A connection that has been open so long is no short exchange that is over in a moment, in ms. */
+const longLived = 300;
+
+/** @throws {Refusal} while a connection is in use */
+export function leaveSockets(hosts: HostWorld): void {
+  const active = (process as unknown as { _getActiveHandles(): object[] })._getActiveHandles();
+  for (const handle of active) {
+    if (handle instanceof Socket && standardStream(handle) === undefined)
+      leaveSocket(hosts, handle);
+  }
+}
+
+/**
+ * Decides what becomes of an open connection. Idle ones of HTTP are closed with the process, as they may be at any
+ * time; others are reported to the program as reset.
+ * @throws {Refusal} while it is in use
+ */
+function leaveSocket(hosts: HostWorld, socket: LiveSocket): void {
+  const { server } = socket;
+  if (isOfHttp(socket)) {
+    if ((socket.parser?.incoming ?? null) !== null || (socket._httpMessage ?? null) !== null) {
+      throw busy(
+        server === undefined || server === null
+          ? 'a request waits for its answer'
+          : 'a request is being answered',
+      );
+    }
+  } else if (isOfFetch(socket)) {
+    if (isFetching(socket)) throw busy('a request waits for its answer');
+  } else if (
+    socket.connecting ||
+    socket.destroyed ||
+    socket.writableEnded ||
+    socket.readableEnded
+  ) {
+    throw busy(
+      `a connection to ${other(socket)} is being ${socket.connecting ? 'opened' : 'closed'}`,
+    );
+  } else if (!isLongLived(hosts, socket)) {
+    throw busy(`a connection to ${other(socket)} is open`);
+  }
+  if (socket.writableLength > 0) throw busy(`a connection to ${other(socket)} is being written to`);
+  const kind = server instanceof HttpServer ? 'an idle keep-alive connection' : 'a connection';
+  const end =
+    server instanceof HttpServer ? ` of the server on ${place(server)}` : ` to ${other(socket)}`;
+  hosts.drop(kind + end, (count) => `${count} ${kind.replace(/^an? /, '')}s${end}`);
+}
+
+function busy(what: string): Refusal {
+  return new Refusal(`Cannot move yet: ${what}.`, {
+    passing: true,
+    hint: 'Move when the connection is closed or idle.',
+  });
+}
+
+function isOfHttp(socket: LiveSocket): boolean {
+  return (socket.parser ?? null) !== null || '_httpMessage' in socket;
+}
+
+function isOfFetch(socket: Socket): boolean {
+  return hiddenValue(socket, 'client') !== undefined;
+}
+
+/** Whether the client of `fetch` that a socket belongs to has requests that are not answered. */
+function isFetching(socket: Socket): boolean {
+  const client = hiddenValue(socket, 'client') as object;
+  const running = Number(hiddenValue(client, 'running index'));
+  const queue = hiddenValue(client, 'queue') as unknown[] | undefined;
+  return !(queue !== undefined && queue.length === running);
+}
+
+function isLongLived(hosts: HostWorld, socket: Socket): boolean {
+  const now = performance.now();
+  const since = hosts.seenSockets.get(socket);
+  if (since === undefined) hosts.seenSockets.set(socket, now);
+  return since !== undefined && now - since >= longLived;
+}
+
+function place(server: Server): string {
+  const address = server.address();
+  if (typeof address === 'string') return address;
+  return address === null ? 'a closed port' : `port ${address.port}`;
+}
+
+function other(socket: Socket): string {
+  const { remoteAddress, remotePort } = socket;
+  return remoteAddress === undefined ? 'another process' : `${remoteAddress}:${remotePort ?? '?'}`;
+}
+
+/** Connections that the program holds. Where it goes on they are closed, and it is told so as by a network that broke. */
+export const sockets: Adapter = {
+  host: 'socket',
+  prototypes: () => [Socket.prototype],
+  record(graph, object) {
+    const socket = object as LiveSocket;
+    const fresh = new Socket();
+    if (Object.getPrototypeOf(socket) !== Socket.prototype) {
+      throw graph.refuse(`a ${socket.constructor.name}, which cannot be carried`, {
+        hint: 'Close the connection before the move.',
+      });
+    }
+    return describeHost(
+      graph,
+      object,
+      {
+        k: 'host',
+        host: 'socket',
+        state: {
+          listeners: addedListeners(graph, socket, fresh),
+          encoding: socket.readableEncoding,
+          halfOpen: socket.allowHalfOpen,
+          open: !socket.destroyed,
+        },
+      },
+      fresh,
+      ownSymbols,
+    );
+  },
+  shell: (world, record) =>
+    world.construct(record, Socket, [{ allowHalfOpen: record.state['halfOpen'] }]),
+  fill(world, object, { state }) {
+    const socket = object as Socket;
+    if (typeof state['encoding'] === 'string') socket.setEncoding(state['encoding'] as 'utf8');
+    addListeners(world, socket, state['listeners']);
+  },
+  start(_world, object, { state }) {
+    const socket = object as Socket;
+    const reset = Object.assign(new Error('read ECONNRESET'), {
+      errno: -104,
+      code: 'ECONNRESET',
+      syscall: 'read',
+    });
+    // Without a listener the error would end the program.
+    const tells = state['open'] === true && socket.listenerCount('error') > 0;
+    socket.destroy(tells ? reset : undefined);
+  },
+};
+
+/** Descriptions of what modules of Node.js keep on sockets that they use. */
+const ownSymbols = [
+  'kError',
+  'kSetNoDelay',
+  'kSetKeepAlive',
+  'resource_symbol',
+  'asyncId',
+  'owner_symbol',
+];
