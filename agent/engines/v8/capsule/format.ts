@@ -178,6 +178,10 @@ export interface Roots {
   globals: PropertyRecord[];
   /** Properties of builtins that the program changed or added. */
   changed: [Value, PropertyRecord][];
+  /** Properties of builtins that the program removed: holder and key. */
+  removed: [Value, Value][];
+  /** Builtins that the program has closed. */
+  closed: Value[];
   /** By adapter. */
   hosts: Record<string, HostState>;
 }

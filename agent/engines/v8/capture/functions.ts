@@ -107,6 +107,8 @@ function nativeFunction(graph: Graph, f: Function, node: number): ObjectRecord {
       f,
     );
   }
+  const paths = graph.originals.pathsOf(node);
+  if (paths !== undefined) return { k: 'builtin', paths, callable: 1 };
   throw graph.refuse(`a function of V8 (${name || f.name}) that cannot be carried`);
 }
 

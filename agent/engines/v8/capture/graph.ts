@@ -12,6 +12,7 @@ import type { Heap } from './heap.ts';
 import type { Inspection } from './inspection.ts';
 import type { NodeInternals } from './internals.ts';
 import type { Natives } from './natives.ts';
+import type { Originals } from './originals.ts';
 import type { ScopeTree } from '../language/scopes.ts';
 import { Contexts } from './contexts.ts';
 import { Scripts } from './scripts.ts';
@@ -44,6 +45,7 @@ export class Graph {
   readonly natives: Natives;
   readonly internals: NodeInternals;
   readonly builtins: Builtins;
+  readonly originals: Originals;
   readonly hosts: HostWorld;
   /** By the node of a promise, what the functions that settle it share. */
   readonly settlers = new Map<number, number>();
@@ -75,6 +77,7 @@ export class Graph {
     natives: Natives;
     internals: NodeInternals;
     builtins: Builtins;
+    originals: Originals;
     coreSymbols: Map<symbol, string>;
     /** Scripts that have been read already, by kind and source. */
     trees: Map<string, ScopeTree>;
@@ -85,6 +88,7 @@ export class Graph {
     this.natives = world.natives;
     this.internals = world.internals;
     this.builtins = world.builtins;
+    this.originals = world.originals;
     this.hosts = world.hosts;
     this.#coreSymbols = world.coreSymbols;
     this.contexts = new Contexts(world.heap, (value, label) => this.value(value, label));

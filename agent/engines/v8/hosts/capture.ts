@@ -352,15 +352,6 @@ function processState(graph: Graph): HostState {
     exitCode: graph.value(process.exitCode, 'exitCode'),
     title: process.title,
     umask: process.umask(),
-    // Until the program gives itself another one it is the command's.
-    ...(isOwnTitle() ? {} : { title: process.title }),
     uptime: process.uptime(),
   };
-}
-
-function isOwnTitle(): boolean {
-  const { title, argv0, execPath } = process;
-  return (
-    title === argv0 || title === execPath || title === 'node' || execPath.endsWith(`/${title}`)
-  );
 }
