@@ -19,6 +19,7 @@ import {
 } from './move.ts';
 import { MoveNotes, type MoveKeeping } from './moveNotes.ts';
 import { Passages } from './passages.ts';
+import type { EngineWish } from './engineChoice.ts';
 import { findProcess, type FoundProcess } from './processSearch.ts';
 import type { Prompter } from './prompter.ts';
 import type { Transport } from './transports/transport.ts';
@@ -131,7 +132,7 @@ export class Fleet implements Disposable {
     from: Device,
     id: string,
     to: Device,
-    options: { readonly engine?: 'auto' | 'criu'; readonly signal?: AbortSignal } = {},
+    options: { readonly engine?: EngineWish; readonly signal?: AbortSignal } = {},
   ): Promise<MoveCheck> {
     return checkMove(from, id, to, options);
   }

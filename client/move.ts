@@ -6,12 +6,12 @@ import {
   awaitHandoff,
   cancelHandoff,
   checkArrival,
-  checkDeparture,
   FlickError,
   handoffSteps,
   listDoubts,
   receiveProcess,
   sendProcess,
+  type EngineName,
   type Finding,
   type HandoffOutcome,
   type HandoffStep,
@@ -20,6 +20,7 @@ import {
 } from '../protocol/index.ts';
 import type { Device } from './device.ts';
 import { settleHandoffBetween } from './doubts.ts';
+import { checkWithEngine, whyPortable, type EngineWish } from './engineChoice.ts';
 import { forecastMove, type MoveForecast } from './forecast.ts';
 import type { MoveKeeping, MoveParties } from './moveNotes.ts';
 import { bringTogether, joinOnce, type Passage, type Way } from './passage.ts';
@@ -32,6 +33,9 @@ export interface MoveCheck {
   readonly fileBytes: number;
   readonly missingBytes: number;
   readonly forecast: MoveForecast;
+  /** How it is going to be moved, and why not by CRIU where that was left to Flick. */
+  readonly engine: EngineName;
+  readonly engineReason: string | null;
 }
 
 export interface MoveProgress {
@@ -46,7 +50,8 @@ export interface MoveOptions {
   readonly signal?: AbortSignal;
   /** Go on in spite of findings that only warn; findings that block are never overridden. */
   readonly acceptWarnings?: boolean;
-  readonly engine?: 'auto' | 'criu';
+  /** By default what {@link checkMove} would choose by the two devices. */
+  readonly engine?: EngineWish;
   /** How the memory is to go, where the devices can do it so. */
   readonly memory?: MemoryWay | 'auto';
 }
@@ -55,7 +60,7 @@ export interface MoveOutcome extends HandoffOutcome {
   readonly name: string;
   readonly from: Device;
   readonly to: Device;
-  readonly engine: 'criu';
+  readonly engine: EngineName;
   /** Whether the agents reached each other, or spoke through this client. */
   readonly way: Way;
   /** Bytes that went through this client; 0 when the agents reached each other without it. */
@@ -75,17 +80,14 @@ export async function checkMove(
   from: Device,
   id: string,
   to: Device,
-  options: { readonly engine?: 'auto' | 'criu'; readonly signal?: AbortSignal } = {},
+  options: { readonly engine?: EngineWish; readonly signal?: AbortSignal } = {},
 ): Promise<MoveCheck> {
   refuseSameDevice(from, to);
   await Promise.all([from.connect(), to.connect()]);
-  const departure = await from.request(
-    checkDeparture,
-    { id, target: to.name, ...(options.engine === undefined ? {} : { engine: options.engine }) },
-    options.signal,
-  );
-  const arrival = await to.request(checkArrival, { id, facts: departure.facts }, options.signal);
-  const { memoryBytes, fileBytes, experience } = departure;
+  const { engine: wish = 'auto', signal } = options;
+  const departure = await checkWithEngine(from, id, to, { wish, signal });
+  const arrival = await to.request(checkArrival, { id, facts: departure.facts }, signal);
+  const { memoryBytes, fileBytes, experience, engine, why } = departure;
   const { missingBytes } = arrival;
   return {
     findings: [...departure.findings, ...arrival.findings],
@@ -96,8 +98,10 @@ export async function checkMove(
       experience,
       memoryBytes,
       missingBytes,
-      signal: options.signal,
+      signal,
     }),
+    engine,
+    engineReason: why ?? null,
   };
 }
 
@@ -127,6 +131,9 @@ export async function moveProcess(
   let passage: Passage | undefined;
   try {
     const name = from.processes.find((each) => each.id === id)?.name ?? id;
+    const { engine: wish = 'auto' } = options;
+    const engine =
+      wish !== 'auto' ? wish : (await whyPortable(from, to)) === undefined ? 'criu' : 'v8';
     let outcome: HandoffOutcome;
     try {
       const arriving = await to.request(receiveProcess, { ...parties, link: true });
@@ -137,6 +144,7 @@ export async function moveProcess(
           acceptWarnings: options.acceptWarnings ?? false,
           link: true,
           memory: options.memory ?? 'auto',
+          engine,
         },
         signal,
       );
@@ -180,7 +188,7 @@ export async function moveProcess(
     const { way, relayedBytes } = passage;
     // Who took part is asked for until all memory is there, and the target has heard that nobody needs its word.
     isOpen = (outcome.memory?.missingBytes ?? 0) > 0 || (await keepsWord(to, handoff));
-    return { ...outcome, name, from, to, engine: 'criu', way, relayedBytes };
+    return { ...outcome, name, from, to, engine, way, relayedBytes };
   } catch (error) {
     // The source has the process; the target may not have heard of it and wait.
     if (!inDoubt) await abandon(to, handoff);

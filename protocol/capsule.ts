@@ -11,6 +11,7 @@ import {
   text,
   time,
 } from './limits.ts';
+import { engineNames } from './device.ts';
 import { listeningPort, processInfo } from './process.ts';
 
 /** A process at rest in the store of a device, as a list shows it. */
@@ -24,7 +25,7 @@ export const capsuleInfo = v.object({
   process: v.object({ id: processId, name, command: v.array(text), cwd: text }),
   /** The capsule that the process was saved to before, or restored from; it may be gone. */
   parent: v.nullable(capsuleId),
-  engine: v.picklist(['criu']),
+  engine: v.picklist(engineNames),
   /** Memory, files and scrollback in bytes, before compression and however much of it other capsules share. */
   sizeBytes: bytes,
 });

@@ -17,9 +17,13 @@ export const agentHello = v.object({
 });
 export type AgentHello = v.InferOutput<typeof agentHello>;
 
+/** How a process becomes a capsule and back: CRIU for any program, or the portable engine for Node.js alone. */
+export const engineNames = ['criu', 'v8'] as const;
+export type EngineName = (typeof engineNames)[number];
+
 /** Whether an engine works on a device, and if not why and what to do. */
 export const engineStatus = v.object({
-  engine: v.picklist(['criu']),
+  engine: v.picklist(engineNames),
   available: v.boolean(),
   version: v.optional(text),
   findings: v.array(finding),

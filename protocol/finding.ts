@@ -38,6 +38,9 @@ export const causes = [
   'namespace',
   'processGone',
   'userNamespaces',
+  'notNode',
+  'program',
+  'dropped',
 ] as const;
 export type Cause = (typeof causes)[number];
 

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { notification, request } from './contract.ts';
+import { engineNames } from './device.ts';
 import { finding } from './finding.ts';
 import {
   bytes,
@@ -17,7 +18,7 @@ import {
  * What the target must know of a process to say whether it can take it, gathered by the source while the process
  * runs. Opaque to the client, which only carries it from one agent to the other; the target validates it itself.
  */
-export const processFacts = v.object({ engine: v.picklist(['criu']), document: v.unknown() });
+export const processFacts = v.object({ engine: v.picklist(engineNames), document: v.unknown() });
 export type ProcessFacts = v.InferOutput<typeof processFacts>;
 
 /** How a move dealt with memory: all of it after the freeze, most of it before, or some after the process ran there. */
@@ -42,7 +43,7 @@ export const checkDeparture = request(
   'check/departure',
   v.object({
     id: processId,
-    engine: v.optional(v.picklist(['auto', 'criu'])),
+    engine: v.optional(v.picklist(engineNames)),
     /** What the person calls the target. */
     target: v.optional(text),
   }),
@@ -148,6 +149,7 @@ export const sendProcess = request(
     link: v.optional(v.boolean()),
     /** How its memory is to go, where the devices can do it so; `auto` goes by what the link and the process are like. */
     memory: v.optional(v.picklist(['auto', ...memoryWays])),
+    engine: v.optional(v.picklist(engineNames)),
   }),
   v.object({ ticket, link: v.optional(linkOffer) }),
 );

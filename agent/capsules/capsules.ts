@@ -16,7 +16,7 @@ import {
   type saveCapsule,
   type showCapsule,
 } from '../../protocol/index.ts';
-import type { CriuEngine } from '../engines/criu/criuEngine.ts';
+import type { Engines } from '../engines/engine.ts';
 import { totalBytes, type FileEntry } from '../files/manifest.ts';
 import type { Handoffs } from '../handoff/handoffs.ts';
 import { processFolders, removeTree } from '../processes/cells.ts';
@@ -38,7 +38,7 @@ export interface CapsulesOptions {
   readonly store: () => Promise<CapsuleStore>;
   readonly handoffs: Handoffs;
   readonly processes: Processes;
-  readonly engine: CriuEngine;
+  readonly engines: Engines;
   readonly logger: Logger;
 }
 
@@ -73,12 +73,12 @@ export class Capsules {
 
   /** @throws {FlickError} `noSuchCapsule`, `capsuleDamaged` */
   async show(id: string): Promise<ResultOf<typeof showCapsule>> {
-    const { engine } = this.#options;
+    const { engines } = this.#options;
     const store = await this.#options.store();
     const manifest = await store.manifest(id);
     const info = store.list().find((each) => each.id === id);
     if (info === undefined) throw new Error('A capsule went while it was shown.');
-    const facts = engine.parseFacts(manifest.facts);
+    const facts = engines[manifest.facts.engine].parseFacts(manifest.facts);
     const files = manifest.entries.filter((each): each is FileEntry => each.kind === 'file');
     const largest = [...files].sort((a, b) => b.size - a.size).slice(0, largestShown);
     return {

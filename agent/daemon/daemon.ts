@@ -20,6 +20,7 @@ import { DebugRuntimes } from '../debug/debugRuntimes.ts';
 import { describeDevice } from '../device/describe.ts';
 import { DeviceSetup } from '../device/setup.ts';
 import { CriuEngine } from '../engines/criu/criuEngine.ts';
+import { PortableEngine } from '../engines/portable/portableEngine.ts';
 import { Hasher } from '../files/hashing.ts';
 import { Handoffs } from '../handoff/handoffs.ts';
 import { Forecasts } from '../handoff/forecasts.ts';
@@ -94,12 +95,13 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     new Processes({ home, deviceId: hello.deviceId, bootId: hello.bootId, ledger, logger, keeper }),
   );
   const engine = new CriuEngine({ home, keeper, logger });
+  const engines = { criu: engine, v8: new PortableEngine({ home, keeper, logger }) };
   const debug = new DebugRuntimes(processes, logger);
   const describe = describer(hello, home);
   const handoffs = new Handoffs({
     home,
     processes,
-    engine,
+    engines,
     debug,
     ledger,
     forecasts: await Forecasts.open(home),
@@ -118,7 +120,14 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   capsuleStore().catch((error: unknown) =>
     logger.log('error', 'the capsules could not be opened', { error: messageOf(error) }),
   );
-  const capsules = new Capsules({ home, store: capsuleStore, handoffs, processes, engine, logger });
+  const capsules = new Capsules({
+    home,
+    store: capsuleStore,
+    handoffs,
+    processes,
+    engines,
+    logger,
+  });
 
   let removing = false;
   const end = (why: string): void => {

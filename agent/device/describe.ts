@@ -3,6 +3,7 @@ import { arch, cpus, hostname, platform, release, totalmem, userInfo } from 'nod
 import { dirname } from 'node:path';
 import type { AgentHello, DeviceDescription } from '../../protocol/index.ts';
 import { criuState } from '../engines/criu/binary.ts';
+import { portableState } from '../engines/portable/node.ts';
 import { readProc } from '../procfs/read.ts';
 import { readUptime } from '../procfs/stat.ts';
 import { helperUsable } from '../helper/installed.ts';
@@ -37,7 +38,7 @@ export async function describeDevice(
     userNamespaces: unshare,
     privilegedHelper: await helperUsable(),
     sudo: isRoot || (await hasSudo(refresh)),
-    engines: [status],
+    engines: [status, portableState()],
   };
 }
 

@@ -5,6 +5,7 @@ import { Deferred } from '../../common/deferred.ts';
 import { FrameStream, type Frame } from '../../common/frames.ts';
 import { messageOf } from '../../common/rpc.ts';
 import { FlickError, type HandoffStep, type HandoffVerdict } from '../../protocol/index.ts';
+import type { Engine } from '../engines/engine.ts';
 import { putPagesIn, readLeftOut } from '../engines/criu/pagemap.ts';
 import { KeptFiles, withBases } from '../files/keptFiles.ts';
 import { receiveFiles } from '../files/transfer.ts';
@@ -148,17 +149,20 @@ export class Arrival implements HandoffOperation<void> {
       const offered = await this.#guarded(expect(frames, offer));
       await this.#judge(offered);
       const { home } = this.#context;
-      this.#memory = await ArrivalMemory.open(home, this.processId, frames, this.#onBytes);
-      const { offer: memory } = this.#memory;
+      if (this.#engine(offered).movesMemory) {
+        this.#memory = await ArrivalMemory.open(home, this.processId, frames, this.#onBytes);
+      }
+      const memory = this.#memory?.offer;
       const { sealed } = offered;
-      await frames.sendJson({ type: 'accept', wire: handoffWire, findings: [], sealed, memory });
+      const answer = { type: 'accept', wire: handoffWire, findings: [], sealed };
+      await frames.sendJson(memory === undefined ? answer : { ...answer, memory });
       if (sealed) frames.seal();
       const building = await this.#build(offered);
       this.#side.copy = this.#copyOf(building);
       this.#begin('copy');
       await this.#receiveFiles(frames, building, false);
       await frames.sendJson({ type: 'placed', bytes: this.#doneBytes });
-      await this.#guarded(this.#memory.receiveRounds());
+      if (this.#memory !== undefined) await this.#guarded(this.#memory.receiveRounds());
       this.#begin('send');
       await this.#receiveFiles(frames, building, true);
       const output = await this.#guarded(receiveScrollback(frames));
@@ -249,8 +253,13 @@ export class Arrival implements HandoffOperation<void> {
     side.send = undefined;
   }
 
+  #engine({ facts }: Offer): Engine {
+    return this.#context.engines[facts.engine];
+  }
+
   async #judge(offered: Offer): Promise<void> {
-    const { engine, processes, device } = this.#context;
+    const { processes, device } = this.#context;
+    const engine = this.#engine(offered);
     refuseOtherWire(offered.wire);
     if (offered.handoff !== this.id || offered.process.id !== this.processId) {
       throw new FlickError('transferFailed', 'The other device offered another process.');
@@ -358,11 +367,13 @@ export class Arrival implements HandoffOperation<void> {
     capsule: Images,
     output: { base: number; bytes: Buffer },
   ): Promise<void> {
-    const { engine, processes } = this.#context;
+    const { processes } = this.#context;
+    const engine = this.#engine(offered);
+    const facts = engine.parseFacts(offered.facts);
     const { process: travelling } = offered;
     const folder = imagesFolder(cellFolder(building.folders, building.number));
     const { name } = travelling;
-    const identity = cellIdentity(await engine.credentials(folder), {
+    const identity = cellIdentity(await engine.credentials(folder, facts), {
       ...partiesOf(offered),
       name,
     });
@@ -374,9 +385,11 @@ export class Arrival implements HandoffOperation<void> {
       engine.restore(travelling.id, {
         cell,
         folder,
+        facts,
         root: capsule.root,
         terminalKeys: capsule.terminalKeys,
         shellJob: travelling.shellJob,
+        terminal: travelling.terminal,
         keepConnections: capsule.keepConnections,
         lazy,
       }),

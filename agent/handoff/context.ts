@@ -3,7 +3,7 @@ import type { Event } from '../../common/event.ts';
 import type { Logger } from '../../common/logger.ts';
 import type { HandoffStep } from '../../protocol/index.ts';
 import type { DebugRuntimes } from '../debug/debugRuntimes.ts';
-import type { CriuEngine } from '../engines/criu/criuEngine.ts';
+import type { Engines } from '../engines/engine.ts';
 import type { Hasher } from '../files/hashing.ts';
 import type { Processes } from '../processes/processes.ts';
 import type { AgentHome } from '../state/home.ts';
@@ -14,7 +14,7 @@ import type { HandoffLedger } from './ledger.ts';
 export interface HandoffContext {
   readonly home: AgentHome;
   readonly processes: Processes;
-  readonly engine: CriuEngine;
+  readonly engines: Engines;
   readonly debug: DebugRuntimes;
   readonly ledger: HandoffLedger;
   readonly hasher: Hasher;

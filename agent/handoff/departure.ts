@@ -13,8 +13,7 @@ import {
   type HandoffStep,
   type MemoryWay,
 } from '../../protocol/index.ts';
-import type { CriuCapture } from '../engines/criu/criuEngine.ts';
-import type { CriuFacts } from '../engines/criu/factsSchema.ts';
+import type { Engine, EngineCapture, TreeFacts } from '../engines/engine.ts';
 import { recordDeparture } from '../files/homecoming.ts';
 import { chunksOf } from '../memory/chunks.ts';
 import { pruneMemory } from '../memory/memoryFolders.ts';
@@ -74,6 +73,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
   readonly #managed: ManagedProcess;
   readonly #peer: string;
   readonly #way: MemoryWay | 'auto';
+  readonly #engine: Engine;
   readonly #clock = new StepClock();
   readonly #abort = new AbortController();
   readonly #side: SourceSide;
@@ -98,6 +98,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     readonly context: HandoffContext;
     /** How the memory is to go. */
     readonly way: MemoryWay | 'auto';
+    readonly engine: Engine;
     /** Decides; it goes on where the departure ends in doubt. */
     readonly side: SourceSide;
   }) {
@@ -106,6 +107,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     this.#managed = options.managed;
     this.#context = options.context;
     this.#way = options.way;
+    this.#engine = options.engine;
     this.#side = options.side;
     this.result = this.#result.promise;
     this.streamOver = this.#streamOver.promise;
@@ -170,14 +172,14 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
       );
       await this.#copyWhileRunning(frames, files, facts);
       if (this.#way === 'auto' || this.#way === 'pre-copy') {
-        const tasks = await this.#context.engine.memoryTasks(this.#managed);
+        const tasks = await this.#engine.memoryTasks(this.#managed);
         await this.#memory?.copyWhileRunning(tasks);
       } else await this.#memory?.copyNothing();
       this.#begin('freeze');
       this.#debugged = await this.#context.debug.park(this.#managed, this.id);
       const frozenAt = performance.now();
       this.#managed.holdInput();
-      const capture = await this.#context.engine.capture(this.#managed, {
+      const capture = await this.#engine.capture(this.#managed, {
         handoff: this.id,
         facts,
         folder: this.#imagesFolder(),
@@ -203,7 +205,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
         ...this.#clock.read(),
         bytesSent: frames.bytesSent,
         ...this.#memoryFigures(facts.memoryBytes, isLate),
-        remarks: [...this.#lost(facts), ...reply.remarks],
+        remarks: [...this.#lost(facts), ...capture.dropped, ...reply.remarks],
       });
       if (isLate) await this.#serve(inbox, sending, outcome);
       this.#outcome = outcome();
@@ -225,7 +227,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
    * to get it whatever becomes of this client.
    * @returns whether it is
    */
-  async #isSentSoon({ memory }: CriuCapture, sending: Promise<void>): Promise<boolean> {
+  async #isSentSoon({ memory }: EngineCapture, sending: Promise<void>): Promise<boolean> {
     const isPossible = this.#way === 'auto' || this.#way === 'post-copy';
     if (memory !== undefined && this.#memory !== undefined && this.#link.isDirect && isPossible) {
       if (this.#memory.expectedMs > worthPostCopy) return false;
@@ -255,7 +257,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
   }
 
   /** All that the images do not hold, out of the process as it stands still. */
-  async #sendMemory({ memory }: CriuCapture, inbox: Inbox): Promise<void> {
+  async #sendMemory({ memory }: EngineCapture, inbox: Inbox): Promise<void> {
     if (memory === undefined || this.#memory === undefined) return;
     inbox.ended.promise.catch((error: unknown) => this.#memory?.fail(error));
     await this.#memory.sendRest(memory.tasks, chunksOf(memory.pages));
@@ -310,18 +312,18 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     );
   }
 
-  async #offer(frames: FrameStream): Promise<CriuFacts> {
+  async #offer(frames: FrameStream): Promise<TreeFacts> {
     this.#begin('check');
-    const { engine, device } = this.#context;
+    const engine = this.#engine;
     const facts = await engine.inspect(this.#managed);
-    const { privilegedHelper } = await device();
+    const { privilegedHelper } = await this.#context.device();
     refuseIfBlocked(await engine.departure(this.#managed, facts, privilegedHelper));
-    await frames.sendJson(offerOf(this.#managed, facts, this.id));
+    await frames.sendJson(offerOf(this.#managed, engine, facts, this.id));
     const answer = await this.#guarded(expect(frames, accept));
     if (answer.sealed) frames.seal();
     refuseOtherWire(answer.wire);
     refuseIfBlocked(answer.findings);
-    if (answer.memory !== undefined) {
+    if (answer.memory !== undefined && engine.movesMemory) {
       this.#memory = await DepartureMemory.open({
         home: this.#context.home,
         process: this.#managed.id,
@@ -339,7 +341,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
   async #copyWhileRunning(
     frames: FrameStream,
     files: DepartureFiles,
-    facts: CriuFacts,
+    facts: TreeFacts,
   ): Promise<void> {
     this.#begin('copy');
     const entries = await files.collect(facts, this.#abort.signal);
@@ -355,11 +357,11 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
   async #sendRest(
     frames: FrameStream,
     files: DepartureFiles,
-    capture: CriuCapture,
+    capture: EngineCapture,
     memoryBytes: number,
   ): Promise<readonly Entry[]> {
     this.#begin('send');
-    const facts = await this.#context.engine.inspectFiles(this.#managed);
+    const facts = await this.#engine.inspectFiles(this.#managed);
     const entries = await files.collect(facts, this.#abort.signal);
     await sendEntries(frames, entries, this.#announced);
     const needed = await this.#guarded(receiveNeeded(frames, entries));
@@ -465,7 +467,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
   }
 
   /** What the move closed, said again afterwards. */
-  #lost(facts: CriuFacts): string[] {
+  #lost(facts: TreeFacts): string[] {
     const outside = facts.connections.filter((each) => !each.inside && each.protocol === 'tcp');
     if (outside.length === 0) return [];
     const named = outside.slice(0, 5).map((each) => `${each.local} ↔ ${each.remote}`);

@@ -1,7 +1,7 @@
 import { lstat } from 'node:fs/promises';
 import { isAbsolute, resolve } from 'node:path';
 import type { FileFacts } from '../engines/criu/facts.ts';
-import type { CriuFacts } from '../engines/criu/factsSchema.ts';
+import type { TreeFacts } from '../engines/engine.ts';
 import { collectEntries } from '../files/collect.ts';
 import type { Hasher } from '../files/hashing.ts';
 import { planLayer, type LayerPlan } from '../files/layer.ts';
@@ -43,7 +43,7 @@ export class DepartureFiles {
 
   static async open(
     managed: ManagedProcess,
-    facts: CriuFacts,
+    facts: TreeFacts,
     home: AgentHome,
     hasher: Hasher,
   ): Promise<DepartureFiles> {

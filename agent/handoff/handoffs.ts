@@ -1,6 +1,7 @@
 import { Emitter } from '../../common/event.ts';
 import { messageOf } from '../../common/rpc.ts';
 import {
+  blocks,
   FlickError,
   type checkArrival,
   type checkDeparture,
@@ -169,14 +170,17 @@ export class Handoffs {
   async checkDeparture({
     id,
     target,
+    engine: name = 'criu',
   }: ParamsOf<typeof checkDeparture>): Promise<ResultOf<typeof checkDeparture>> {
-    const { processes, engine, device, home, hasher, forecasts } = this.#context;
+    const { processes, engines, device, home, hasher, forecasts } = this.#context;
+    const engine = engines[name];
     const managed = processes.get(id);
     // Looked at while it is dumped, it would seem to have a debugger.
     managed.requireMovable();
     const facts = await engine.inspect(managed);
     const { privilegedHelper } = await device();
-    const findings = await engine.departure(managed, facts, privilegedHelper);
+    const known = await engine.departure(managed, facts, privilegedHelper);
+    const tried = blocks(known) ? [] : await engine.rehearse(managed, facts);
     const files = await DepartureFiles.open(managed, facts, home, hasher);
     const sizes = facts.mappedFiles.filter((each) => !each.deleted).map((each) => each.size);
     const roots = facts.packageRoots
@@ -185,8 +189,8 @@ export class Handoffs {
     const experience =
       target === undefined ? undefined : forecasts.expect(target, id, facts.memoryBytes);
     return {
-      facts: { engine: 'criu', document: facts },
-      findings: [...findings],
+      facts: { engine: name, document: facts },
+      findings: [...known, ...tried],
       memoryBytes: facts.memoryBytes,
       fileBytes: [...sizes, ...roots].reduce((sum, each) => sum + each, 0),
       ...(experience === undefined ? {} : { experience }),
@@ -194,7 +198,8 @@ export class Handoffs {
   }
 
   async checkArrival(id: string, facts: ProcessFacts): Promise<ResultOf<typeof checkArrival>> {
-    const { processes, engine, device } = this.#context;
+    const { processes, engines, device } = this.#context;
+    const engine = engines[facts.engine];
     if (processes.find(id)?.isLive === true) {
       throw new FlickError('busy', 'The process already runs on this device.');
     }
@@ -229,6 +234,7 @@ export class Handoffs {
       managed,
       context: this.#context,
       way: params.memory ?? 'auto',
+      engine: this.#context.engines[params.engine ?? 'criu'],
       side: this.#sourceSide({
         id: params.handoff,
         process: params.id,

@@ -1,9 +1,14 @@
-import type { CriuFacts } from '../engines/criu/factsSchema.ts';
+import type { Engine, TreeFacts } from '../engines/engine.ts';
 import type { ManagedProcess } from '../processes/managedProcess.ts';
 import { handoffWire } from './messages.ts';
 
 /** What the target is told of a process before it says whether it takes it: the first message of a handoff. */
-export function offerOf(managed: ManagedProcess, facts: CriuFacts, handoff: string): object {
+export function offerOf(
+  managed: ManagedProcess,
+  engine: Engine,
+  facts: TreeFacts,
+  handoff: string,
+): object {
   const { record, cell } = managed;
   return {
     type: 'offer',
@@ -21,10 +26,11 @@ export function offerOf(managed: ManagedProcess, facts: CriuFacts, handoff: stri
       carry: record.carry,
       startedAt: record.startedAt,
       moves: record.moves,
-      shellJob: record.shellJob || !facts.session.leaderInside,
+      // Whoever is rebuilt leads a session of its own.
+      shellJob: engine.name === 'criu' && (record.shellJob || !facts.session.leaderInside),
       terminalIndex: cell === undefined ? terminalIndexOf(facts) : record.terminalIndex,
     },
-    facts: { engine: 'criu', document: facts },
+    facts: { engine: engine.name, document: facts },
     senderUid: process.getuid?.() ?? 0,
     userNamespace: cell?.userNamespace !== undefined,
     sealed: true,
@@ -32,7 +38,7 @@ export function offerOf(managed: ManagedProcess, facts: CriuFacts, handoff: stri
 }
 
 /** The job of somebody's shell has a terminal with a number of the device; CRIU opens it by that again. */
-function terminalIndexOf(facts: CriuFacts): number {
+function terminalIndexOf(facts: TreeFacts): number {
   const paths = facts.terminals.filter((each) => !each.inside).map((each) => each.path);
   const index = paths.map((path) => /^\/dev\/pts\/(\d{1,4})$/.exec(path)?.[1]).find(Boolean);
   return Math.min(Number(index ?? 0), 1023);

@@ -145,7 +145,7 @@ export class Serving implements HandoffOperation<void> {
         if (message === 'done') await frames.sendJson({ type: 'done' }).catch(() => undefined);
       };
       await side.feed({ type: 'linked' });
-      const sending = memory.sendRest(await context.engine.memoryTasks(managed), chunks);
+      const sending = memory.sendRest(await context.engines.criu.memoryTasks(managed), chunks);
       await serve({ side, managed, context, memory, inbox, link, sending });
     } finally {
       side.send = undefined;

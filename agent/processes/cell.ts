@@ -186,6 +186,11 @@ export class Cell implements Disposable {
     return (await this.#client.state()).canLeavePages;
   }
 
+  /** Its keeper can hold a process that stands still by itself (agent/keeper/README.md, "Park"). */
+  async canPark(): Promise<boolean> {
+    return (await this.#client.state()).canPark;
+  }
+
   /** CRIU's action script that makes it hold. */
   async holdScript(): Promise<string> {
     return (await this.#client.state()).holdScript;

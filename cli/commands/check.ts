@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import type { MoveCheck } from '../../client/move.ts';
+import type { EngineWish } from '../../client/engineChoice.ts';
 import { blocks } from '../../protocol/index.ts';
+import { describeEngine, engineOption } from '../engine.ts';
 import { leaf, type Cli, type SetStatus } from '../cli.ts';
 import { exitStatuses } from '../errors.ts';
 import { formatFindings } from '../findings.ts';
@@ -23,27 +25,29 @@ export function registerCheck(program: Command, cli: Cli, setStatus: SetStatus):
     program,
     'check <process> <device>',
     'say whether a process can move, and what stands in the way',
-  ).action(async (nameOrId: string, target: string) => {
-    const { fleet, output } = cli;
-    const to = fleet.device(target);
-    const { device: from, process } = await fleet.findProcess(nameOrId);
-    const check = await fleet.checkMove(from, process.id, to);
-    const movable = !blocks(check.findings);
-    const name = escapeControl(process.name);
-    const verdict = movable
-      ? `${name} can move from ${escapeControl(from.name)} to ${escapeControl(to.name)}: ${describeAmount(check)}.${describeForecast(check)}`
-      : `${name} cannot move from ${escapeControl(from.name)} to ${escapeControl(to.name)}.`;
-    const findings = formatFindings(check.findings, '  ');
-    output.result(
-      {
-        process: { id: process.id, name: process.name, device: from.name, pid: process.pid },
-        from: from.name,
-        to: to.name,
-        movable,
-        ...check,
-      },
-      findings === '' ? verdict : `${verdict}\n${findings}`,
-    );
-    if (!movable) setStatus(exitStatuses.refused);
-  });
+  )
+    .addOption(engineOption())
+    .action(async (nameOrId: string, target: string, { engine }: { engine: EngineWish }) => {
+      const { fleet, output } = cli;
+      const to = fleet.device(target);
+      const { device: from, process } = await fleet.findProcess(nameOrId);
+      const check = await fleet.checkMove(from, process.id, to, { engine });
+      const movable = !blocks(check.findings);
+      const name = escapeControl(process.name);
+      const verdict = movable
+        ? `${name} can move from ${escapeControl(from.name)} to ${escapeControl(to.name)}: ${describeAmount(check)}.${describeForecast(check)}`
+        : `${name} cannot move from ${escapeControl(from.name)} to ${escapeControl(to.name)}.`;
+      const findings = formatFindings(check.findings, '  ');
+      output.result(
+        {
+          process: { id: process.id, name: process.name, device: from.name, pid: process.pid },
+          from: from.name,
+          to: to.name,
+          movable,
+          ...check,
+        },
+        [verdict, `  ${describeEngine(check)}`, findings].filter((each) => each !== '').join('\n'),
+      );
+      if (!movable) setStatus(exitStatuses.refused);
+    });
 }

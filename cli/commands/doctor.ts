@@ -88,7 +88,7 @@ function textOf({ device, description, failure }: Examination): string {
       return [
         `    ${engine.padEnd(9)} ${escapeControl(state)}`,
         ...(list === '' ? [] : [list]),
-        ...(available
+        ...(available || engine !== 'criu'
           ? []
           : [
               `      → flick device setup ${escapeControl(device.isLocal ? 'local' : device.name)}`,

@@ -1,7 +1,9 @@
 import { Option, type Command } from 'commander';
 import type { MoveOutcome, MoveProgress } from '../../client/move.ts';
+import type { EngineWish } from '../../client/engineChoice.ts';
 import { TimeLeft } from '../../client/timeLeft.ts';
 import { blocks, handoffStepLabels, memoryWays, type MemoryWay } from '../../protocol/index.ts';
+import { describeEngine, engineOption } from '../engine.ts';
 import { leaf, type Cli } from '../cli.ts';
 import { RefusedError } from '../errors.ts';
 import { formatFindings } from '../findings.ts';
@@ -10,7 +12,7 @@ import { escapeControl, formatBytes, formatDuration } from '../text.ts';
 const ways = { direct: 'straight from device to device', relayed: 'through this machine' } as const;
 
 interface Options {
-  readonly engine: 'auto' | 'criu';
+  readonly engine: EngineWish;
   readonly memory: 'auto' | MemoryWay;
 }
 
@@ -22,7 +24,7 @@ function describeProgress({ doneBytes, totalBytes }: MoveProgress, left: TimeLef
   return `  ${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}${time}`;
 }
 
-function moveDocument(outcome: MoveOutcome): object {
+function moveDocument(outcome: MoveOutcome, engineReason: string | null): object {
   const { process: id, name, pid, from, to, engine } = outcome;
   const { downtimeMs, totalMs, bytesSent, relayedBytes, way, memory, steps, remarks } = outcome;
   return {
@@ -30,6 +32,7 @@ function moveDocument(outcome: MoveOutcome): object {
     from: from.name,
     to: to.name,
     engine,
+    engineReason,
     way,
     downtimeMs,
     totalMs,
@@ -43,9 +46,7 @@ function moveDocument(outcome: MoveOutcome): object {
 
 export function registerMove(program: Command, cli: Cli): void {
   leaf(program, 'move <process> <device>', 'move a running process to another device')
-    .addOption(
-      new Option('--engine <engine>', 'how it is moved').choices(['auto', 'criu']).default('auto'),
-    )
+    .addOption(engineOption())
     .addOption(
       new Option('--memory <way>', 'how its memory goes, where the devices can do it so')
         .choices(['auto', ...memoryWays])
@@ -62,15 +63,18 @@ export function registerMove(program: Command, cli: Cli): void {
         output.note('Cancelling. Ctrl-C again leaves at once.');
         cancel.abort();
       });
-      const { engine, memory: wanted } = options;
+      const { engine: wish, memory: wanted } = options;
       output.status(`${title}${handoffStepLabels.check}`);
-      const check = await fleet.checkMove(from, process.id, to, { engine, signal: cancel.signal });
+      const asked = { engine: wish, signal: cancel.signal };
+      const check = await fleet.checkMove(from, process.id, to, asked);
       if (blocks(check.findings)) {
         throw new RefusedError(
           `${process.name} cannot move from ${from.name} to ${to.name}.`,
           check.findings,
         );
       }
+      const { engine } = check;
+      output.note(describeEngine(check));
       if (check.findings.length > 0) output.note(formatFindings(check.findings, '  '));
       const left = new TimeLeft();
       const outcome = await fleet.move(from, process.id, to, {
@@ -94,9 +98,10 @@ export function registerMove(program: Command, cli: Cli): void {
       const missing = memory?.missingBytes ?? 0;
       const follows = `It runs there already; ${formatBytes(missing)} of its memory still come from ${from.name}, which must stay reachable.`;
       output.result(
-        moveDocument(outcome),
+        moveDocument(outcome, check.engineReason),
         [
           `${name} moved from ${escapeControl(from.name)} to ${escapeControl(to.name)}${figures}.`,
+          ...(engine === 'criu' ? [] : [`  · ${describeEngine(check)}`]),
           ...(missing > 0 ? [`  · ${escapeControl(follows)}`] : []),
           ...remarks.map((each) => `  · ${escapeControl(each)}`),
         ].join('\n'),

@@ -33,7 +33,10 @@ export function deviceRow(device: DeviceFacts, now: number): Row {
   const status = describeState(device, now);
   const where = description === undefined ? '' : description.hostName;
   const about = connected
-    ? [engine === undefined ? '' : engineLabel(engine), where === device.name ? '' : where]
+    ? [
+        engine === undefined ? '' : engineLabel(engine, description),
+        where === device.name ? '' : where,
+      ]
     : [status];
   const words = [
     'device',
@@ -58,8 +61,13 @@ export function deviceRow(device: DeviceFacts, now: number): Row {
   };
 }
 
-function engineLabel(engine: EngineStatus): string {
-  if (!engine.available) return l10n.t('cannot move processes yet');
+function engineLabel(engine: EngineStatus, description: DeviceDescription | undefined): string {
+  const isPortable = description?.engines.some((each) => each.engine === 'v8' && each.available);
+  if (!engine.available) {
+    return isPortable === true
+      ? l10n.t('moves Node.js programs only')
+      : l10n.t('cannot move processes yet');
+  }
   return engine.version === undefined ? 'CRIU' : `CRIU ${engine.version}`;
 }
 

@@ -44,6 +44,7 @@ function detailOf({ processName, from, check }: CheckedMove, named: boolean): st
       ? l10n.t('{0} of memory and {1} of files go along.', memory, formatBytes(check.missingBytes))
       : l10n.t('{0} of memory goes along.', memory),
   );
+  lines.push(...engineLines(check));
   const { forecast } = check;
   const expected = [roughly(forecast.pauseMs), roughly(forecast.totalMs)] as const;
   lines.push(
@@ -61,6 +62,16 @@ function detailOf({ processName, from, check }: CheckedMove, named: boolean): st
   const shown = findingLines(check.findings);
   lines.push(...(shown.length === 0 ? [l10n.t('The check found nothing in the way.')] : shown));
   return lines.join('\n');
+}
+
+/** How it is moved, where that is not by CRIU. */
+export function engineLines({
+  engine,
+  engineReason,
+}: Pick<MoveCheck, 'engine' | 'engineReason'>): string[] {
+  if (engine === 'criu') return [];
+  const how = l10n.t('The portable engine moves it.');
+  return [engineReason === null ? how : `${how} ${engineReason}`];
 }
 
 /** An estimate must not look like a measurement. */

@@ -13,6 +13,7 @@ import { settings } from '../settings.ts';
 import type { MoveStatus } from './moveStatus.ts';
 import {
   confirmation,
+  engineLines,
   findingLines,
   mustConfirm,
   refusal,
@@ -170,7 +171,7 @@ export class Mover {
     const { from, to, processName } = move;
     let outcome: HandoffOutcome;
     try {
-      outcome = await this.#withProgress(move);
+      outcome = await this.#withProgress(move, checked);
     } catch (error) {
       if (isCancellation(error)) {
         void vscode.window.showInformationMessage(
@@ -194,6 +195,7 @@ export class Mover {
     const untold = settings.confirmMove === 'never' ? findingLines(checked.check.findings) : [];
     const text = [
       summary(processName, deviceInText(to), outcome),
+      ...engineLines(checked.check),
       ...outcome.remarks,
       ...untold,
     ].join(' ');
@@ -201,7 +203,7 @@ export class Mover {
     return true;
   }
 
-  async #withProgress(move: PlannedMove): Promise<HandoffOutcome> {
+  async #withProgress(move: PlannedMove, checked: CheckedMove): Promise<HandoffOutcome> {
     const { fleet, status } = this.#parts;
     const { from, to, processId, processName } = move;
     const starting = l10n.t('starting');
@@ -218,6 +220,7 @@ export class Mover {
           const abort = new AbortController();
           token.onCancellationRequested(() => abort.abort());
           return fleet.move(from, processId, to, {
+            engine: checked.check.engine,
             acceptWarnings: true,
             signal: abort.signal,
             onProgress: (now) => {

@@ -29,6 +29,8 @@ const move = (findings: readonly Finding[]) => ({
     fileBytes: 0,
     missingBytes: 0,
     forecast: { pauseMs: 420, totalMs: 1_800, basis: 'moves' as const },
+    engine: 'criu' as const,
+    engineReason: null,
   },
 });
 
@@ -53,6 +55,15 @@ describe('texts of a move', () => {
       ].join('\n'),
     );
     assert.match(confirmation([move([])]).detail, /found nothing in the way/);
+  });
+
+  it('name the portable engine, and why it is used', () => {
+    const { check, ...parties } = move([]);
+    const reason = 'CRIU cannot be used on beta.';
+    const portable = { ...check, engine: 'v8' as const, engineReason: reason };
+    const { detail } = confirmation([{ ...parties, check: portable }]);
+    assert.match(detail, /^The portable engine moves it\. CRIU cannot be used on beta\.$/m);
+    assert.doesNotMatch(confirmation([move([])]).detail, /engine/);
   });
 
   it('name each of several processes', () => {

@@ -10,11 +10,16 @@ import { makePrivateFolder, removeTree } from '../../processes/cells.ts';
 import type { ManagedProcess } from '../../processes/managedProcess.ts';
 import type { AgentHome } from '../../state/home.ts';
 import { dumpThroughHelper } from '../../helper/helperClient.ts';
-import type { PageRun } from '../../memory/chunks.ts';
 import type { MemoryTask } from '../../memory/processMemory.ts';
 import { readTree } from '../../processes/tree.ts';
 import { readStatus } from '../../procfs/status.ts';
-import type { HeldCapture, HeldRestore } from '../engine.ts';
+import type {
+  CaptureOptions,
+  Engine,
+  EngineCapture,
+  HeldRestore,
+  RestoreOptions,
+} from '../engine.ts';
 import { checkArrival } from './arrivalCheck.ts';
 import { criuState, type CriuState } from './binary.ts';
 import { dumpArguments, restoreArguments, type CriuCommand } from './commands.ts';
@@ -31,15 +36,6 @@ const explainedTail = 4 << 20;
 /** How often a dump is tried while children of the process come and go. */
 const dumpAttempts = 3;
 
-export interface CaptureOptions {
-  readonly handoff: string;
-  readonly facts: CriuFacts;
-  /** Folder for the images; must be visible at this path inside the cell. */
-  readonly folder: string;
-  /** Leave the memory in the process, where the device can do so; it is read from there while it stands still. */
-  readonly memoryApart: boolean;
-}
-
 interface Dump {
   readonly folder: string;
   /** PID of the tree's root where CRIU runs. */
@@ -50,29 +46,10 @@ interface Dump {
   readonly pagesLeftOut: boolean;
 }
 
-export interface RestoreOptions {
-  readonly cell: Cell;
-  readonly folder: string;
-  /** PID of the tree's root inside its PID namespace, as it was dumped. */
-  readonly root: number;
-  readonly terminalKeys: readonly string[];
-  readonly shellJob: boolean;
-  readonly keepConnections: boolean;
-  /** The cell's keeper brings the memory. */
-  readonly lazy: boolean;
-}
-
-export interface CriuCapture extends HeldCapture {
-  /** What is not in the images; its tasks stand still as long as the capture is held. */
-  readonly memory:
-    { readonly tasks: readonly MemoryTask[]; readonly pages: readonly PageRun[] } | undefined;
-  readonly root: number;
-  readonly terminalKeys: readonly string[];
-  readonly keepConnections: boolean;
-}
-
 /** Turns processes into capsules and back with CRIU (https://criu.org). */
-export class CriuEngine {
+export class CriuEngine implements Engine {
+  readonly name = 'criu';
+  readonly movesMemory = true;
   readonly #home: AgentHome;
   readonly #keeper: () => Promise<string>;
   readonly #logger: Logger;
@@ -103,6 +80,7 @@ export class CriuEngine {
       ...(cell === undefined ? {} : { cell: { keeperPid: cell.keeperPid } }),
       flickOwnedTty: cell !== undefined,
       carry: [...managed.record.carry],
+      command: managed.record.command,
     });
     // Debuggers are disconnected before the process is frozen, and come back to it afterwards.
     const debuggers = `${debugFolder(managed.id)}/`;
@@ -128,6 +106,11 @@ export class CriuEngine {
       hasHelper: helper,
     });
     return [...status.findings.map((each) => ({ ...each, side: 'source' as const })), ...own];
+  }
+
+  /** A dump has no try that would not stop the process. */
+  rehearse(): Promise<readonly Finding[]> {
+    return Promise.resolve([]);
   }
 
   /** What on this device stands in the way of a restore. */
@@ -173,7 +156,7 @@ export class CriuEngine {
    * Freezes the process and writes its images.
    * @throws {FlickError} `dumpFailed` with the reason in words and the log's path; the process then runs on
    */
-  async capture(managed: ManagedProcess, options: CaptureOptions): Promise<CriuCapture> {
+  async capture(managed: ManagedProcess, options: CaptureOptions): Promise<EngineCapture> {
     const { folder, facts } = options;
     const { cell } = managed;
     await makePrivateFolder(folder);
@@ -221,7 +204,7 @@ export class CriuEngine {
         await removeTree(folder);
       }
     };
-    let memory: CriuCapture['memory'];
+    let memory: EngineCapture['memory'];
     if (pagesLeftOut) {
       try {
         const { pages } = await readLeftOut(folder);
@@ -237,6 +220,7 @@ export class CriuEngine {
       root,
       terminalKeys,
       keepConnections,
+      dropped: [],
       pin: () => job.pin(),
       abort: () => end(false),
       release: () => end(true),

@@ -40,23 +40,35 @@ export function checkDeparture(facts: CriuFacts, on: DepartureCircumstances): Fi
     .sort((a, b) => rank[a.severity] - rank[b.severity]);
 }
 
-function ownership(facts: CriuFacts, on: DepartureCircumstances): Departing[] {
-  const findings: Departing[] = [];
-  const strangers = facts.processes.filter(
-    (process) => on.uid !== 0 && process.uids.some((uid) => uid !== on.uid),
+/** What stands in the way of taking a tree from where it is, whatever engine does it. */
+export function processRules(
+  facts: CriuFacts,
+  on: Pick<DepartureCircumstances, 'uid' | 'inCell'>,
+): Departing[] {
+  return [...tracers(facts), ...supervision(facts), ...placement(facts, on), ...packages(facts)];
+}
+
+export function strangers(facts: CriuFacts, uid: number): Departing[] {
+  const theirs = facts.processes.filter(
+    (process) => uid !== 0 && process.uids.some((each) => each !== uid),
   );
-  const [stranger] = strangers;
-  if (stranger !== undefined) {
-    findings.push({
+  const [stranger] = theirs;
+  if (stranger === undefined) return [];
+  return [
+    {
       cause: 'otherUser',
       severity: 'blocks',
-      what: `${enumerate(strangers.map((each) => label(facts, each.pid)))} runs as another user (id ${enumerate(stranger.uids.map(String))}), whom Flick does not act for.`,
+      what: `${enumerate(theirs.map((each) => label(facts, each.pid)))} runs as another user (id ${enumerate(stranger.uids.map(String))}), whom Flick does not act for.`,
       remedy: 'Log in to the device as that user, or as root, to move it.',
       pid: stranger.pid,
-    });
-  }
+    },
+  ];
+}
+
+function ownership(facts: CriuFacts, on: DepartureCircumstances): Departing[] {
+  const findings = strangers(facts, on.uid);
   const hidden = facts.processes.filter((process) => !process.readable);
-  if (hidden.length > 0 && stranger === undefined && !(on.hasHelper && !on.inCell)) {
+  if (hidden.length > 0 && findings.length === 0 && !(on.hasHelper && !on.inCell)) {
     findings.push({
       cause: 'permission',
       severity: 'blocks',
@@ -197,19 +209,27 @@ const namespaceNames = new Map([
   ['time', 'clocks'],
 ]);
 
+const namespacesNamed = (kinds: readonly string[]): string =>
+  enumerate(kinds.map((kind) => namespaceNames.get(kind) ?? kind));
+
 function namespaces(facts: CriuFacts, on: DepartureCircumstances): Departing[] {
   const findings: Departing[] = [];
-  const named = (kinds: readonly string[]): string =>
-    enumerate(kinds.map((kind) => namespaceNames.get(kind) ?? kind));
   if (facts.nestedNamespaces.length > 0) {
     findings.push({
       cause: 'namespace',
       severity: 'blocks',
-      what: `Processes of ${label(facts, facts.rootPid)} live in namespaces of their own (${named(facts.nestedNamespaces)}), as sandboxes and browsers make them; CRIU cannot restore these inside a tree.`,
+      what: `Processes of ${label(facts, facts.rootPid)} live in namespaces of their own (${namespacesNamed(facts.nestedNamespaces)}), as sandboxes and browsers make them; CRIU cannot restore these inside a tree.`,
       remedy: 'Start the program without its sandbox (often an option such as --no-sandbox).',
       pid: facts.rootPid,
     });
   }
+  findings.push(...placement(facts, on));
+  return findings;
+}
+
+/** Where it lives on this device, other than in a cell. */
+function placement(facts: CriuFacts, on: Pick<DepartureCircumstances, 'inCell'>): Departing[] {
+  const findings: Departing[] = [];
   // Dumped with the tree and made again by CRIU: host name and IPC. The others need what the target does not have.
   const foreign = on.inCell
     ? []
@@ -218,7 +238,7 @@ function namespaces(facts: CriuFacts, on: DepartureCircumstances): Departing[] {
     findings.push({
       cause: 'namespace',
       severity: 'blocks',
-      what: `${label(facts, facts.rootPid)} lives in namespaces other than the agent's (${named(foreign)}): in a container, a sandbox or a service with private folders.`,
+      what: `${label(facts, facts.rootPid)} lives in namespaces other than the agent's (${namespacesNamed(foreign)}): in a container, a sandbox or a service with private folders.`,
       remedy: 'Start the program outside of it with “flick run”.',
       pid: facts.rootPid,
     });

@@ -29,6 +29,8 @@ export interface FactsInput {
   readonly flickOwnedTty: boolean;
   /** Absolute paths, as the process sees them, that the user asked to take along. */
   readonly carry: readonly string[];
+  /** What the root was started with, where its own command line does not say so: it may have been rebuilt. */
+  readonly command?: readonly string[];
 }
 
 /** Longest lists that travel; the schema refuses longer ones. */
@@ -55,6 +57,7 @@ const hints = [
 export async function gatherFacts(input: FactsInput): Promise<CriuFacts> {
   const tree = await readTree(input.rootPid);
   if (tree === undefined) throw gone(input.rootPid);
+  const { command } = input;
   const pids = new Set(tree.processes.map((process) => process.pid));
   const gathered = await eachOf(tree.processes, gatherProcess);
   const descriptors = await eachOf(tree.processes, gatherDescriptors);
@@ -112,7 +115,7 @@ export async function gatherFacts(input: FactsInput): Promise<CriuFacts> {
     session: await gatherSession(tree),
     ...(await gatherNamespaces(tree)),
     memoryBytes: memoryFacts.reduce((sum, each) => sum + each.bytes, 0),
-    packageRoots: await findPackageRoots(tree),
+    packageRoots: await findPackageRoots(tree, command),
     carry: await eachOf(input.carry.slice(0, 256), async (path) => ({
       path: path.slice(0, maxPath),
       exists: (await lstat(`/proc/${input.rootPid}/root${path}`).catch(() => 0)) !== 0,

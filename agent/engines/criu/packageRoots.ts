@@ -40,10 +40,15 @@ const systemRoots = /^\/(usr|bin|sbin|lib|lib32|lib64|etc|run|dev|proc|sys|boot)
  * Folders that an interpreted program may load more of later: modules, views, assets. For each script the nearest folder
  * above it with a marker of a project; without one the script's own folder. Never `/`, a home or a system folder.
  * Virtual environments of Python count as well.
+ * @param command what the root was started with, which need not be what it is now
  */
-export async function findPackageRoots(tree: ProcessTree): Promise<PackageRoot[]> {
+export async function findPackageRoots(
+  tree: ProcessTree,
+  command: readonly string[] | undefined,
+): Promise<PackageRoot[]> {
   const found = new Map<string, { pid: number; reason: string }>();
-  for (const process of tree.processes) {
+  const started = command === undefined ? [] : [{ ...tree.root, args: command }];
+  for (const process of [...started, ...tree.processes]) {
     for (const root of await rootsOf(process)) {
       if (!found.has(root.path) && found.size < maxRoots) {
         found.set(root.path, { pid: process.pid, reason: root.reason });

@@ -88,6 +88,7 @@ const samples: Record<string, () => unknown> = {
     clearImmediate(immediate);
     return immediate;
   },
+  process: () => process,
   emitter: () => new EventEmitter(),
   channel: () => channel('flick'),
   tracingChannel: () => tracingChannel('flick'),
@@ -95,8 +96,18 @@ const samples: Record<string, () => unknown> = {
 
 const load = createRequire(import.meta.url);
 
+/** Stands for a module of Node.js at the beginning of a path. */
+class CoreModule {
+  readonly id: string;
+
+  constructor(id: string) {
+    this.id = id;
+  }
+}
+
 function rootNamed(name: string): unknown {
   if (name === 'global') return globalThis;
+  if (name.startsWith('core ')) return new CoreModule(name.slice(5));
   if (name.startsWith('module ')) return load(name.slice(7)) as unknown;
   return samples[name.slice(7)]?.();
 }
@@ -128,24 +139,57 @@ function keyOf(holder: object, step: string): string | symbol | undefined {
   return Object.getOwnPropertySymbols(holder).find((each) => each.description === step.slice(1));
 }
 
-/** Reads a variable that a function of Node.js sees. Only a process in which a program is rebuilt has one. */
-type VariableReader = (f: object, name: string) => unknown;
-let readVariable: VariableReader | undefined;
+/** What Node.js hides. Only a process in which a program is rebuilt looks it up. */
+export interface Hidden {
+  /** A variable that a function of Node.js sees. */
+  variable(f: object, name: string): unknown;
+  /** A variable of a module of Node.js that is not for programs. */
+  ofModule(id: string, name: string): unknown;
+  exportsOf(id: string): unknown;
+}
+let hidden: Hidden | undefined;
 
-export function useVariables(reader: VariableReader): void {
-  readVariable = reader;
+export function useHidden(means: Hidden): void {
+  hidden = means;
+}
+
+/** The way to what a module of Node.js exports; undefined when it is not among it. */
+export function exportPath(url: string, exported: unknown, wanted: object): string | undefined {
+  const whole = `core ${url.replace(/^node:/, '')}${separator}=`;
+  if (exported === wanted) return whole;
+  if (!isObject(exported)) return undefined;
+  const name = Object.getOwnPropertyNames(exported).find(
+    (each) => Reflect.getOwnPropertyDescriptor(exported, each)?.value === wanted,
+  );
+  return name === undefined ? undefined : `${whole}${separator}.${name}`;
+}
+
+/** The way to a variable of a module of Node.js. */
+export function corePath(url: string, name: string): string {
+  return `core ${url.replace(/^node:/, '')}${separator}$${name}`;
 }
 
 /** Takes one step without running any getter. */
 function take(holder: object, step: string): unknown {
-  if (step.startsWith('$')) return readVariable?.(holder, step.slice(1));
+  if (step === '=') return holder instanceof CoreModule ? hidden?.exportsOf(holder.id) : undefined;
+  if (step.startsWith('$')) {
+    const name = step.slice(1);
+    return holder instanceof CoreModule
+      ? hidden?.ofModule(holder.id, name)
+      : hidden?.variable(holder, name);
+  }
   if (step.startsWith('!')) return Reflect.get(holder, step.slice(1)) as unknown;
   if (step === '^') return Object.getPrototypeOf(holder) as unknown;
   const accessor = step.startsWith('<') ? 'get' : step.startsWith('>') ? 'set' : undefined;
   const key = keyOf(holder, accessor === undefined ? step : step.slice(1));
   if (key === undefined) return undefined;
   const descriptor = Object.getOwnPropertyDescriptor(holder, key);
-  return accessor === undefined ? (descriptor?.value as unknown) : descriptor?.[accessor];
+  if (accessor !== undefined) return descriptor?.[accessor];
+  // What some versions have at once others load when it is first asked for.
+  if (hidden !== undefined && holder === globalThis && descriptor?.get !== undefined) {
+    return Reflect.get(holder, key) as unknown;
+  }
+  return descriptor?.value as unknown;
 }
 
 /** Lists them; to be called in a process that has run nothing else. */
@@ -374,6 +418,10 @@ export function builtinSymbols(builtins: Builtins): Map<symbol, string> {
 }
 
 export function resolveSymbol(path: string): symbol | undefined {
+  if (path.startsWith('core ')) {
+    const found = resolveBuiltin(path);
+    return typeof found === 'symbol' ? found : undefined;
+  }
   const cut = path.lastIndexOf(`${separator}#`);
   const holder = resolveBuiltin(path.slice(0, cut));
   if (!isObject(holder)) return undefined;

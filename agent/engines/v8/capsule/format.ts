@@ -168,7 +168,7 @@ export interface ContextRecord {
 
 export interface ScriptRecord {
   readonly url: string;
-  readonly kind: 'commonjs' | 'module' | 'script';
+  readonly kind: 'commonjs' | 'module' | 'script' | 'core';
   readonly source: string;
 }
 

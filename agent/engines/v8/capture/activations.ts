@@ -8,6 +8,7 @@ import { headLines, readOriginMark, type ResumedState } from '../language/origin
 import { isFunction } from '../language/parse.ts';
 import { offsetOf } from '../language/positions.ts';
 import type { Scope } from '../language/scopes.ts';
+import { coreActivation, needOfCore } from './coreFunctions.ts';
 import type { Graph } from './graph.ts';
 import { placeArrayIterator } from './iterators.ts';
 import { Refusal } from './refusal.ts';
@@ -49,11 +50,9 @@ function describe(graph: Graph, generator: object, node: number): ActivationReco
   };
   if (state === 'closed') return record;
   if (state === 'running') throw graph.refuse('running', { passing: true });
-  if (resumedState(graph, fn) === undefined) record.fn = graph.value(fn, 'function');
   record.receiver = graph.value(fields.get('[[GeneratorReceiver]]'), 'this');
   const resumed = resumedState(graph, fn);
   const origin = resumed?.origin ?? fn;
-  if (resumed !== undefined) record.fn = graph.value(origin, 'function');
   const place = graph.scripts.placeOf(origin, graph.heap.nodeOf(origin));
   const text = graph.natives.script(fn) ?? '';
   const at = offsetOf(text, (location?.line ?? 0) + headLines(text), location?.column ?? 0);
@@ -65,6 +64,10 @@ function describe(graph: Graph, generator: object, node: number): ActivationReco
   record.state = begun ? 'suspended' : 'start';
   const own = ownContexts(graph, node, fn, place, begun ? target : place.node.body);
   record.context = own.context;
+  const isOfCore = resumed === undefined && place.script.kind === 'core';
+  if (isOfCore) record.fn = coreActivation(graph, place, own.outer);
+  else record.fn = graph.value(origin, 'function');
+  if (resumed !== undefined) needOfCore(graph, place, own.outer);
   const registers = hiddenRegisters(graph, node);
   const view: ActivationView = {
     isUnchanged: (each) => isUnchanged(graph, each, place, own, registers),
@@ -146,6 +149,8 @@ function notResumable(place: Place, at: AnyNode, where: string): Refusal {
 /** What an activation's function sees and nobody outside of it does. */
 interface OwnScopes {
   readonly context: number;
+  /** The one that its function was made in. */
+  readonly outer: number;
   readonly values: ReadonlyMap<string, unknown>;
   local(key: string): Value;
   live(key: string): unknown;
@@ -244,6 +249,7 @@ function ownContexts(
   }
   return {
     context,
+    outer,
     values,
     live: (key) => found.get(key),
     local: (key) => graph.value(found.get(key), key.replace(/@.*/, '')),

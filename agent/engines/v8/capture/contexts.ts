@@ -21,10 +21,18 @@ export class Contexts {
   readonly #names = new Map<number, string[]>();
   readonly #heap: Heap;
   readonly #encode: (value: unknown, label: string) => Value;
+  readonly #encodeCore: (url: string, name: string, value: unknown) => Value;
+  /** The values of the variables of modules of Node.js, by context. */
+  readonly #ofCore = new Map<number, { readonly url: string; readonly values: object }>();
 
-  constructor(heap: Heap, encode: (value: unknown, label: string) => Value) {
+  constructor(
+    heap: Heap,
+    encode: (value: unknown, label: string) => Value,
+    encodeCore: (url: string, name: string, value: unknown) => Value,
+  ) {
     this.#heap = heap;
     this.#encode = encode;
+    this.#encodeCore = encodeCore;
     this.records.push({ script: 0, scope: ['', 0, 0], parent: 0, vars: {} });
   }
 
@@ -140,6 +148,11 @@ export class Contexts {
     const index = this.records.length;
     this.records.push(record);
     this.#indexes.set(node, index);
+    if (script.kind === 'core' && scope.kind === 'program') {
+      // The target has its own module: only what functions that are carried use of it is looked for there.
+      this.#ofCore.set(index, { url: script.url, values });
+      return index;
+    }
     const { snapshot } = this.#heap;
     const names = this.names(node);
     const { hole } = this.#heap;
@@ -165,6 +178,18 @@ export class Contexts {
       record.self = this.#encode(this.#heap.liveOf(self), 'this');
     }
     return index;
+  }
+
+  /** Says which variables of its module a function of Node.js uses that sees the context. */
+  needOfCore(index: number, names: Iterable<string>): void {
+    let root = index;
+    for (let at = index; at > 0; at = this.records[at]?.parent ?? 0) root = at;
+    const core = this.#ofCore.get(root);
+    const record = this.records[root];
+    if (core === undefined || record === undefined) return;
+    for (const name of names) {
+      record.vars[name] ??= this.#encodeCore(core.url, name, valueOf(core.values, name));
+    }
   }
 
   /** The live value of a variable of a context or one around it; undefined for primitives. */

@@ -2,6 +2,8 @@ import { Module } from 'node:module';
 import type { ObjectRecord, FunctionRecord, Value } from '../capsule/format.ts';
 import { isClass } from '../language/parse.ts';
 import { textRange } from '../language/positions.ts';
+import { intlFunctionRecord } from '../hosts/intl.ts';
+import { canCarryCore, isCore, needOfCore } from './coreFunctions.ts';
 import type { Graph } from './graph.ts';
 import { shortUrl } from './scripts.ts';
 
@@ -18,7 +20,10 @@ export function functionRecord(graph: Graph, f: Function): ObjectRecord {
   const node = graph.heap.nodeOf(f);
   if (graph.natives.script(f) === undefined) return nativeFunction(graph, f, node);
   const found = graph.heap.scriptOf(node);
-  if (found === undefined || found.url.startsWith('node:')) return coreFunction(graph, f);
+  if (found === undefined || isCore(graph, f, found.url)) {
+    const known = coreFunction(graph, f);
+    if (known !== undefined) return known;
+  }
   const missing = Reflect.getOwnPropertyDescriptor(f, '$flickPaths')?.value as string[] | undefined;
   if (missing !== undefined) return { k: 'builtin', paths: missing, callable: 1 };
   const place = graph.scripts.placeOf(f, node);
@@ -34,6 +39,7 @@ export function functionRecord(graph: Graph, f: Function): ObjectRecord {
     at ?? around,
     () => graph.inspection.internals(f).scopes,
   );
+  needOfCore(graph, place, context);
   const range = textRange(script.tree.parents.get(place.node), place.node, script.source);
   const record: FunctionRecord = {
     k: 'fn',
@@ -92,6 +98,8 @@ function nativeFunction(graph: Graph, f: Function, node: number): ObjectRecord {
       };
     }
   }
+  const ofIntl = intlFunctionRecord(graph, name, node);
+  if (ofIntl !== undefined) return ofIntl;
   const { fields } = graph.inspection.internals(f);
   if (fields.has('[[TargetFunction]]')) {
     const once = onceRecord(graph, fields.get('[[TargetFunction]]'), fields.get('[[BoundThis]]'));
@@ -161,7 +169,7 @@ function wrapperOf(graph: Graph, f: Function): ObjectRecord | undefined {
 }
 
 // eslint-disable-next-line @typescript-eslint/no-unsafe-function-type
-function coreFunction(graph: Graph, f: Function): ObjectRecord {
+function coreFunction(graph: Graph, f: Function): ObjectRecord | undefined {
   const withCache = f as { cache?: unknown; resolve?: unknown };
   if (
     withCache.cache === Reflect.get(Module, '_cache') &&
@@ -179,5 +187,6 @@ function coreFunction(graph: Graph, f: Function): ObjectRecord {
   const paths = graph.variableOfCore(f);
   if (paths !== undefined) return { k: 'builtin', paths };
   const url = graph.heap.scriptOf(graph.heap.nodeOf(f))?.url ?? '';
+  if (canCarryCore(url)) return undefined;
   throw graph.refuse(`the function '${f.name}' of Node.js (${url}), which cannot be carried`);
 }

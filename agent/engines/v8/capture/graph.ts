@@ -7,7 +7,7 @@ import type {
   SymbolRecord,
   Value,
 } from '../capsule/format.ts';
-import { lazyBuiltins, wellKnownName, type Builtins } from '../capsule/builtins.ts';
+import { corePath, lazyBuiltins, wellKnownName, type Builtins } from '../capsule/builtins.ts';
 import type { Heap } from './heap.ts';
 import type { Inspection } from './inspection.ts';
 import type { NodeInternals } from './internals.ts';
@@ -18,6 +18,7 @@ import { Contexts } from './contexts.ts';
 import { Scripts } from './scripts.ts';
 import { Refusal } from './refusal.ts';
 import { hostRecord, type HostWorld } from '../hosts/capture.ts';
+import { checkCoreClass, corePrototype, makerOf } from './coreClasses.ts';
 import { functionRecord, isUserFunction } from './functions.ts';
 import { promiseRecord } from './promises.ts';
 import { lengthOfView } from './views.ts';
@@ -67,6 +68,7 @@ export class Graph {
   readonly #privateClasses = new Map<unknown, boolean>();
   readonly #arrays: readonly object[];
   readonly #lazy = new Map<unknown, string[]>();
+  readonly #listenerLists = new Set<object>();
   /** A builtin for each context that functions of Node.js share. */
   #coreContexts: Map<number, number> | undefined;
   #current = 0;
@@ -91,7 +93,11 @@ export class Graph {
     this.originals = world.originals;
     this.hosts = world.hosts;
     this.#coreSymbols = world.coreSymbols;
-    this.contexts = new Contexts(world.heap, (value, label) => this.value(value, label));
+    this.contexts = new Contexts(
+      world.heap,
+      (value, label) => this.value(value, label),
+      (url, name, value) => this.#coreVariable(url, name, value),
+    );
     this.scripts = new Scripts(world.heap, world.natives, world.trees);
     this.#details = world.internals.binding('util') as never;
     this.#arrays = [[1], [1.5], [{}], new Array(1), [, 1.5], [, {}], []];
@@ -135,6 +141,14 @@ export class Graph {
       this.#queue.push(id);
     }
     return id;
+  }
+
+  /** An object that no value of the program refers to. */
+  add(record: ObjectRecord): number {
+    this.#live.push(undefined);
+    this.#from.push(this.#current);
+    this.#labels.push('');
+    return this.objects.push(record) - 1;
   }
 
   visitAll(): void {
@@ -222,6 +236,29 @@ export class Graph {
     return record;
   }
 
+  /** What a function of Node.js sees in a variable of its module: what the target has there, unless it is no object. */
+  #coreVariable(url: string, name: string, value: unknown): Value {
+    if (typeof value === 'symbol') this.#coreSymbols.set(value, corePath(url, name));
+    else if (isObject(value) && !this.#ids.has(value)) this.named(value, [corePath(url, name)]);
+    return this.value(value, name);
+  }
+
+  /** The name of a symbol of Node.js's own; the first one that is given stays. */
+  nameSymbol(symbol: symbol, path: string): void {
+    if (!this.#coreSymbols.has(symbol)) this.#coreSymbols.set(symbol, path);
+  }
+
+  isNamedSymbol(symbol: symbol): boolean {
+    return this.#coreSymbols.has(symbol) || this.#symbolIds.has(symbol);
+  }
+
+  /** From here on an object is what is found by these ways. */
+  named(object: object, paths: string[]): void {
+    if (!this.builtins.indexOf.has(object) && !this.#lazy.has(object)) {
+      this.#lazy.set(object, paths);
+    }
+  }
+
   /** Ways to a function that Node.js keeps in a variable of one of its modules; undefined when it is not kept so. */
   // eslint-disable-next-line @typescript-eslint/no-unsafe-function-type
   variableOfCore(f: Function): string[] | undefined {
@@ -237,8 +274,14 @@ export class Graph {
     for (const [object, paths] of lazyBuiltins(this.builtins, f)) this.#lazy.set(object, paths);
     const lazy = this.#lazy.get(f);
     if (lazy !== undefined) return lazy;
-    const beside = this.#coreContexts.get(snapshot.follow(this.heap.nodeOf(f), 'context'));
-    if (beside === undefined) return undefined;
+    const node = this.heap.nodeOf(f);
+    const context = snapshot.follow(node, 'context');
+    const beside = this.#coreContexts.get(context);
+    const isOfModule = snapshot
+      .name(snapshot.follow(context, 'previous'))
+      .includes('NativeContext');
+    const url = this.heap.scriptOf(node)?.url ?? '';
+    if (beside === undefined && !(isOfModule && url.startsWith('node:'))) return undefined;
     for (const { object } of this.inspection.internals(f).scopes) {
       const name = Object.getOwnPropertyNames(object).find((each) => {
         try {
@@ -247,7 +290,9 @@ export class Graph {
           return false;
         }
       });
-      if (name !== undefined) return this.builtins.paths(beside).map((path) => `${path}\n$${name}`);
+      if (name === undefined) continue;
+      const known = beside === undefined ? [] : this.builtins.paths(beside);
+      return [...known.map((path) => `${path}\n$${name}`), corePath(url, name)];
     }
     return undefined;
   }
@@ -292,6 +337,8 @@ export class Graph {
       };
     }
     if (this.activations.has(object)) return activationRecord(this, object);
+    const prototype = corePrototype(this, object);
+    if (prototype !== undefined) return { k: 'builtin', paths: prototype };
     const host = hostRecord(this, object);
     if (host !== undefined) return host;
     if (typeof object === 'function') return functionRecord(this, object);
@@ -363,7 +410,20 @@ export class Graph {
     return shape;
   }
 
+  /** Tells which arrays are lists of listeners, of which versions of Node.js think differently. */
+  noteListeners(emitter: object): void {
+    const events = Reflect.getOwnPropertyDescriptor(emitter, '_events')?.value as unknown;
+    if (!isObject(events)) return;
+    for (const list of Object.values(Object.getOwnPropertyDescriptors(events))) {
+      if (Array.isArray(list.value)) this.#listenerLists.add(list.value);
+    }
+  }
+
   #array(array: unknown[]): ObjectRecord {
+    if (this.#listenerLists.has(array)) {
+      const list = array.map((each, index) => this.value(each, `listener ${index}`));
+      return { k: 'host', host: 'listeners', state: { list } };
+    }
     const plain = this.#arrays.some((specimen) => this.natives.sameShape(array, specimen));
     if (plain) {
       const record: [1, ...Value[]] = [1];
@@ -477,6 +537,10 @@ export class Graph {
 
   /** Refuses instances of classes of Node.js that keep what reflection does not show. */
   #checkOrdinary(object: object): void {
+    // What instances inherit from has been made by a class declaration, not by a class of Node.js.
+    const maker = makerOf(object);
+    if (maker !== undefined && isUserFunction(this, maker)) return;
+    checkCoreClass(this, object);
     for (let proto = Object.getPrototypeOf(object) as object | null; proto !== null;) {
       if (this.hosts.isOrdinary(proto, object)) return;
       if (this.builtins.indexOf.has(proto)) {
@@ -507,6 +571,10 @@ export class Graph {
     this.#privateClasses.set(proto, found);
     return found;
   }
+}
+
+function isObject(value: unknown): value is object {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function';
 }
 
 function weakTarget(object: object): object | undefined {

@@ -126,6 +126,19 @@ export class Inspection {
     return { fields, scopes, privates, location };
   }
 
+  /** The URL of every script by its id. */
+  scriptUrls(): Map<string, string> {
+    const urls = new Map<string, string>();
+    const note = ({ params }: { params: { scriptId: string; url: string } }): void => {
+      urls.set(params.scriptId, params.url);
+    };
+    this.#session.on('Debugger.scriptParsed', note);
+    this.post('Debugger.enable');
+    this.post('Debugger.disable');
+    this.#session.off('Debugger.scriptParsed', note);
+    return urls;
+  }
+
   /** Every object in the heap that has the prototype in its chain. */
   heirs(prototype: object): unknown[] {
     const { objects } = this.post('Runtime.queryObjects', {

@@ -102,9 +102,11 @@ export class Scripts {
     const source = this.#natives.script(f) ?? '';
     const kind: ScriptKind = url.startsWith('file:')
       ? 'module'
-      : url.startsWith('/')
-        ? 'commonjs'
-        : 'script';
+      : url.startsWith('node:')
+        ? 'core'
+        : url.startsWith('/')
+          ? 'commonjs'
+          : 'script';
     if (kind === 'module') {
       throw new Refusal(`${shortUrl(url)} is an ES module.`, {
         hint: 'Only CommonJS modules can be carried.',

@@ -5,21 +5,15 @@ import { Server as HttpServer } from 'node:http';
 import { Server as NetServer, Socket } from 'node:net';
 import { Stream } from 'node:stream';
 import type { HostState, KindRecord, Value } from '../capsule/format.ts';
+import { makerOf } from '../capture/coreClasses.ts';
 import type { Graph } from '../capture/graph.ts';
+import { consoleState } from './consoles.ts';
+import { userListeners } from './listeners.ts';
+import { liveTimers, type LiveTimer } from './liveTimers.ts';
+import { AdapterTable } from './registry.ts';
+import { plainClasses } from './plainClasses.ts';
 import { isUserFunction } from '../capture/functions.ts';
 import { Refusal } from '../capture/refusal.ts';
-
-/** A timer as Node.js keeps it. */
-export interface LiveTimer {
-  _onTimeout: unknown;
-  _timerArgs: unknown[] | undefined;
-  _repeat: number | null;
-  _idleTimeout: number;
-  _idleStart: number;
-  _idlePrev: LiveTimer | null;
-  _destroyed: boolean;
-  hasRef(): boolean;
-}
 
 interface LiveImmediate {
   _onImmediate: unknown;
@@ -72,6 +66,7 @@ export class HostWorld {
   readonly immediateProto: object;
   /** The engine's own timers and the like; they are not the program's. */
   readonly own: ReadonlySet<unknown>;
+  readonly adapters = new AdapterTable();
 
   constructor(own: ReadonlySet<unknown>, timeout: object, immediate: object) {
     this.own = own;
@@ -81,7 +76,7 @@ export class HostWorld {
 
   /** Whether objects with this builtin prototype have no state but their properties. */
   isOrdinary(proto: object, object: object): boolean {
-    if (ordinary.has(proto)) return true;
+    if (ordinary.has(proto) || plainClasses().has(proto)) return true;
     // What inherits from a class of emitters and was never made by it: the prototype of a class derived from it.
     return EventEmitter.prototype.isPrototypeOf(proto) && !Object.hasOwn(object, '_events');
   }
@@ -90,6 +85,9 @@ export class HostWorld {
 export function hostRecord(graph: Graph, object: object): KindRecord | undefined {
   if (typeof object === 'function') return undefined;
   const proto = Object.getPrototypeOf(object) as object | null;
+  const adapter = graph.hosts.adapters.of(proto);
+  if (adapter?.record !== undefined && makerOf(object) === undefined)
+    return adapter.record(graph, object);
   if (proto === graph.hosts.timeoutProto)
     return timeoutRecord(graph, object as unknown as LiveTimer);
   if (proto === graph.hosts.immediateProto)
@@ -209,19 +207,14 @@ export function hostRoots(graph: Graph): Record<string, HostState> {
     servers: { list: handles(graph) },
     streams: { list: standardStreams(graph) },
     process: processState(graph),
+    console: consoleState(graph, console),
   };
 }
 
 function timers(graph: Graph): Value[] {
-  const { timerListMap } = graph.internals.require('internal/timers') as {
-    timerListMap: Record<string, LiveTimer>;
-  };
-  const found: LiveTimer[] = [];
-  for (const list of Object.values(timerListMap)) {
-    for (let each = list._idlePrev; each !== null && each !== list; each = each._idlePrev) {
-      if (!graph.hosts.own.has(each) && isPrograms(graph, each)) found.push(each);
-    }
-  }
+  const found = [...liveTimers(graph.internals)].filter(
+    (each) => !graph.hosts.own.has(each) && isPrograms(graph, each),
+  );
   // In the order in which they were started, which is the order of those that are due together.
   found.sort((a, b) => a._idleStart - b._idleStart);
   return found.map((each) => graph.value(each, 'a timer'));
@@ -328,20 +321,6 @@ function streamRecord(graph: Graph, name: 'stdin' | 'stdout' | 'stderr'): KindRe
   record.state['encoding'] = stdin.readableEncoding;
   record.state['paused'] = stdin.readableFlowing === false && stdin.isPaused();
   return record;
-}
-
-/** Listeners that the program has put on an emitter of Node.js, which has others of its own. */
-function userListeners(graph: Graph, emitter: NodeJS.EventEmitter): [Value, Value][] {
-  const listeners: [Value, Value][] = [];
-  for (const name of emitter.eventNames()) {
-    for (const listener of emitter.rawListeners(name)) {
-      const target = (listener as { listener?: unknown }).listener ?? listener;
-      if (typeof target === 'function' && isUserFunction(graph, target)) {
-        listeners.push([graph.value(name, String(name)), graph.value(listener, String(name))]);
-      }
-    }
-  }
-  return listeners;
 }
 
 function processState(graph: Graph): HostState {

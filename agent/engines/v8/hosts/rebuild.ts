@@ -8,10 +8,16 @@ import type { HostState, KindRecord, PropertyRecord, Value } from '../capsule/fo
 import type { NodeInternals } from '../capture/internals.ts';
 import { RebuildError } from '../rebuild/code.ts';
 import type { World } from '../rebuild/world.ts';
-import type { LiveTimer } from './capture.ts';
+import type { HostRecord } from './adapter.ts';
+import { restoreConsole } from './consoles.ts';
+import type { LiveTimer } from './liveTimers.ts';
+import { adapterNamed } from './registry.ts';
 
 /** The objects of Node.js that stand for what its event loop and its files do, made again without anything going on yet. */
-export function hostShell(world: World, host: string, state: HostState): unknown {
+export function hostShell(world: World, record: HostRecord, id: number): unknown {
+  const { host, state } = record;
+  const adapter = adapterNamed(host);
+  if (adapter !== undefined) return adapter.shell(world, record, id);
   switch (host) {
     case 'timeout': {
       const timer = setTimeout(() => undefined, 2 ** 30);
@@ -88,6 +94,15 @@ interface TimerInternals {
   timerListMap: Record<string, unknown>;
 }
 
+/** Gives objects of Node.js what belongs into them. */
+export function fillHosts(world: World): void {
+  world.capsule.objects.forEach((_, id) => {
+    const record = world.kind(id);
+    if (record?.k !== 'host') return;
+    adapterNamed(record.host)?.fill?.(world, world.get(id) as object, record);
+  });
+}
+
 /** Lets everything go on: from here on the program runs. */
 export function goLive(world: World, internals: NodeInternals): void {
   const { hosts, modules, globals, changed, removed, closed } = world.capsule.roots;
@@ -99,13 +114,15 @@ export function goLive(world: World, internals: NodeInternals): void {
     Reflect.deleteProperty(world.value(holder) as object, world.value(key) as string);
   for (const each of closed) Object.preventExtensions(world.value(each));
   restoreProcess(world, hosts['process'] ?? {});
+  restoreConsole(console, hosts['console'] ?? {});
   for (const each of list(hosts['streams'])) restoreStream(world, each);
   restoreTimers(world, internals, list(hosts['timers']));
   for (const each of list(hosts['immediates'])) restoreImmediate(world, each);
   world.capsule.objects.forEach((_, id) => {
     const record = world.kind(id);
-    if (record?.k === 'host' && /Server$/.test(record.host))
-      restoreServer(world, world.get(id) as Server, record);
+    if (record?.k !== 'host') return;
+    adapterNamed(record.host)?.start?.(world, world.get(id) as object, record, internals);
+    if (/Server$/.test(record.host)) restoreServer(world, world.get(id) as Server, record);
   });
 }
 

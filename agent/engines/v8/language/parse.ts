@@ -5,14 +5,15 @@ export type FunctionNode = Extract<
   { type: 'FunctionDeclaration' | 'FunctionExpression' | 'ArrowFunctionExpression' }
 >;
 export type ClassNode = Extract<AnyNode, { type: 'ClassDeclaration' | 'ClassExpression' }>;
-export type ScriptKind = 'commonjs' | 'module' | 'script';
+/** `core`: a module of Node.js itself, some of whose functions the program holds. */
+export type ScriptKind = 'commonjs' | 'module' | 'script' | 'core';
 
 /** @throws {SyntaxError} */
 export function parseScript(source: string, kind: ScriptKind): Program {
   return parse(source, {
     ecmaVersion: 'latest',
     sourceType: kind === 'module' ? 'module' : 'script',
-    allowReturnOutsideFunction: kind === 'commonjs',
+    allowReturnOutsideFunction: kind === 'commonjs' || kind === 'core',
     allowHashBang: true,
     allowAwaitOutsideFunction: kind === 'module',
   });

@@ -90,6 +90,12 @@ export class Scope {
   }
 }
 
+/** What the function around a module is called with. */
+const wrapperParameters: { readonly [K in ScriptKind]?: readonly string[] } = {
+  commonjs: ['exports', 'require', 'module', '__filename', '__dirname'],
+  core: ['exports', 'require', 'module', 'process', 'internalBinding', 'primordials'],
+};
+
 /** All scopes of a script, and what every identifier in it means. */
 export class ScopeTree {
   readonly root: Scope;
@@ -111,11 +117,7 @@ export class ScopeTree {
     this.source = source;
     const strict = kind === 'module' || hasUseStrict(program.body);
     this.root = new Scope('program', program, undefined, { strict });
-    if (kind === 'commonjs') {
-      for (const name of ['exports', 'require', 'module', '__filename', '__dirname']) {
-        this.root.declare(name, 'parameter');
-      }
-    }
+    for (const name of wrapperParameters[kind] ?? []) this.root.declare(name, 'parameter');
     this.#register(this.root);
     this.#hoist(program.body, this.root);
     this.#lexical(program.body, this.root);

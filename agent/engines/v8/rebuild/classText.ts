@@ -73,7 +73,7 @@ export function editClass(
     }
     if (quiet && member.kind === 'constructor') {
       const at = member.value.body.start + 1;
-      const leave = isDerived ? `{ super(); return; }` : 'return;';
+      const leave = isDerived ? `{ super(...${classNames.quiet}); return; }` : 'return;';
       edits.push({ start: at, end: at, text: ` if (${classNames.quiet}) ${leave}` });
     }
   }

@@ -43,7 +43,8 @@ type Setters = Record<string, (object: object, value: unknown) => void>;
 interface LiveClass {
   readonly text: ClassText;
   readonly setters: Setters;
-  readonly setQuiet: (quiet: boolean) => void;
+  /** @param quiet what the parents of quiet classes are made with */
+  readonly setQuiet: (quiet: readonly unknown[] | undefined) => void;
   readonly evaluate: Evaluator | undefined;
 }
 
@@ -394,7 +395,7 @@ export class Code {
         };
         this.#objects.made(id, made);
       },
-      { quiet: (_value: boolean): void => undefined },
+      { quiet: (_value: readonly unknown[] | undefined): void => undefined },
     );
     const parentId = this.#objects.idOf(record.proto);
     const isNullHeir =
@@ -436,18 +437,25 @@ export class Code {
     }
   }
 
-  /** Makes an instance that has the private members of its classes and nothing else. */
-  instance(classIds: readonly number[]): object {
+  /**
+   * Makes an instance that has the private members of its classes and nothing else.
+   * @param args what a parent that is a class of Node.js is made with; what that gives the instance stays
+   */
+  instance(classIds: readonly number[], args?: readonly unknown[]): object {
     const [newest] = classIds;
     if (newest === undefined) throw new RebuildError('private members of an unknown class');
     for (const id of classIds) this.#objects.get(id);
-    for (const id of classIds) this.#classes.get(id)?.setQuiet(true);
+    for (const id of classIds) this.#classes.get(id)?.setQuiet(args ?? []);
     try {
-      const made = Reflect.construct(this.#objects.get(newest) as new () => object, []) as object;
+      const made = Reflect.construct(
+        this.#objects.get(newest) as new () => object,
+        args ?? [],
+      ) as object;
+      if (args !== undefined) return made;
       for (const key of Reflect.ownKeys(made)) Reflect.deleteProperty(made, key);
       return made;
     } finally {
-      for (const id of classIds) this.#classes.get(id)?.setQuiet(false);
+      for (const id of classIds) this.#classes.get(id)?.setQuiet(undefined);
     }
   }
 

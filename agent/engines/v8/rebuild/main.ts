@@ -1,10 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import { Inspection } from '../capture/inspection.ts';
 import { nodeInternals } from '../capture/internals.ts';
-import { useVariables } from '../capsule/builtins.ts';
+import { useHidden } from '../capsule/builtins.ts';
+import { hiddenOf } from './hidden.ts';
 import { Gate } from '../capsule/gate.ts';
 import { CapsuleError, readCapsule } from '../capsule/read.ts';
-import { goLive } from '../hosts/rebuild.ts';
+import { fillHosts, goLive } from '../hosts/rebuild.ts';
 import type { RestoreHold } from '../restoreProgram.ts';
 import { RebuildError } from './code.ts';
 import { verify } from './verify.ts';
@@ -29,23 +30,19 @@ async function main(): Promise<void> {
   if (settings.env === true) Reflect.deleteProperty(capsule.roots.hosts['process'] ?? {}, 'env');
   const inspection = new Inspection();
   const internals = nodeInternals(inspection);
-  useVariables((f, name) => {
-    for (const { object } of inspection.internals(f).scopes) {
-      if (Object.hasOwn(object, name)) return Reflect.get(object, name) as unknown;
-    }
-    return undefined;
-  });
+  useHidden(hiddenOf(inspection, internals));
   const world = new World(capsule);
   world.makeAll();
   world.fill();
+  fillHosts(world);
   verify(world);
   await world.settle();
-  inspection.dispose();
   const { hold } = settings;
   const gate = hold === undefined ? undefined : new Gate(hold.gate);
   if (hold !== undefined) writeFileSync(hold.mark, '');
   gate?.wait();
   goLive(world, internals);
+  inspection.dispose();
   gate?.leave();
 }
 

@@ -7,13 +7,13 @@ import type {
   IteratorRecord,
   KindRecord,
   ObjectRecord,
-  PropertyRecord,
   ReactionRecord,
   Value,
 } from '../capsule/format.ts';
 import { hostShell } from '../hosts/rebuild.ts';
 import type { ResumedState } from '../language/origin.ts';
 import { Code, RebuildError, type Objects } from './code.ts';
+import { setProperties } from './properties.ts';
 import {
   emptyArguments,
   drained,
@@ -183,6 +183,26 @@ export class World implements Objects {
     return this.#objects[id];
   }
 
+  /** The object with an id, if it has been made. */
+  peek(id: number): unknown {
+    return this.#objects[id];
+  }
+
+  /** All records of one adapter, with their ids. */
+  hosts(host: string): [number, Extract<KindRecord, { k: 'host' }>][] {
+    return this.capsule.objects.flatMap((_, id) => {
+      const record = this.kind(id);
+      return record?.k === 'host' && record.host === host ? [[id, record] as const] : [];
+    }) as [number, Extract<KindRecord, { k: 'host' }>][];
+  }
+
+  /** An instance of a class of Node.js, or of one of the program that is derived from it, whose constructor does not run. */
+  construct(record: Common, base: unknown, args: readonly unknown[]): object {
+    return record.priv === undefined
+      ? (Reflect.construct(base as new () => object, args) as object)
+      : this.code.instance(this.#classesOf(record), args);
+  }
+
   makeAll(): void {
     for (let id = 1; id < this.capsule.objects.length; id += 1) {
       // The activation of an asynchronous function is nothing that can be referred to.
@@ -199,7 +219,7 @@ export class World implements Objects {
       return this.#plain(record[1] as number);
     }
     const kind = record as KindRecord;
-    if (kind.priv !== undefined && kind.k !== 'fn')
+    if (kind.priv !== undefined && kind.k !== 'fn' && kind.k !== 'host')
       return this.code.instance(this.#classesOf(kind));
     switch (kind.k) {
       case 'builtin': {
@@ -290,7 +310,7 @@ export class World implements Objects {
         return iterator;
       }
       case 'host':
-        return hostShell(this, kind.host, kind.state);
+        return hostShell(this, kind, id);
       default:
         throw new RebuildError('an object of an unknown kind');
     }
@@ -428,8 +448,7 @@ export class World implements Objects {
       record.k === 'proxy' ||
       record.k === 'iterator'
     ) {
-      if (record.k === 'host')
-        this.#properties(this.#objects[id] as object, record.props ?? [], false);
+      if (record.k === 'host') this.#fillHost(id, record);
       return;
     }
     if (record.k === 'activation' && record.kind === 'async') return;
@@ -450,7 +469,8 @@ export class World implements Objects {
       if (Object.getPrototypeOf(object) !== proto) Object.setPrototypeOf(object, proto);
     }
     if (record.k === 'arr') (object as unknown[]).length = record.length;
-    this.#properties(
+    setProperties(
+      this,
       object,
       record.props ?? [],
       true,
@@ -469,56 +489,19 @@ export class World implements Objects {
     if (record.closed === 1) Object.preventExtensions(object);
   }
 
-  #properties(
-    object: object,
-    props: readonly PropertyRecord[],
-    exact: boolean,
-    stays: readonly string[] = [],
-  ): void {
-    if (exact) {
-      const kept = new Set<unknown>([...props.map(([key]) => this.value(key)), ...stays]);
-      for (const key of Reflect.ownKeys(object)) {
-        if (kept.has(key)) continue;
-        // A view's and a string's elements, and a length, are no properties of their own.
-        if (
-          Reflect.getOwnPropertyDescriptor(object, key)?.configurable === true &&
-          !ArrayBuffer.isView(object)
-        )
-          Reflect.deleteProperty(object, key);
-      }
-      this.#order(object, props, stays);
+  #fillHost(id: number, record: Extract<KindRecord, { k: 'host' }>): void {
+    const object = this.#objects[id] as object;
+    if (record.proto !== undefined) {
+      const proto = this.value(record.proto) as object | null;
+      if (Object.getPrototypeOf(object) !== proto) Object.setPrototypeOf(object, proto);
     }
-    for (const record of props) {
-      const key = this.value(record[0]) as string | symbol;
-      const flags = record[1];
-      const attributes = { enumerable: (flags & 2) !== 0, configurable: (flags & 4) !== 0 };
-      const descriptor =
-        record.length === 3
-          ? { ...attributes, value: this.value(record[2]), writable: (flags & 1) !== 0 }
-          : {
-              ...attributes,
-              get: this.value(record[2]) as () => unknown,
-              set: this.value(record[3]) as () => void,
-            };
-      if (!Reflect.defineProperty(object, key, descriptor)) {
-        throw new RebuildError(`the property ${String(key)} of an object cannot be set`);
-      }
-    }
-  }
-
-  /** Properties that are there already, in another order than they had, are made again. */
-  #order(object: object, props: readonly PropertyRecord[], stays: readonly string[]): void {
-    if (ArrayBuffer.isView(object)) return;
-    const wanted = props.map(([key]) => this.value(key));
-    const kept = new Set(wanted);
-    // Functions have properties of V8's own that cannot be taken away.
-    const there = Reflect.ownKeys(object).filter(
-      (key) => kept.has(key) && !stays.includes(key as string),
-    );
-    if (there.every((key, index) => key === wanted[index])) return;
-    for (const key of there) {
-      if (Reflect.getOwnPropertyDescriptor(object, key)?.configurable === true)
-        Reflect.deleteProperty(object, key);
+    setProperties(this, object, record.props ?? [], false);
+    if (record.priv !== undefined) {
+      this.code.setPrivates(
+        object,
+        this.#classesOf(record),
+        record.priv.map(([name, value]) => [name, this.value(value)] as const),
+      );
     }
   }
 

@@ -16,7 +16,7 @@ const counter = `
 function make(start) { let n = start; const step = 1; return { next: () => (n += step), peek() { return n; } }; }
 const { next, peek } = make(100);
 let ticks = 0;
-const timer = setInterval(tick, 20);
+const timer = setInterval(tick, 60);
 function tick() {
   ticks += 1;
   console.log(ticks, next(), peek());
@@ -48,7 +48,7 @@ const timer = setInterval(() => {
   let refused; try { constant(); } catch (e) { refused = e.constructor.name; }
   console.log(JSON.stringify([n, dog.learn(n), dog.call(), Animal.count, dog[kTag], Animal.all.get('Rex') === dog, derived.hi(), ring.self === ring, ring.when.getTime(), ring.re.flags, String(ring.big), Object.is(ring.minus, -0), ring.live, weak.get(dog), [...same], proxy.q, proxy.zz, Object.isFrozen(frozen), error instanceof RangeError, error.stack.split('\\n')[0], error.code, bound('B'), 1 in sparse, refused, Animal.prototype.tell.toString(), Object.keys(ring).join()]));
   if (n === 30) clearInterval(timer);
-}, 30);`;
+}, 90);`;
 
 const suspended = `
 const sleep = (ms, v) => new Promise((r) => setTimeout(r, ms, v));

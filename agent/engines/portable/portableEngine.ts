@@ -1,0 +1,309 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { describeIssues, messageOf } from '../../../common/rpc.ts';
+import type { Logger } from '../../../common/logger.ts';
+import { FlickError, type Finding, type ProcessFacts } from '../../../protocol/index.ts';
+import { debugFolder } from '../../debug/place.ts';
+import { readArguments, readEnvironment } from '../../procfs/command.ts';
+import { readProcLink } from '../../procfs/read.ts';
+import { Cell } from '../../processes/cell.ts';
+import { makePrivateFolder, removeTree } from '../../processes/cells.ts';
+import type { ManagedProcess } from '../../processes/managedProcess.ts';
+import type { AgentHome } from '../../state/home.ts';
+import { gatherFacts, gatherFiles, type FileFacts } from '../criu/facts.ts';
+import type { ImageCredentials } from '../criu/images.ts';
+import { size } from '../criu/words.ts';
+import type {
+  CaptureOptions,
+  Engine,
+  EngineCapture,
+  HeldRestore,
+  RestoreOptions,
+  TreeFacts,
+} from '../engine.ts';
+import { holdProgram, inspectCapsule, rehearseCapture, restoreCommand } from '../v8/index.ts';
+import { checkPlace, checkProgram } from './checks.ts';
+import { earlyVariables, lastingOptions, programFacts, type ProgramFacts } from './facts.ts';
+import { chooseNode, portableState } from './node.ts';
+import { callOff, park, untilGate } from './park.ts';
+
+/** The program at rest, among the images of a handoff. */
+const capsuleName = 'program.img';
+/** How long a safe point is looked for, in ms. */
+const patience = 5_000;
+/** How long what Node.js says of its inspector is kept off the terminal, in ms: while it is open, and for the last words. */
+const hushFor = 200_000;
+const hushAfter = 2_000;
+/** Larger programs would stand still for too long in a mere check, in bytes. */
+const rehearsedMemory = 512 << 20;
+
+/** Moves Node.js programs between any two devices that have Node.js: agent/engines/v8 as an engine of handoffs. */
+export class PortableEngine implements Engine {
+  readonly name = 'v8';
+  readonly movesMemory = false;
+  readonly #home: AgentHome;
+  readonly #keeper: () => Promise<string>;
+  readonly #logger: Logger;
+
+  constructor(options: {
+    readonly home: AgentHome;
+    readonly keeper: () => Promise<string>;
+    readonly logger: Logger;
+  }) {
+    this.#home = options.home;
+    this.#keeper = options.keeper;
+    this.#logger = options.logger;
+  }
+
+  async inspect(managed: ManagedProcess): Promise<ProgramFacts> {
+    const pid = requirePid(managed);
+    const { cell } = managed;
+    const tree = await gatherFacts({
+      rootPid: pid,
+      ...(cell === undefined ? {} : { cell: { keeperPid: cell.keeperPid } }),
+      flickOwnedTty: cell !== undefined,
+      carry: [...managed.record.carry],
+      command: managed.record.command,
+    });
+    const debuggers = `${debugFolder(managed.id)}/`;
+    const [root] = tree.processes;
+    const ids = cell?.userNamespace ?? { uid: root?.uids[0] ?? 0, gid: root?.gids[0] ?? 0 };
+    const environment = (await readEnvironment(pid)) ?? new Map<string, string>();
+    const early = [...environment].filter(
+      ([name, value]) => earlyVariables.test(name) && value.length < 4096,
+    );
+    const words = (await readArguments(pid)) ?? [];
+    return {
+      ...tree,
+      // Its Node.js and what that maps are the target's own there.
+      mappedFiles: [],
+      unixSockets: tree.unixSockets.filter(({ path }) => !path.startsWith(debuggers)),
+      program: {
+        node: (await readProcLink(`/proc/${pid}/exe`)) ?? '',
+        ...ids,
+        environment: Object.fromEntries(early),
+        options: words.filter((each) => lastingOptions.test(each)).slice(0, 100),
+        redirected: await redirectedStreams(pid),
+      },
+    };
+  }
+
+  async inspectFiles(managed: ManagedProcess): Promise<FileFacts> {
+    return { ...(await gatherFiles(managed.pid ?? 0)), mappedFiles: [] };
+  }
+
+  async departure(managed: ManagedProcess, facts: TreeFacts): Promise<readonly Finding[]> {
+    return checkProgram(facts as ProgramFacts, {
+      uid: process.getuid?.() ?? 0,
+      inCell: managed.cell !== undefined,
+      canPark: (await managed.cell?.canPark()) ?? true,
+    });
+  }
+
+  /** The program is captured and not written: it stands still for as long as that takes. */
+  async rehearse(managed: ManagedProcess, { memoryBytes }: TreeFacts): Promise<readonly Finding[]> {
+    const pid = requirePid(managed);
+    if (memoryBytes > rehearsedMemory) {
+      const what = `Whether every object of the program can be carried shows in the move itself: with ${size(memoryBytes)} of memory a try would hold it up. Until it succeeds nothing happens to the program.`;
+      return [{ cause: 'program', severity: 'notes', side: 'source', what }];
+    }
+    try {
+      const dropped = await this.#hushed(managed, () => rehearseCapture(pid));
+      return dropped.map((what) => ({
+        cause: 'dropped',
+        severity: 'warns',
+        side: 'source',
+        what,
+        pid,
+      }));
+    } catch (error) {
+      if (!(error instanceof FlickError) || error.reason === 'processGone') throw error;
+      const { message: what, remedy } = error;
+      return [{ cause: 'program', severity: 'blocks', side: 'source', what, remedy, pid }];
+    }
+  }
+
+  arrival(facts: TreeFacts, missingBytes: number): Promise<readonly Finding[]> {
+    return checkPlace(facts as ProgramFacts, {
+      uid: process.getuid?.() ?? 0,
+      flickHome: this.#home.root,
+      missingBytes,
+      statuses: portableState().findings,
+    });
+  }
+
+  missingBytes(facts: TreeFacts): Promise<number> {
+    const roots = facts.packageRoots.filter((each) => each.complete);
+    return Promise.resolve(roots.reduce((sum, each) => sum + each.bytes, 0));
+  }
+
+  parseFacts(facts: ProcessFacts): ProgramFacts {
+    const parsed = v.safeParse(programFacts, facts.document);
+    if (parsed.success) return parsed.output;
+    throw new FlickError(
+      'invalidRequest',
+      `What the other device says about the process was not understood: ${describeIssues(parsed.issues.slice(0, 3))}`,
+    );
+  }
+
+  memoryTasks(): Promise<[]> {
+    return Promise.resolve([]);
+  }
+
+  async capture(managed: ManagedProcess, options: CaptureOptions): Promise<EngineCapture> {
+    const { folder } = options;
+    const pid = requirePid(managed);
+    await makePrivateFolder(folder);
+    const parking = { gate: join(folder, 'gate'), mark: join(folder, capsuleName) };
+    const runner = managed.cell ?? (await this.#guard(folder));
+    const letGo = async (): Promise<void> => {
+      if (managed.cell === undefined) await runner.shutdown();
+      await removeTree(folder);
+    };
+    const inner = managed.cell === undefined ? pid : await runner.innerPid();
+    const parked = park(runner, 'dump', inner, parking);
+    // Whoever waits for it hears why it failed.
+    parked.catch(() => undefined);
+    try {
+      await untilGate(parking);
+      await this.#hush(managed, hushFor);
+      const held = await holdProgram({
+        pid,
+        file: parking.mark,
+        gate: parking.gate,
+        patienceMs: patience,
+      });
+      const job = await parked;
+      const { dropped } = held.report;
+      const end = async (goOn: boolean): Promise<void> => {
+        try {
+          await job.verdict(goOn);
+        } catch (error) {
+          if (goOn) throw error;
+          this.#logger.log('warn', 'a program was let go without its keeper', {
+            id: managed.id,
+            why: messageOf(error),
+          });
+        } finally {
+          if (!goOn) {
+            await callOff(parking);
+            await held.over;
+            await this.#hush(managed, hushAfter);
+          }
+          await letGo();
+        }
+      };
+      return {
+        images: folder,
+        memory: undefined,
+        root: inner,
+        terminalKeys: [],
+        keepConnections: false,
+        dropped,
+        pin: () => job.pin(),
+        abort: () => end(false),
+        release: () => end(true),
+      };
+    } catch (error) {
+      await callOff(parking);
+      const job = await parked.catch(() => undefined);
+      await job?.verdict(false).catch(() => undefined);
+      await this.#hush(managed, hushAfter);
+      await letGo();
+      throw error;
+    }
+  }
+
+  credentials(_folder: string, facts: TreeFacts): Promise<ImageCredentials> {
+    const { uid, gid } = (facts as ProgramFacts).program;
+    return Promise.resolve({ uids: new Set([uid]), gids: new Set([gid]) });
+  }
+
+  async restore(id: string, options: RestoreOptions): Promise<HeldRestore> {
+    const { cell, folder } = options;
+    const { program } = options.facts as ProgramFacts;
+    const file = join(folder, capsuleName);
+    const parking = { gate: join(folder, 'gate'), mark: join(folder, 'rebuilt') };
+    const failure = join(folder, 'failure');
+    const node = await chooseNode(program.node, inspectCapsule(file).node);
+    const args = program.options.filter((each) => lastingOptions.test(each));
+    const argv = restoreCommand({ file, node, args, hold: { ...parking, failure } });
+    const { PATH = '', HOME = '/' } = process.env;
+    const early = Object.entries(program.environment).filter(([name]) => earlyVariables.test(name));
+    const inner = await cell.launch({
+      program: node,
+      argv,
+      environment: { PATH, HOME, ...Object.fromEntries(early) },
+      cwd: '/',
+      size: options.terminal,
+    });
+    const failed = async (cause: unknown): Promise<FlickError> => {
+      const why = (await readFile(failure, 'utf8').catch(() => '')).trim();
+      this.#logger.log('warn', 'a program could not be rebuilt', {
+        id,
+        why: why || messageOf(cause),
+      });
+      return new FlickError(
+        'restoreFailed',
+        why === '' ? `The program could not be rebuilt: ${messageOf(cause)}` : why,
+        { remedy: 'It runs on where it was.', cause },
+      );
+    };
+    try {
+      const job = await park(cell, 'restore', inner, parking);
+      return {
+        pid: await cell.hostPidOf(inner),
+        pin: () => job.pin(),
+        resume: async () => {
+          try {
+            await job.verdict(true);
+          } catch (error) {
+            throw await failed(error);
+          }
+        },
+        abort: () => job.verdict(false),
+      };
+    } catch (error) {
+      throw await failed(error);
+    }
+  }
+
+  async #guard(folder: string): Promise<Cell> {
+    return Cell.startGuard({ keeper: await this.#keeper(), folder, logger: this.#logger });
+  }
+
+  async #hushed<T>(managed: ManagedProcess, work: () => Promise<T>): Promise<T> {
+    await this.#hush(managed, hushFor);
+    try {
+      return await work();
+    } finally {
+      await this.#hush(managed, hushAfter);
+    }
+  }
+
+  async #hush({ cell }: ManagedProcess, ms: number): Promise<void> {
+    await cell?.hush(ms).catch(() => false);
+  }
+}
+
+/** @throws {FlickError} `processGone` */
+function requirePid({ pid, record }: ManagedProcess): number {
+  if (pid !== undefined) return pid;
+  throw new FlickError('processGone', `“${record.name}” does not run any more.`);
+}
+
+/** What the standard streams are that no terminal will take the place of. */
+async function redirectedStreams(pid: number): Promise<string[]> {
+  const found: string[] = [];
+  for (const fd of [0, 1, 2]) {
+    const target = await readProcLink(`/proc/${pid}/fd/${fd}`);
+    if (target === undefined || target === '/dev/null' || isTerminal(target)) continue;
+    found.push(target);
+  }
+  return [...new Set(found)];
+}
+
+function isTerminal(path: string): boolean {
+  return /^\/dev\/(pts\/\d+|tty\w*|console)$/.test(path);
+}

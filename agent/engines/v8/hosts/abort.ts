@@ -1,0 +1,121 @@
+import { corePath, resolveBuiltin } from '../capsule/builtins.ts';
+import type { Graph } from '../capture/graph.ts';
+import type { World } from '../rebuild/world.ts';
+import {
+  describeHost,
+  hiddenValue,
+  privateValue,
+  setHiddenValue,
+  type Adapter,
+} from './adapter.ts';
+import { addTargetListeners, targetListeners } from './eventTargets.ts';
+import { loadedGlobal } from './loaded.ts';
+import { liveTimers } from './liveTimers.ts';
+
+const module = 'internal/abort_controller';
+
+export const abortController: Adapter = {
+  host: 'abortController',
+  prototypes: () => [loadedGlobal('AbortController', module)?.prototype as object | undefined],
+  record: (graph, object) =>
+    describeHost(
+      graph,
+      object,
+      {
+        k: 'host',
+        host: 'abortController',
+        state: { signal: graph.value(privateValue(graph, object, '#signal'), 'signal') },
+      },
+      new AbortController(),
+    ),
+  shell(world, record) {
+    const made = world.construct(record, AbortController, []) as AbortController;
+    world.made(world.idOf(record.state['signal']), made.signal);
+    return made;
+  },
+};
+
+/** Time that is left until a signal of `AbortSignal.timeout` aborts, in ms; undefined for others. */
+function timeLeft(graph: Graph, signal: object): number | undefined {
+  if (hiddenValue(signal, 'kTimeout') !== true) return undefined;
+  const clock = graph.internals.binding('timers')['getLibuvNow'] as () => number;
+  for (const timer of liveTimers(graph.internals)) {
+    const callback = timer._onTimeout;
+    if (typeof callback !== 'function') continue;
+    if (graph.heap.scriptOf(graph.heap.nodeOf(callback))?.url !== `node:${module}`) continue;
+    for (const { object } of graph.inspection.internals(callback).scopes) {
+      const target = Reflect.getOwnPropertyDescriptor(object, 'weakRef')?.value as unknown;
+      if (!(target instanceof WeakRef) || target.deref() !== signal) continue;
+      return Math.max(1, timer._idleTimeout - (clock() - timer._idleStart));
+    }
+  }
+  return undefined;
+}
+
+/** By the id of a signal, the controller that it belongs to. */
+const owners = new WeakMap<World, Map<number, number>>();
+
+function ownerOf(world: World, signal: number): number | undefined {
+  let known = owners.get(world);
+  if (known === undefined) {
+    known = new Map();
+    for (const [id, { state }] of world.hosts('abortController')) {
+      known.set(world.idOf(state['signal']), id);
+    }
+    owners.set(world, known);
+  }
+  return known.get(signal);
+}
+
+export const abortSignal: Adapter = {
+  host: 'abortSignal',
+  prototypes: () => [loadedGlobal('AbortSignal', module)?.prototype as object | undefined],
+  record(graph, object) {
+    const sources = hiddenValue(object, 'kSourceSignals') as Set<WeakRef<object>> | undefined;
+    const left = timeLeft(graph, object);
+    const { aborted } = object as AbortSignal;
+    const following = aborted ? [] : [...(sources ?? [])].flatMap((each) => each.deref() ?? []);
+    return describeHost(
+      graph,
+      object,
+      {
+        k: 'host',
+        host: 'abortSignal',
+        state: {
+          aborted,
+          reason: graph.value((object as AbortSignal).reason, 'reason'),
+          sources: following.map((each, index) => graph.value(each, `signal ${index}`)),
+          listeners: targetListeners(graph, object),
+          most: hiddenValue(object, 'events.maxEventTargetListeners') as number,
+          ...(left === undefined ? {} : { left }),
+        },
+      },
+      new AbortController().signal,
+      ['kTimeout', 'kSourceSignals', 'kDependantSignals', 'kFollowing', 'kResultSignalWeakRef'],
+    );
+  },
+  shell(world, { state }, id) {
+    const owner = ownerOf(world, id);
+    if (owner !== undefined) {
+      world.get(owner);
+      return world.peek(id);
+    }
+    const sources = (state['sources'] as unknown[]).map((each) => world.value(each) as AbortSignal);
+    return sources.length > 0 ? AbortSignal.any(sources) : new AbortController().signal;
+  },
+  fill(world, object, { state }) {
+    setHiddenValue(object, 'kAborted', state['aborted']);
+    setHiddenValue(object, 'kReason', world.value(state['reason']));
+    setHiddenValue(object, 'events.maxEventTargetListeners', state['most']);
+    if (state['left'] !== undefined) {
+      const key = resolveBuiltin(corePath(`node:${module}`, 'kTimeout'));
+      if (typeof key === 'symbol') Reflect.set(object, key, true);
+    }
+    addTargetListeners(world, object as AbortSignal, state['listeners']);
+  },
+  start(_world, object, { state }) {
+    if (typeof state['left'] !== 'number') return;
+    const begin = resolveBuiltin(corePath(`node:${module}`, 'setWeakAbortSignalTimeout'));
+    (begin as (signal: WeakRef<object>, delay: number) => void)(new WeakRef(object), state['left']);
+  },
+};

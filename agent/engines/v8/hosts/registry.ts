@@ -1,0 +1,56 @@
+import type { Adapter } from './adapter.ts';
+import { abortController, abortSignal } from './abort.ts';
+import { consoles } from './consoles.ts';
+import { customEvents, events, eventTargets } from './eventTargets.ts';
+import { httpAgents } from './httpAgents.ts';
+import { intlFunctions, intlObjects } from './intl.ts';
+import { listenerLists } from './listenerLists.ts';
+import { textDecoders, textEncoders } from './textCoding.ts';
+import { searchParams, searchParamsIterators, urls } from './urls.ts';
+
+/** All adapters, in no order. */
+export const adapters: readonly Adapter[] = [
+  abortController,
+  abortSignal,
+  consoles,
+  customEvents,
+  events,
+  eventTargets,
+  httpAgents,
+  intlFunctions,
+  intlObjects,
+  listenerLists,
+  searchParams,
+  searchParamsIterators,
+  textDecoders,
+  textEncoders,
+  urls,
+];
+
+const byHost = new Map(adapters.map((adapter) => [adapter.host, adapter]));
+
+export function adapterNamed(host: string): Adapter | undefined {
+  return byHost.get(host);
+}
+
+/** Which adapter carries the objects of a class of Node.js. */
+export class AdapterTable {
+  readonly #byPrototype = new Map<object | null, Adapter | undefined>();
+
+  constructor() {
+    for (const adapter of adapters) {
+      for (const prototype of adapter.prototypes?.() ?? []) {
+        if (prototype !== undefined) this.#byPrototype.set(prototype, adapter);
+      }
+    }
+    this.#byPrototype.set(null, undefined);
+  }
+
+  of(prototype: object | null): Adapter | undefined {
+    if (this.#byPrototype.has(prototype)) return this.#byPrototype.get(prototype);
+    const found =
+      prototype === null ? undefined : this.of(Object.getPrototypeOf(prototype) as object | null);
+    this.#byPrototype.set(prototype, found);
+    return found;
+  }
+}

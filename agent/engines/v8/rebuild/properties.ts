@@ -1,0 +1,62 @@
+import type { PropertyRecord } from '../capsule/format.ts';
+import { RebuildError, type Objects } from './code.ts';
+
+/** Gives an object its own properties. @param exact whether it has none besides those */
+export function setProperties(
+  world: Objects,
+  object: object,
+  props: readonly PropertyRecord[],
+  exact: boolean,
+  stays: readonly string[] = [],
+): void {
+  if (exact) {
+    const kept = new Set<unknown>([...props.map(([key]) => world.value(key)), ...stays]);
+    for (const key of Reflect.ownKeys(object)) {
+      if (kept.has(key)) continue;
+      // A view's and a string's elements, and a length, are no properties of their own.
+      if (
+        Reflect.getOwnPropertyDescriptor(object, key)?.configurable === true &&
+        !ArrayBuffer.isView(object)
+      )
+        Reflect.deleteProperty(object, key);
+    }
+    order(world, object, props, stays);
+  }
+  for (const record of props) {
+    const key = world.value(record[0]) as string | symbol;
+    const flags = record[1];
+    const attributes = { enumerable: (flags & 2) !== 0, configurable: (flags & 4) !== 0 };
+    const descriptor =
+      record.length === 3
+        ? { ...attributes, value: world.value(record[2]), writable: (flags & 1) !== 0 }
+        : {
+            ...attributes,
+            get: world.value(record[2]) as () => unknown,
+            set: world.value(record[3]) as () => void,
+          };
+    if (!Reflect.defineProperty(object, key, descriptor)) {
+      throw new RebuildError(`the property ${String(key)} of an object cannot be set`);
+    }
+  }
+}
+
+/** Properties that are there already, in another order than they had, are made again. */
+function order(
+  world: Objects,
+  object: object,
+  props: readonly PropertyRecord[],
+  stays: readonly string[],
+): void {
+  if (ArrayBuffer.isView(object)) return;
+  const wanted = props.map(([key]) => world.value(key));
+  const kept = new Set(wanted);
+  // Functions have properties of V8's own that cannot be taken away.
+  const there = Reflect.ownKeys(object).filter(
+    (key) => kept.has(key) && !stays.includes(key as string),
+  );
+  if (there.every((key, index) => key === wanted[index])) return;
+  for (const key of there) {
+    if (Reflect.getOwnPropertyDescriptor(object, key)?.configurable === true)
+      Reflect.deleteProperty(object, key);
+  }
+}
