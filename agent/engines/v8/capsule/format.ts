@@ -88,6 +88,8 @@ export interface FunctionRecord extends Common {
   /** Id of its innermost context; 0 for none. */
   context: number;
   isClass?: 1;
+  /** The object whose prototype `super` begins at. */
+  home?: Value;
 }
 
 /** A suspended generator, asynchronous generator or asynchronous function. */
@@ -164,6 +166,10 @@ export interface ContextRecord {
   parent: number;
   vars: Record<string, Value>;
   self?: Value;
+  /** `new.target`. */
+  target?: Value;
+  /** The object whose prototype `super` begins at. */
+  home?: Value;
 }
 
 export interface ScriptRecord {

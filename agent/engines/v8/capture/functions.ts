@@ -5,6 +5,7 @@ import { textRange } from '../language/positions.ts';
 import { intlFunctionRecord } from '../hosts/intl.ts';
 import { canCarryCore, isCore, needOfCore } from './coreFunctions.ts';
 import type { Graph } from './graph.ts';
+import { callsParent, homeOf } from './homes.ts';
 import { shortUrl } from './scripts.ts';
 
 /** True for functions that the program's own scripts made. */
@@ -48,6 +49,12 @@ export function functionRecord(graph: Graph, f: Function): ObjectRecord {
     end: range.end,
     context,
   };
+  if (callsParent(place)) throw graph.refuse('an arrow function that calls super()');
+  const ownScope = script.tree.scopeOf.get(place.node);
+  if (ownScope !== undefined && !isClass(place.node) && ownScope.owner.usesSuper) {
+    const home = homeOf(graph, graph.heap.snapshot.follow(node, 'context'), ownScope.owner);
+    if (home !== undefined) record.home = home;
+  }
   if (isClass(place.node)) {
     record.isClass = 1;
     if (script.tree.scopeOf.get(place.node)?.hasPrivateNames === true) {

@@ -15,6 +15,7 @@ import type { Natives } from './natives.ts';
 import type { Originals } from './originals.ts';
 import type { ScopeTree } from '../language/scopes.ts';
 import { Contexts } from './contexts.ts';
+import { homeOf } from './homes.ts';
 import { Scripts } from './scripts.ts';
 import { Refusal } from './refusal.ts';
 import { hostRecord, type HostWorld } from '../hosts/capture.ts';
@@ -97,6 +98,7 @@ export class Graph {
       world.heap,
       (value, label) => this.value(value, label),
       (url, name, value) => this.#coreVariable(url, name, value),
+      (node, scope) => homeOf(this, node, scope),
     );
     this.scripts = new Scripts(world.heap, world.natives, world.trees);
     this.#details = world.internals.binding('util') as never;

@@ -20,6 +20,8 @@ export class Heap {
   readonly #found = new Map<number, unknown>();
   /** The node that stands for a variable that is not initialized. */
   readonly hole: number;
+  /** The node that stands for undefined. */
+  readonly none: number;
   readonly #withNext: ReactionSlots;
   readonly #last: ReactionSlots;
   readonly #settlerPromise: string;
@@ -41,8 +43,9 @@ export class Heap {
       this.#nodeOf.set(object, to);
     }
     const probe = this.snapshot.follow(this.nodeOf(natives.probe), 'context');
+    this.none = this.snapshot.follow(probe, 'none');
     this.hole = this.snapshot.follow(probe, 'hole');
-    if (this.hole === this.snapshot.follow(probe, 'none')) this.hole = -1;
+    if (this.hole === this.none) this.hole = -1;
     const chain = this.#reactions(specimen.promise);
     const [first = -1, second = -1] = chain;
     this.#withNext = this.#slots(first, specimen, second);

@@ -3,6 +3,7 @@ import type {
   Capsule,
   ContextRecord,
   FunctionRecord,
+  Value,
 } from '../capsule/format.ts';
 import {
   isClass,
@@ -14,6 +15,7 @@ import {
 import { applyEdits } from '../language/edits.ts';
 import { wrapUnit, type ResumedState, type Unit } from '../language/origin.ts';
 import { findTarget } from '../language/places.ts';
+import { homeMark, newTargetEdits, newTargetName } from '../language/receivers.ts';
 import { names, planResumption, planStart, type Resumption } from '../language/resume.ts';
 import { ScopeTree, type Scope } from '../language/scopes.ts';
 import { classNames, editClass, methodKey, type ClassText } from './classText.ts';
@@ -164,7 +166,7 @@ export class Code {
       return;
     }
     const { source } = this.#script(record.script);
-    const whole = applyEdits(source, record.start, record.end, []);
+    const whole = applyEdits(source, record.start, record.end, newTargetEdits(node));
     const evaluate = this.#evaluator(record);
     const isMethod =
       record.start !== node.start ||
@@ -188,35 +190,30 @@ export class Code {
     const [name] = Reflect.ownKeys(literal);
     const descriptor = Reflect.getOwnPropertyDescriptor(literal, name ?? '');
     this.#objects.made(id, descriptor?.value ?? descriptor?.get ?? descriptor?.set);
-    const home = tree.scopeOf.get(node)?.owner.usesSuper === true ? this.#homeOf(id) : undefined;
-    if (home !== undefined) this.#homes.push([literal, home]);
+    if (record.home !== undefined) this.#standIn(literal, record.home);
   }
 
-  /** Literals that methods with `super` were made in, and the objects that hold those methods. */
-  readonly #homes: [object, number][] = [];
-
-  #homeOf(id: number): number | undefined {
-    const found = this.#capsule.objects.findIndex((record) => {
-      if (record === null) return false;
-      if (Array.isArray(record)) {
-        return record[0] === 0 && record.slice(2).some((value) => this.#objects.idOf(value) === id);
-      }
-      const { props } = record as FunctionRecord;
-      return (
-        props?.some(([, , ...values]) =>
-          values.some((value) => this.#objects.idOf(value) === id),
-        ) === true
-      );
-    });
-    return found > 0 ? found : undefined;
+  /** Makes `super` in the methods of a literal begin where it does for those of another object, whatever becomes of that. */
+  #standIn(literal: object, home: Value): void {
+    const parent = (): object | null =>
+      Object.getPrototypeOf(this.#objects.value(home) as object) as object | null;
+    this.#homes.push([literal, home]);
+    Object.setPrototypeOf(
+      literal,
+      new Proxy(Object.create(null) as object, {
+        get: (_, key, receiver) => Reflect.get(parent() ?? {}, key, receiver) as unknown,
+        set: (_, key, value, receiver) => Reflect.set(parent() ?? {}, key, value, receiver),
+        has: (_, key) => Reflect.has(parent() ?? {}, key),
+      }),
+    );
   }
 
-  /** To be called when all objects have their prototypes: `super` goes by them. */
+  readonly #homes: [object, Value][] = [];
+
+  /** To be called when all objects are there: says whom the literals stand for. */
   settleHomes(): void {
-    for (const [literal, home] of this.#homes) {
-      const object = this.#objects.get(home) as object;
-      Object.setPrototypeOf(literal, Object.getPrototypeOf(object) as object | null);
-    }
+    for (const [literal, home] of this.#homes)
+      Object.defineProperty(literal, homeMark, { value: this.#objects.value(home) });
   }
 
   #place(
@@ -307,6 +304,7 @@ export class Code {
         const values: Record<string, unknown> = {};
         for (const [name, value] of Object.entries(record.vars))
           values[name] = this.#objects.value(value);
+        if (record.target !== undefined) values[newTargetName] = this.#objects.value(record.target);
         generator.next(values);
       },
     };
@@ -331,7 +329,7 @@ export class Code {
     source: string,
     origin: Origin,
   ): (...args: unknown[]) => unknown {
-    const key = `${record.script} ${record.scope.join(':')} ${record.parent} ${[...declared.keys()].join()} ${Object.entries(
+    const key = `${record.script} ${record.scope.join(':')} ${record.parent} ${JSON.stringify([record.home, record.target === undefined])} ${[...declared.keys()].join()} ${Object.entries(
       record.vars,
     )
       .map(([name, value]) => name + String(isHole(value)))
@@ -339,7 +337,8 @@ export class Code {
     const known = this.#factories.get(key);
     if (known !== undefined) return known as (...args: unknown[]) => unknown;
     const strict = scope.strict && parent?.strict !== true;
-    const layout = new Layout(source, `(function* () { ${strict ? "'use strict'; " : ''}`);
+    const opening = record.home === undefined ? '(function* () {' : '({ *m() {';
+    const layout = new Layout(source, `${opening} ${strict ? "'use strict'; " : ''}`);
     const sorted = [...declared].sort(([, a], [, b]) => this.#start(a) - this.#start(b));
     for (const [, id] of sorted) {
       const fn = this.#capsule.objects[id] as FunctionRecord;
@@ -361,10 +360,16 @@ export class Code {
       else layout.add(` ${binding?.kind === 'const' ? 'const' : 'let'} ${name} = $flickR.${name};`);
     }
     if (waiting.length > 0) layout.add(` yield; let ${waiting.join(', ')};`);
-    layout.add(' })');
+    if (record.target !== undefined)
+      layout.add(` let ${newTargetName} = $flickR.${newTargetName};`);
+    layout.add(record.home === undefined ? ' })' : ' } })');
     const text = layout.unit;
     const evaluate = parent?.evaluate ?? outermost(origin, this.#home);
-    const made = evaluate(text) as (...args: unknown[]) => unknown;
+    const held = evaluate(text);
+    if (record.home !== undefined) this.#standIn(held as object, record.home);
+    const made = (record.home === undefined ? held : (held as { m: unknown }).m) as (
+      ...args: unknown[]
+    ) => unknown;
     this.#factories.set(key, made);
     return made;
   }
