@@ -96,6 +96,8 @@ export interface FunctionRecord extends Common {
 export interface ActivationRecord extends Common {
   k: 'activation';
   kind: 'generator' | 'asyncGenerator' | 'async';
+  /** The script of a module that waits on its top level; `fn` is undefined then. */
+  module?: number;
   state: 'closed' | 'start' | 'suspended';
   fn: Value;
   receiver: Value;
@@ -143,6 +145,7 @@ export type KindRecord =
   | (Common & { k: 'settler'; promise: number; rejects: boolean })
   | (Common & { k: 'finally'; callback: Value; catches: boolean })
   | IteratorRecord
+  | (Common & { k: 'namespace' | 'meta'; module: number })
   | (Common & { k: 'host'; host: string; state: HostState });
 
 /** What an adapter of hosts/ keeps of its object. */
@@ -178,7 +181,35 @@ export interface ScriptRecord {
   readonly source: string;
 }
 
+/** An entry of the cache of ES modules. */
+export type ModuleRecord = {
+  readonly url: string;
+  /** Under which kind the cache has it: `implicit` or the `type` that it was imported with. */
+  readonly type: string;
+} & (
+  | {
+      readonly kind: 'source';
+      readonly script: number;
+      /** Id of the context with its variables, those that it exports as well. */
+      readonly context: number;
+      /** `done` has run, `waits` stands at an `await`, `linked` has not begun, `failed` has thrown. */
+      readonly state: 'done' | 'waits' | 'linked' | 'failed';
+      readonly activation?: number;
+      readonly error?: Value;
+      /** What it imports from: specifier, kind and index of the module. */
+      readonly requests: readonly (readonly [specifier: string, type: string, module: number])[];
+      readonly meta?: Value;
+      /** The script that the program was started with. */
+      readonly main?: true;
+    }
+  /** What stands for a CommonJS module or a file that is no script: it only has values. */
+  | { readonly kind: 'values'; readonly exports: readonly (readonly [string, Value])[] }
+  | { readonly kind: 'builtin' }
+);
+
 export interface Roots {
+  /** The cache of ES modules. */
+  esm: ModuleRecord[];
   /** Modules of CommonJS in the order of the cache: file name and module. */
   modules: [string, Value][];
   globals: PropertyRecord[];

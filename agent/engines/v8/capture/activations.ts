@@ -16,6 +16,7 @@ import { describePlace, type Place } from './scripts.ts';
 
 /** Scope types of V8's scope iterator that matter here. */
 const localScope = 1;
+const moduleScope = 8;
 const closureScope = 3;
 const globalScope = 0;
 
@@ -53,7 +54,9 @@ function describe(graph: Graph, generator: object, node: number): ActivationReco
   record.receiver = graph.value(fields.get('[[GeneratorReceiver]]'), 'this');
   const resumed = resumedState(graph, fn);
   const origin = resumed?.origin ?? fn;
-  const place = graph.scripts.placeOf(origin, graph.heap.nodeOf(origin));
+  const top = graph.modules.placeOf(graph.idOf(generator) ?? 0, node, resumed?.origin);
+  if (top !== undefined) record.module = top.script.index;
+  const place = top ?? graph.scripts.placeOf(origin, graph.heap.nodeOf(origin));
   const text = graph.natives.script(fn) ?? '';
   const at = offsetOf(text, (location?.line ?? 0) + headLines(text), location?.column ?? 0);
   const offset = originalOffset(graph, fn, at);
@@ -66,8 +69,8 @@ function describe(graph: Graph, generator: object, node: number): ActivationReco
   record.context = own.context;
   const isOfCore = resumed === undefined && place.script.kind === 'core';
   if (isOfCore) record.fn = coreActivation(graph, place, own.outer);
-  else record.fn = graph.value(origin, 'function');
-  if (resumed !== undefined) needOfCore(graph, place, own.outer);
+  else if (top === undefined) record.fn = graph.value(origin, 'function');
+  if (resumed !== undefined && top === undefined) needOfCore(graph, place, own.outer);
   const registers = hiddenRegisters(graph, node);
   const view: ActivationView = {
     isUnchanged: (each) => isUnchanged(graph, each, place, own, registers),
@@ -84,7 +87,7 @@ function describe(graph: Graph, generator: object, node: number): ActivationReco
       );
     }
   }
-  if (record.kind !== 'generator') {
+  if (record.kind !== 'generator' && top === undefined) {
     const promise = promiseOf(graph, node, record.kind);
     if (promise !== undefined) record.promise = graph.id(promise, 'promise');
     if (
@@ -174,12 +177,17 @@ function ownContexts(
       (name) => !name.startsWith('$flick'),
     );
     if (isShown) details.push({ type, variables });
-    if (type === localScope) break;
+    if (type === localScope || type === moduleScope) break;
   }
   const closureContext = snapshot.follow(graph.heap.nodeOf(fn), 'context');
   const inside = script.tree.byKey.get(`function:${place.node.start}:${place.node.end}`);
-  const around =
-    resumedState(graph, fn) === undefined ? script.tree.around.get(place.node) : inside;
+  const { root } = script.tree;
+  const isModule = script.tree.scopeOf.get(place.node) === root;
+  const around = isModule
+    ? root
+    : resumedState(graph, fn) === undefined
+      ? script.tree.around.get(place.node)
+      : inside;
   if (around === undefined) throw graph.refuse('suspended in an unknown place');
   const outer = graph.contexts.closure(
     closureContext,
@@ -231,7 +239,12 @@ function ownContexts(
   let context = outer;
   let inner = outer;
   const chain = graph.contexts.chain(snapshot.follow(node, 'context'), closureContext);
-  const matched = graph.contexts.match(chain, script, path[0], script.tree.around.get(place.node));
+  const matched = graph.contexts.match(
+    chain,
+    script,
+    path[0],
+    isModule ? root : script.tree.around.get(place.node),
+  );
   for (let index = chain.length - 1; index >= 0; index -= 1) {
     const each = chain[index] ?? -1;
     const scope = matched[index];

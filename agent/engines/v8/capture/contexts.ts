@@ -20,6 +20,10 @@ export class Contexts {
   readonly records: ContextRecord[] = [];
   readonly #indexes = new Map<number, number>();
   readonly #names = new Map<number, string[]>();
+  /** Contexts of ES modules by node. */
+  readonly #modules = new Map<number, { readonly script: Script; readonly index: number }>();
+  /** Those of which only what is exported is known, by index. */
+  readonly #unseen = new Set<number>();
   readonly #heap: Heap;
   readonly #encode: (value: unknown, label: string) => Value;
   readonly #home: (node: number, scope: Scope) => Value | undefined;
@@ -56,7 +60,7 @@ export class Contexts {
       // The static block through which a rebuild evaluates inside of a class.
       entered =
         names.includes('$flickT') || (entered && names.every((name) => entryName.test(name)));
-      if (!entered && !this.#isHome(node)) chain.push(node);
+      if (this.#modules.has(node) || (!entered && !this.#isHome(node))) chain.push(node);
     }
     return chain;
   }
@@ -86,6 +90,11 @@ export class Contexts {
     const [first] = chain;
     if (first === undefined) return 0;
     const known = this.#indexes.get(first);
+    const last = this.#modules.get(chain.at(-1) ?? -1)?.index ?? 0;
+    if (this.#unseen.has(last)) {
+      const seen = scopes().find(({ description }) => description.startsWith('Module'));
+      if (seen !== undefined) this.fill(last, seen.object);
+    }
     if (known !== undefined) return known;
     const matched = this.match(chain, script, around);
     const values = this.#values(chain, matched, script, scopes());
@@ -98,6 +107,44 @@ export class Contexts {
       this.add(context, script, scope, parent, values[index] ?? {});
     }
     return this.#indexes.get(first) ?? 0;
+  }
+
+  /**
+   * Registers the context of an ES module.
+   * @param exported values of the variables that other modules see
+   */
+  module(node: number, script: Script, exported: Record<string, Value>): number {
+    const { kind, node: program } = script.tree.root;
+    const index = this.records.length;
+    this.records.push({
+      script: script.index,
+      scope: [kind, program.start, program.end],
+      parent: 0,
+      vars: exported,
+    });
+    this.#indexes.set(node, index);
+    this.#modules.set(node, { script, index });
+    this.#unseen.add(index);
+    return index;
+  }
+
+  /** Adds the variables that only a module itself sees. */
+  fill(index: number, values: object): void {
+    if (!this.#unseen.delete(index)) return;
+    const [node, { script }] = [...this.#modules].find(([, each]) => each.index === index) ?? [
+      -1,
+      { script: undefined },
+    ];
+    const { snapshot } = this.#heap;
+    const { hole } = this.#heap;
+    const vars = this.records[index]?.vars;
+    for (const name of script?.tree.root.capturedNames() ?? []) {
+      const value = valueOf(values, name);
+      const isHole =
+        value === notInitialized ||
+        (value === undefined && hole >= 0 && snapshot.follow(node, name) === hole);
+      if (vars !== undefined) vars[name] = isHole ? ['h'] : this.#encode(value, name);
+    }
   }
 
   /** The variables of each context of a chain, out of those that the inspector lists for one of its functions. */
@@ -225,6 +272,13 @@ export class Contexts {
   names(node: number): string[] {
     const known = this.#names.get(node);
     if (known !== undefined) return known;
+    const module = this.#modules.get(node);
+    if (module !== undefined) {
+      // What V8 lists of a module are its imports and exports as well.
+      const own = module.script.tree.root.capturedNames();
+      this.#names.set(node, own);
+      return own;
+    }
     const names = this.#rawNames(node);
     // What a rebuild made has `arguments` of its own.
     const isRebuilt = names.includes('$flickR');
@@ -258,9 +312,14 @@ export class Contexts {
     innermost: Scope | undefined,
     until?: Scope,
   ): Scope[] {
-    const shapes = chain.map((node) => this.#shape(node));
-    const found = matchScopes(shapes, innermost, until);
+    // A module always has its context, whatever stands in it.
+    const isModule = this.#modules.has(chain.at(-1) ?? -1);
+    const { root } = script.tree;
+    const inner = isModule ? chain.slice(0, -1) : chain;
+    const shapes = inner.map((node) => this.#shape(node));
+    const found = matchScopes(shapes, innermost, isModule ? root : until);
     if (found === undefined) throw unmatched(script);
+    if (isModule) found.push(root);
     found.forEach((scope, index) => {
       const node = chain[index];
       if (node === undefined || shapes[index]?.mayHaveArguments !== true) return;

@@ -189,6 +189,10 @@ function coreFunction(graph: Graph, f: Function): ObjectRecord | undefined {
       }
     }
   }
+  const resolver = graph.modules.resolverOf(f);
+  if (resolver !== undefined) {
+    return graph.finish({ k: 'host', host: 'resolve', state: { module: resolver } }, f);
+  }
   const wrapper = wrapperOf(graph, f);
   if (wrapper !== undefined) return wrapper;
   const paths = graph.variableOfCore(f);

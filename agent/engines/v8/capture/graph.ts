@@ -11,6 +11,7 @@ import { corePath, lazyBuiltins, wellKnownName, type Builtins } from '../capsule
 import type { Heap } from './heap.ts';
 import type { Inspection } from './inspection.ts';
 import type { NodeInternals } from './internals.ts';
+import type { LiveModules } from './modules.ts';
 import type { Natives } from './natives.ts';
 import type { Originals } from './originals.ts';
 import type { ScopeTree } from '../language/scopes.ts';
@@ -23,6 +24,7 @@ import { checkCoreClass, corePrototype, makerOf } from './coreClasses.ts';
 import { functionRecord, isUserFunction } from './functions.ts';
 import { promiseRecord } from './promises.ts';
 import { lengthOfView } from './views.ts';
+import { weakTarget } from './weakTarget.ts';
 import { activationRecord } from './activations.ts';
 import { iteratorRecord } from './iterators.ts';
 
@@ -49,6 +51,7 @@ export class Graph {
   readonly builtins: Builtins;
   readonly originals: Originals;
   readonly hosts: HostWorld;
+  readonly modules: LiveModules;
   /** By the node of a promise, what the functions that settle it share. */
   readonly settlers = new Map<number, number>();
   /** Activations of asynchronous functions, which reflection takes for plain objects. */
@@ -85,6 +88,7 @@ export class Graph {
     /** Scripts that have been read already, by kind and source. */
     trees: Map<string, ScopeTree>;
     hosts: HostWorld;
+    modules: LiveModules;
   }) {
     this.heap = world.heap;
     this.inspection = world.inspection;
@@ -93,6 +97,7 @@ export class Graph {
     this.builtins = world.builtins;
     this.originals = world.originals;
     this.hosts = world.hosts;
+    this.modules = world.modules;
     this.#coreSymbols = world.coreSymbols;
     this.contexts = new Contexts(
       world.heap,
@@ -339,6 +344,9 @@ export class Graph {
       };
     }
     if (this.activations.has(object)) return activationRecord(this, object);
+    if (types.isModuleNamespaceObject(object)) return this.#namespace(object);
+    const meta = this.modules.metaOf(object);
+    if (meta !== undefined) return this.finish({ k: 'meta', module: meta }, object);
     const prototype = corePrototype(this, object);
     if (prototype !== undefined) return { k: 'builtin', paths: prototype };
     const host = hostRecord(this, object);
@@ -356,6 +364,14 @@ export class Graph {
       if (added !== undefined) return this.#plain(object, added);
     }
     return this.finish({ k: 'obj' }, object);
+  }
+
+  #namespace(object: object): ObjectRecord {
+    const module = this.modules.namespaceOf(object);
+    if (module === undefined) {
+      throw this.refuse('the namespace of an ES module that Node.js has not loaded itself');
+    }
+    return { k: 'namespace', module };
   }
 
   #plain(object: object, { index, keys }: LiveShape): ObjectRecord {
@@ -509,7 +525,6 @@ export class Graph {
     const iterator = iteratorRecord(this, object);
     if (iterator !== undefined) return iterator;
     if (types.isArgumentsObject(object)) return this.finish({ k: 'args' }, object);
-    if (types.isModuleNamespaceObject(object)) throw this.refuse('the namespace of an ES module');
     if (types.isExternal(object))
       throw this.refuse('a value of native code', { hint: 'Native addons cannot be carried.' });
     const target = weakTarget(object);
@@ -577,12 +592,4 @@ export class Graph {
 
 function isObject(value: unknown): value is object {
   return (typeof value === 'object' && value !== null) || typeof value === 'function';
-}
-
-function weakTarget(object: object): object | undefined {
-  try {
-    return WeakRef.prototype.deref.call(object as WeakRef<object>);
-  } catch {
-    return undefined;
-  }
 }

@@ -19,6 +19,7 @@ import { Graph } from './graph.ts';
 import { Heap } from './heap.ts';
 import { Inspection } from './inspection.ts';
 import { nodeInternals } from './internals.ts';
+import { LiveModules } from './modules.ts';
 import { Originals } from './originals.ts';
 import { forgetNatives, nativeFunctions } from './natives.ts';
 import { Refusal } from './refusal.ts';
@@ -115,6 +116,7 @@ function capture(
   const inspection = new Inspection();
   try {
     const internals = nodeInternals(inspection);
+    const modules = new LiveModules(inspection, internals);
     const heap = new Heap(inspection, natives);
     const coreSources = new Map<string, boolean>();
     const isCore = (value: object): boolean => {
@@ -140,9 +142,11 @@ function capture(
       coreSymbols: builtinSymbols(builtins),
       trees,
       hosts: new HostWorld(own, timeout, immediate as object),
+      modules,
     });
     const roots = rootsOf(graph, list);
     graph.visitAll();
+    roots.esm = modules.complete(roots.esm);
     const objects = graph.objects as ObjectRecord[];
     const functions = objects.filter(
       (each) => !Array.isArray(each) && (each as { k?: string } | null)?.k === 'fn',
@@ -226,6 +230,7 @@ function openFiles(): string[] {
 }
 
 function rootsOf(graph: Graph, list: BuiltinList): Roots {
+  const esm = graph.modules.records(graph);
   const hosts = hostRoots(graph);
   const cache = Reflect.get(Module, '_cache') as Record<string, object>;
   const modules = Object.entries(cache).map(([name, module]): [string, Value] => [
@@ -238,7 +243,7 @@ function rootsOf(graph: Graph, list: BuiltinList): Roots {
     if (typeof key === 'symbol' && key.description?.startsWith('undici.') === true) return true;
     return known.has(typeof key === 'symbol' ? `@${key.description ?? ''}` : `.${key}`);
   });
-  return { modules, globals, ...changesOfBuiltins(graph, list), hosts };
+  return { esm, modules, globals, ...changesOfBuiltins(graph, list), hosts };
 }
 
 export { listBuiltins };

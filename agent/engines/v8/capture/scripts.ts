@@ -58,7 +58,9 @@ export class Scripts {
     const mark = readOriginMark(source);
     if (mark === undefined) return undefined;
     const script = this.originOf(node, mark.script);
-    if (script === undefined) return undefined;
+    if (script === undefined) {
+      throw new Refusal('A function belongs to a module that has not run yet.', { passing: true });
+    }
     const place = script.tree.byPosition.get(mark.toOriginal(this.#natives.position(f)));
     if (place === undefined)
       throw new Refusal(`A function of ${script.url} is not where its script says.`);
@@ -69,29 +71,30 @@ export class Scripts {
   originOf(node: number, index: number): Script | undefined {
     const { snapshot } = this.#heap;
     for (let context = snapshot.follow(node, 'context'); context >= 0;) {
-      const home = snapshot.follow(context, '$flickHome');
+      let home = snapshot.follow(context, '$flickHome');
+      if (home < 0) home = snapshot.follow(context, '$flickModule');
       if (home >= 0) {
         const { scripts } = this.#heap.liveOf(home) as { scripts: readonly ScriptRecord[] };
         const record = scripts[index];
-        return record === undefined ? undefined : this.#origin(record);
+        return record === undefined ? undefined : this.again(record);
       }
       context = snapshot.follow(context, 'previous');
     }
     return undefined;
   }
 
-  #origin(record: ScriptRecord): Script {
+  /** The script of an ES module. @param node of the script in the snapshot */
+  module(node: number, url: string, source: string): Script {
+    const script = this.#add({ url, kind: 'module', source });
+    this.#byNode.set(node, script);
+    return script;
+  }
+
+  /** The script of a capsule that the program was rebuilt from. */
+  again(record: ScriptRecord): Script {
     const known = this.#origins.get(record);
     if (known !== undefined) return known;
-    const { url, kind, source } = record;
-    const script = {
-      index: this.all.length,
-      url,
-      kind,
-      source,
-      tree: this.parse(source, kind, url),
-    };
-    this.all.push(script);
+    const script = this.#add(record);
     this.#origins.set(record, script);
     return script;
   }
@@ -108,25 +111,24 @@ export class Scripts {
           ? 'commonjs'
           : 'script';
     if (kind === 'module') {
-      throw new Refusal(`${shortUrl(url)} is an ES module.`, {
-        hint: 'Only CommonJS modules can be carried.',
-      });
+      throw new Refusal(`${shortUrl(url)} is an ES module that Node.js has not loaded itself.`);
     }
-    const script = {
-      index: this.all.length,
-      url,
-      kind,
-      source,
-      tree: this.parse(source, kind, url),
-    };
+    const script = this.#add({ url, kind, source });
     const isGlobal = [...script.tree.root.bindings.values()].some(
       ({ captured, kind: of }) => captured && of !== 'var' && of !== 'function',
     );
     if (kind === 'script' && isGlobal) {
       throw new Refusal(`${shortUrl(url)} has variables outside of any module.`);
     }
-    this.all.push(script);
     this.#byNode.set(node, script);
+    return script;
+  }
+
+  #add(record: ScriptRecord): Script {
+    const { url, kind, source } = record;
+    const tree = this.parse(source, kind, url);
+    const script = { index: this.all.length, url, kind, source, tree };
+    this.all.push(script);
     return script;
   }
 

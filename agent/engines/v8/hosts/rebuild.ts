@@ -44,6 +44,8 @@ export function hostShell(world: World, record: HostRecord, id: number): unknown
       const filename = module?.k === 'host' ? module.state['filename'] : undefined;
       return createRequire(String(filename));
     }
+    case 'resolve':
+      return world.modules.resolver(state['module'] as number);
     case 'stream': {
       const name = state['name'];
       if (name === 'stdin' || name === 'stdout' || name === 'stderr') return process[name];
@@ -148,6 +150,8 @@ function list(state: HostState | undefined): Value[] {
 function restoreModules(world: World, modules: readonly [string, Value][]): void {
   const cache = Reflect.get(Module, '_cache') as Record<string, unknown>;
   for (const key of Object.keys(cache)) Reflect.deleteProperty(cache, key);
+  // A program that began with an ES module has no main module of CommonJS.
+  Reflect.deleteProperty(process, 'mainModule');
   world.capsule.objects.forEach((_, id) => {
     const record = world.kind(id);
     if (record?.k !== 'host' || record.host !== 'module') return;

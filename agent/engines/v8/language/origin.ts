@@ -63,6 +63,6 @@ export function readOriginMark(source: string): OriginMark | undefined {
 
 /** What a resumed activation keeps for the next time it is carried. */
 export interface ResumedState {
-  /** The function that it is an activation of. */
+  /** The function that it is an activation of, or what the rebuild noted of the module. */
   readonly origin: object;
 }

@@ -52,6 +52,17 @@ export function walk(node: AnyNode, visit: (node: AnyNode) => boolean | undefine
   for (const child of childrenOf(node)) walk(child, visit);
 }
 
+/** The names that a declaration declares. */
+export function declaredNames(declaration: AnyNode): string[] {
+  if (declaration.type === 'VariableDeclaration') {
+    return declaration.declarations.flatMap(({ id }) => patternNames(id));
+  }
+  const isNamed =
+    (declaration.type === 'FunctionDeclaration' || declaration.type === 'ClassDeclaration') &&
+    declaration.id !== null;
+  return isNamed ? [declaration.id.name] : [];
+}
+
 /** The names that a pattern declares. */
 export function patternNames(pattern: AnyNode | null | undefined, names: string[] = []): string[] {
   switch (pattern?.type) {

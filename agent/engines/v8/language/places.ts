@@ -9,7 +9,7 @@ export function localKey(binding: Binding): string {
 
 /** True for variables that live in the function's own context when closures share them. */
 export function isFunctionLevel(scope: Scope): boolean {
-  return scope.kind === 'function' || scope.kind === 'parameters';
+  return scope.kind === 'function' || scope.kind === 'parameters' || scope.kind === 'program';
 }
 
 /** The `await` or `yield` of a function nearest around an offset. */

@@ -104,7 +104,7 @@ class Planner {
   /** Parameters, `var` and functions at the top; `var` of shared variables becomes an assignment wherever it stands. */
   #ownVariables(): void {
     const scopes = new Set<Scope>();
-    for (const kind of ['parameters', 'function']) {
+    for (const kind of ['parameters', 'function', 'program']) {
       const scope = this.#tree.byKey.get(`${kind}:${this.#fn.start}:${this.#fn.end}`);
       if (scope !== undefined) scopes.add(scope);
     }

@@ -4,6 +4,7 @@ import {
   hasUseStrict,
   isClass,
   isFunction,
+  declaredNames,
   patternNames,
   type ClassNode,
   type FunctionNode,
@@ -26,8 +27,10 @@ export interface Binding {
   readonly name: string;
   readonly kind: BindingKind;
   readonly scope: Scope;
-  /** Used by a function inside: it lives in a context. */
+  /** Used by a function inside or by other modules: it lives in a context. */
   captured: boolean;
+  /** Other modules share it: V8 keeps it in a cell of its own, not in the context of the module. */
+  exported?: boolean;
   /** Assignments besides the one of its declaration. */
   writes: AnyNode[];
   /** The function or class that declares it. */
@@ -70,7 +73,7 @@ export class Scope {
   /** Names that live in its context, sorted. */
   capturedNames(): string[] {
     return [...this.bindings.values()]
-      .filter(({ captured }) => captured)
+      .filter(({ captured, exported, kind }) => captured && exported !== true && kind !== 'import')
       .map(({ name }) => name)
       .sort();
   }
@@ -108,6 +111,8 @@ export class ScopeTree {
   readonly references = new Map<AnyNode, Binding | undefined>();
   /** Functions by the offset of their parameters; classes without a constructor by their own. */
   readonly byPosition = new Map<number, FunctionNode | ClassNode>();
+  /** Every `import.meta`. */
+  readonly metas: AnyNode[] = [];
   readonly usesWith: boolean;
   #with = false;
 
@@ -122,7 +127,33 @@ export class ScopeTree {
     this.#hoist(program.body, this.root);
     this.#lexical(program.body, this.root);
     for (const each of program.body) this.#visit(each, this.root, program);
+    this.#exports(program);
     this.usesWith = this.#with;
+  }
+
+  #exports({ body }: Program): void {
+    for (const each of body) {
+      if (each.type === 'ExportNamedDeclaration' && each.source == null) {
+        for (const name of [
+          ...(each.declaration == null ? [] : declaredNames(each.declaration)),
+          ...each.specifiers.map(({ local }) => ('name' in local ? local.name : '')),
+        ]) {
+          this.#export(name);
+        }
+      } else if (each.type === 'ExportDefaultDeclaration' && 'id' in each.declaration) {
+        const { declaration } = each;
+        const isDeclared =
+          declaration.type === 'FunctionDeclaration' || declaration.type === 'ClassDeclaration';
+        if (isDeclared && declaration.id != null) this.#export(declaration.id.name);
+      }
+    }
+  }
+
+  #export(name: string): void {
+    const binding = this.root.bindings.get(name);
+    if (binding === undefined || binding.kind === 'import') return;
+    binding.captured = true;
+    binding.exported = true;
   }
 
   #register(scope: Scope): void {
@@ -170,7 +201,11 @@ export class ScopeTree {
       } else if (node.type === 'ClassDeclaration' && node.id !== null) {
         into.declare(node.id.name, 'class', node);
       } else if (node.type === 'ImportDeclaration') {
-        for (const { local } of node.specifiers) into.declare(local.name, 'import');
+        for (const { type, local } of node.specifiers) {
+          // A namespace is a constant; everything else is a variable of another module.
+          const isNamespace = type === 'ImportNamespaceSpecifier';
+          into.declare(local.name, isNamespace ? 'const' : 'import').captured = !isNamespace;
+        }
       }
     }
   }
@@ -186,6 +221,7 @@ export class ScopeTree {
       case 'ThisExpression':
       case 'Super':
       case 'MetaProperty':
+        if (node.type === 'MetaProperty' && node.meta.name === 'import') this.metas.push(node);
         if (node.type !== 'MetaProperty' || node.meta.name === 'new') {
           this.#useThis(scope, node.type === 'Super');
         }

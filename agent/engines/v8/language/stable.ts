@@ -61,8 +61,9 @@ function isStableName(node: AnyNode, { tree, root, assignment }: Place): boolean
   const binding = tree.references.get(node);
   if (binding === undefined) return node.type === 'Identifier' && node.name === 'undefined';
   const writes = binding.writes.filter((write) => write !== assignment);
-  if (binding.kind === 'const' || binding.kind === 'import' || binding.kind === 'class')
-    return true;
+  // Another module may change what it exports at any time.
+  if (binding.kind === 'import') return false;
+  if (binding.kind === 'const' || binding.kind === 'class') return true;
   if (binding.writes.length === 0) return true;
   // Nobody else can write what no other function sees.
   return !binding.captured && !writes.some((write) => within(write, root));

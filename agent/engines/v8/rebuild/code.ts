@@ -3,7 +3,6 @@ import type {
   Capsule,
   ContextRecord,
   FunctionRecord,
-  Value,
 } from '../capsule/format.ts';
 import {
   isClass,
@@ -12,17 +11,20 @@ import {
   type ClassNode,
   type FunctionNode,
 } from '../language/parse.ts';
-import { applyEdits } from '../language/edits.ts';
+import { applyEdits, type Edit } from '../language/edits.ts';
 import { wrapUnit, type ResumedState, type Unit } from '../language/origin.ts';
 import { findTarget } from '../language/places.ts';
-import { homeMark, newTargetEdits, newTargetName } from '../language/receivers.ts';
+import { newTargetEdits, newTargetName } from '../language/receivers.ts';
 import { names, planResumption, planStart, type Resumption } from '../language/resume.ts';
 import { ScopeTree, type Scope } from '../language/scopes.ts';
+import { metaEdits, moduleBody } from '../language/moduleBody.ts';
+import type { Modules } from './modules.ts';
+import { RebuildError } from './rebuildError.ts';
 import { classNames, editClass, methodKey, type ClassText } from './classText.ts';
+import { Homes } from './homes.ts';
 import { Layout, named, outermost, type Evaluator, type Origin } from './evaluator.ts';
 
-/** Something cannot be made again here. The message says what. */
-export class RebuildError extends Error {}
+export { RebuildError };
 
 /** What code needs of the objects that are made beside it. */
 export interface Objects {
@@ -64,11 +66,15 @@ export class Code {
   readonly #activationContexts = new Set<number>();
   readonly #quiet: ReadonlySet<number>;
   readonly #home: object;
+  readonly #homes: Homes;
+  readonly #modules: Modules;
 
   /** @param quiet ids of the classes of which instances with private members are made */
-  constructor(capsule: Capsule, objects: Objects, quiet: ReadonlySet<number>) {
+  constructor(capsule: Capsule, objects: Objects, quiet: ReadonlySet<number>, modules: Modules) {
     this.#capsule = capsule;
+    this.#modules = modules;
     this.#objects = objects;
+    this.#homes = new Homes(objects);
     this.#quiet = quiet;
     this.#home = Object.freeze({ scripts: capsule.scripts });
     capsule.objects.forEach((record, id) => {
@@ -166,7 +172,8 @@ export class Code {
       return;
     }
     const { source } = this.#script(record.script);
-    const whole = applyEdits(source, record.start, record.end, newTargetEdits(node));
+    const metas = [...metaEdits(tree, record.start, record.end), ...newTargetEdits(node)];
+    const whole = applyEdits(source, record.start, record.end, metas);
     const evaluate = this.#evaluator(record);
     const isMethod =
       record.start !== node.start ||
@@ -183,6 +190,7 @@ export class Code {
     if (key === undefined) throw new RebuildError('a method without a key');
     const body = key.computed
       ? applyEdits(source, record.start, record.end, [
+          ...metas,
           { start: key.key.start, end: key.key.end, text: '"k"' },
         ])
       : whole;
@@ -190,30 +198,12 @@ export class Code {
     const [name] = Reflect.ownKeys(literal);
     const descriptor = Reflect.getOwnPropertyDescriptor(literal, name ?? '');
     this.#objects.made(id, descriptor?.value ?? descriptor?.get ?? descriptor?.set);
-    if (record.home !== undefined) this.#standIn(literal, record.home);
+    if (record.home !== undefined) this.#homes.standIn(literal, record.home);
   }
 
-  /** Makes `super` in the methods of a literal begin where it does for those of another object, whatever becomes of that. */
-  #standIn(literal: object, home: Value): void {
-    const parent = (): object | null =>
-      Object.getPrototypeOf(this.#objects.value(home) as object) as object | null;
-    this.#homes.push([literal, home]);
-    Object.setPrototypeOf(
-      literal,
-      new Proxy(Object.create(null) as object, {
-        get: (_, key, receiver) => Reflect.get(parent() ?? {}, key, receiver) as unknown,
-        set: (_, key, value, receiver) => Reflect.set(parent() ?? {}, key, value, receiver),
-        has: (_, key) => Reflect.has(parent() ?? {}, key),
-      }),
-    );
-  }
-
-  readonly #homes: [object, Value][] = [];
-
-  /** To be called when all objects are there: says whom the literals stand for. */
+  /** To be called when all objects are there. */
   settleHomes(): void {
-    for (const [literal, home] of this.#homes)
-      Object.defineProperty(literal, homeMark, { value: this.#objects.value(home) });
+    this.#homes.settle();
   }
 
   #place(
@@ -257,10 +247,37 @@ export class Code {
     if (known !== undefined) return known;
     const record = this.#capsule.contexts[index];
     if (record === undefined) throw new RebuildError('the capsule lacks a context');
+    const module = this.#modules.ofContext(index);
     const made =
-      record.scope[0] === 'class' ? this.#classContext(index) : this.#plainContext(index, record);
+      module !== undefined
+        ? this.#moduleContext(index, module, record)
+        : record.scope[0] === 'class'
+          ? this.#classContext(index)
+          : this.#plainContext(index, record);
     this.#contexts[index] = made;
     return made;
+  }
+
+  #moduleContext(index: number, module: number, record: ContextRecord): LiveContext {
+    const origin = this.#origin(record.script);
+    const evaluate = (text: string): unknown => this.#modules.evaluate(module, text);
+    for (const { name, id } of this.declaredIn(index)) this.#objects.made(id, evaluate(name));
+    return {
+      strict: true,
+      evaluate: (unit) => evaluate(named(unit, origin)),
+      settle: () => undefined,
+    };
+  }
+
+  /** Functions that are variables of a context because they are declared in it. */
+  declaredIn(context: number): { name: string; id: number; record: FunctionRecord }[] {
+    return (this.#functionsOf.get(context) ?? []).flatMap((id) => {
+      const record = this.#capsule.objects[id] as FunctionRecord;
+      const { node, tree } = this.#nodeOf(record);
+      return !isClass(node) && this.#isDeclared(record, node, tree) && node.id != null
+        ? [{ name: node.id.name, id, record }]
+        : [];
+    });
   }
 
   #classContext(index: number): LiveContext {
@@ -279,12 +296,7 @@ export class Code {
     const origin = this.#origin(record.script);
     const parent = this.#context(record.parent);
     const declared = new Map<string, number>();
-    for (const id of this.#functionsOf.get(index) ?? []) {
-      const fn = this.#capsule.objects[id] as FunctionRecord;
-      const { node, tree } = this.#nodeOf(fn);
-      if (!isClass(node) && this.#isDeclared(fn, node, tree) && node.id != null)
-        declared.set(node.id.name, id);
-    }
+    for (const { name, id } of this.declaredIn(index)) declared.set(name, id);
     const factory = this.#factory(record, scope, declared, parent, source, origin);
     const self = this.#selfOf(record);
     const args = record.vars['arguments'];
@@ -342,7 +354,8 @@ export class Code {
     const sorted = [...declared].sort(([, a], [, b]) => this.#start(a) - this.#start(b));
     for (const [, id] of sorted) {
       const fn = this.#capsule.objects[id] as FunctionRecord;
-      layout.at(fn.start, applyEdits(source, fn.start, fn.end, [])).add(';');
+      const metas = metaEdits(this.tree(fn.script), fn.start, fn.end);
+      layout.at(fn.start, applyEdits(source, fn.start, fn.end, metas)).add(';');
     }
     const own = [...declared.keys()];
     layout.add(
@@ -366,7 +379,7 @@ export class Code {
     const text = layout.unit;
     const evaluate = parent?.evaluate ?? outermost(origin, this.#home);
     const held = evaluate(text);
-    if (record.home !== undefined) this.#standIn(held as object, record.home);
+    if (record.home !== undefined) this.#homes.standIn(held as object, record.home);
     const made = (record.home === undefined ? held : (held as { m: unknown }).m) as (
       ...args: unknown[]
     ) => unknown;
@@ -385,7 +398,10 @@ export class Code {
       ownContext === 0 ? record.context : (this.#capsule.contexts[ownContext]?.parent ?? 0);
     const quiet = this.#quiet.has(id);
     const text = editClass(source, node, quiet, ownContext !== 0);
-    const body = applyEdits(source, record.start, record.end, text.edits);
+    const body = applyEdits(source, record.start, record.end, [
+      ...text.edits,
+      ...metaEdits(tree, record.start, record.end),
+    ]);
     const { hook, parent, quiet: flag } = classNames;
     const head = `(function (${hook}, ${parent}) { let ${flag} = false; ${hook}.quiet = (v) => { ${flag} = v; }; return (`;
     const evaluate = this.#evaluator({ context: around, script: record.script });
@@ -490,10 +506,8 @@ export class Code {
     record: ActivationRecord,
     state: { resumed?: ResumedState },
   ): (...args: unknown[]) => unknown {
-    const fn = this.#capsule.objects[this.#objects.idOf(record.fn)] as FunctionRecord;
-    const { node, tree } = this.#nodeOf(fn);
-    if (!isFunction(node)) throw new RebuildError('a suspended class');
-    const { source } = this.#script(fn.script);
+    const { script, node, tree, edits, origin } = this.#suspended(record);
+    const { source } = this.#script(script);
     const unchanged = { isUnchanged: () => true };
     let plan: Resumption;
     if (record.state === 'start') plan = planStart(tree, node);
@@ -506,7 +520,7 @@ export class Code {
     const { start, end } = isExpression
       ? node.body
       : { start: node.body.start + 1, end: node.body.end - 1 };
-    const text = applyEdits(source, start, end, plan.edits);
+    const text = applyEdits(source, start, end, [...plan.edits, ...edits]);
     const own = plan.own.map(([name, key]) =>
       key === '' ? `let ${name};` : `var ${name} = ${names.state}.v[${JSON.stringify(key)}];`,
     );
@@ -519,7 +533,7 @@ export class Code {
     const name = JSON.stringify(node.id?.name ?? 'resumed');
     const strict = tree.scopeOf.get(node)?.strict === true ? "'use strict'; " : '';
     const opening = isArrow ? `${async}() => {` : `({ ${async}${star}${name}() {`;
-    const evaluate = this.#evaluator({ context: record.context, script: fn.script });
+    const evaluate = this.#evaluator({ context: record.context, script });
     const layout = new Layout(
       source,
       `(function (${names.state}) { return ${opening} ${strict}${prologue}${isExpression ? 'return (' : ''}`,
@@ -527,9 +541,33 @@ export class Code {
       .at(start, text)
       .add(isExpression ? ');' : '')
       .add(isArrow ? '}; })' : `} })[${name}]; })`);
-    state.resumed = { origin: this.#objects.value(record.fn) as object };
+    state.resumed = { origin };
     const make = evaluate(layout.unit) as (state: object) => (...args: unknown[]) => unknown;
     return make(state);
+  }
+
+  /** What an activation is one of: a function, or the top level of a module. */
+  #suspended(record: ActivationRecord): {
+    script: number;
+    node: FunctionNode;
+    tree: ScopeTree;
+    edits: readonly Edit[];
+    origin: object;
+  } {
+    if (record.module !== undefined) {
+      const script = record.module;
+      const tree = this.tree(script);
+      const { fn: node, edits } = moduleBody(tree);
+      const origin = this.#modules.origin(script);
+      if (origin === undefined) throw new RebuildError('a suspended module that is not there');
+      return { script, node, tree, edits, origin };
+    }
+    const fn = this.#capsule.objects[this.#objects.idOf(record.fn)] as FunctionRecord;
+    const { node, tree } = this.#nodeOf(fn);
+    if (!isFunction(node)) throw new RebuildError('a suspended class');
+    const edits = metaEdits(tree, node.start, node.end);
+    const origin = this.#objects.value(record.fn) as object;
+    return { script: fn.script, node, tree, edits, origin };
   }
 
   /** Makes all contexts, also those that only other contexts need. */

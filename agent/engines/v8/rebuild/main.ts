@@ -8,6 +8,7 @@ import { CapsuleError, readCapsule } from '../capsule/read.ts';
 import { fillHosts, goLive } from '../hosts/rebuild.ts';
 import type { RestoreHold } from '../restoreProgram.ts';
 import { RebuildError } from './code.ts';
+import { Modules } from './modules.ts';
 import { verify } from './verify.ts';
 import { World } from './world.ts';
 
@@ -31,10 +32,17 @@ async function main(): Promise<void> {
   const inspection = new Inspection();
   const internals = nodeInternals(inspection);
   useHidden(hiddenOf(inspection, internals));
-  const world = new World(capsule);
+  const modules = new Modules(capsule, internals, inspection);
+  const world = new World(capsule, modules);
+  await modules.load({
+    tree: (script) => world.code.tree(script),
+    declaredIn: (context) => world.code.declaredIn(context),
+    value: (value) => world.value(value),
+  });
   world.makeAll();
   world.fill();
   fillHosts(world);
+  modules.run();
   verify(world);
   await world.settle();
   const { hold } = settings;

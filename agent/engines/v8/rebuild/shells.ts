@@ -1,4 +1,6 @@
+import { resolveBuiltin } from '../capsule/builtins.ts';
 import type { IteratorRecord, KindRecord } from '../capsule/format.ts';
+import { RebuildError } from './rebuildError.ts';
 
 /** Bundles are sloppy code: only a function that says so is strict. */
 export function emptyArguments(strict: boolean): object {
@@ -86,11 +88,22 @@ export const viewTypes: Record<
   BigUint64Array,
 };
 
+/** What Node.js has at one of these paths. @throws {RebuildError} when it has nothing there that could be missing */
+export function builtin(paths: readonly string[], isCallable: boolean): unknown {
+  for (const path of paths) {
+    const found = resolveBuiltin(path);
+    if (found !== undefined) return found;
+  }
+  const name = (paths[0] ?? '').replace(/\n/g, '');
+  if (isCallable) return missingFunction(name, paths);
+  throw new RebuildError(`this Node.js has no ${name}`);
+}
+
 /**
  * Stands for a function that an older Node.js does not have. Programs keep many that they never call; one that is called
  * says what is missing.
  */
-export function missingFunction(name: string, paths: readonly string[]): unknown {
+function missingFunction(name: string, paths: readonly string[]): unknown {
   const missing = function (): never {
     throw new TypeError(`This Node.js (${process.version}) has no ${name}.`);
   };

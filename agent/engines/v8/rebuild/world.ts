@@ -1,4 +1,4 @@
-import { resolveBuiltin, resolveSymbol } from '../capsule/builtins.ts';
+import { resolveSymbol } from '../capsule/builtins.ts';
 import type {
   ActivationRecord,
   Capsule,
@@ -13,6 +13,7 @@ import type {
 import { hostShell } from '../hosts/rebuild.ts';
 import type { ResumedState } from '../language/origin.ts';
 import { Code, RebuildError, type Objects } from './code.ts';
+import type { Modules } from './modules.ts';
 import { setProperties } from './properties.ts';
 import {
   emptyArguments,
@@ -20,7 +21,7 @@ import {
   emptyError,
   buffer,
   finallyFunction,
-  missingFunction,
+  builtin,
   iterate,
   skip,
   viewTypes,
@@ -44,6 +45,7 @@ interface LiveActivation {
 export class World implements Objects {
   readonly capsule: Capsule;
   readonly code: Code;
+  readonly modules: Modules;
   readonly #symbols: symbol[];
   readonly #objects: unknown[] = [];
   readonly #made: Uint8Array;
@@ -58,8 +60,9 @@ export class World implements Objects {
   readonly #makers = new Map<number, () => object>();
   #depth = 0;
 
-  constructor(capsule: Capsule) {
+  constructor(capsule: Capsule, modules: Modules) {
     this.capsule = capsule;
+    this.modules = modules;
     this.#made = new Uint8Array(capsule.objects.length);
     this.#symbols = capsule.symbols.map((record) => {
       if ('wellKnown' in record) return Reflect.get(Symbol, record.wellKnown) as symbol;
@@ -71,7 +74,7 @@ export class World implements Objects {
       return found;
     });
     this.#index();
-    this.code = new Code(capsule, this, this.#quietClasses());
+    this.code = new Code(capsule, this, this.#quietClasses(), modules);
   }
 
   #record(id: number): ObjectRecord {
@@ -222,15 +225,8 @@ export class World implements Objects {
     if (kind.priv !== undefined && kind.k !== 'fn' && kind.k !== 'host')
       return this.code.instance(this.#classesOf(kind));
     switch (kind.k) {
-      case 'builtin': {
-        for (const path of kind.paths) {
-          const found = resolveBuiltin(path);
-          if (found !== undefined) return found;
-        }
-        const name = (kind.paths[0] ?? '').replace(/\n/g, '');
-        if (kind.callable === 1) return missingFunction(name, kind.paths);
-        throw new RebuildError(`this Node.js has no ${name}`);
-      }
+      case 'builtin':
+        return builtin(kind.paths, kind.callable === 1);
       case 'obj': {
         const owner = this.#prototypeOwners.get(id);
         if (owner !== undefined) {
@@ -309,6 +305,9 @@ export class World implements Objects {
         this.#iterators.push([kind, iterator]);
         return iterator;
       }
+      case 'namespace':
+      case 'meta':
+        return this.modules[kind.k](kind.module);
       case 'host':
         return hostShell(this, kind, id);
       default:
@@ -389,6 +388,7 @@ export class World implements Objects {
     const result = Reflect.apply(body, this.value(record.receiver), args) as unknown;
     if (record.kind === 'async') {
       if (record.promise !== undefined) this.made(record.promise, result);
+      this.modules.goesOn(record.module, result);
     } else {
       live.generator = result as Generator;
       this.made(id, result);
@@ -445,6 +445,7 @@ export class World implements Objects {
     if (
       record.k === 'builtin' ||
       record.k === 'host' ||
+      record.k === 'namespace' ||
       record.k === 'proxy' ||
       record.k === 'iterator'
     ) {

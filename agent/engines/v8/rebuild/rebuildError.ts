@@ -1,0 +1,2 @@
+/** Something cannot be made again here. The message says what. */
+export class RebuildError extends Error {}
