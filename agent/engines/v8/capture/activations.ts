@@ -56,7 +56,7 @@ function describe(graph: Graph, generator: object, node: number): ActivationReco
   const origin = resumed?.origin ?? fn;
   const top = graph.modules.placeOf(graph.idOf(generator) ?? 0, node, resumed?.origin);
   if (top !== undefined) record.module = top.script.index;
-  const place = top ?? graph.scripts.placeOf(origin, graph.heap.nodeOf(origin));
+  const place = top ?? graph.scripts.placeOf(origin);
   const text = graph.natives.script(fn) ?? '';
   const at = offsetOf(text, (location?.line ?? 0) + headLines(text), location?.column ?? 0);
   const offset = originalOffset(graph, fn, at);
@@ -190,7 +190,7 @@ function ownContexts(
       : inside;
   if (around === undefined) throw graph.refuse('suspended in an unknown place');
   const outer = graph.contexts.closure(
-    closureContext,
+    fn,
     script,
     around,
     () => graph.inspection.internals(fn).scopes,

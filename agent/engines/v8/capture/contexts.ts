@@ -3,6 +3,7 @@ import { newTargetName } from '../language/receivers.ts';
 import type { Binding, Scope } from '../language/scopes.ts';
 import type { Heap } from './heap.ts';
 import type { LiveScope } from './inspection.ts';
+import { ContextAddresses, recordOf } from './contextAddresses.ts';
 import { Refusal } from './refusal.ts';
 import { matchScopes, type ContextShape } from './scopeMatch.ts';
 import { shortUrl, type Script } from './scripts.ts';
@@ -19,6 +20,7 @@ const entryName = /^(this|arguments|\.new\.target|\.this_function)$/;
 export class Contexts {
   readonly records: ContextRecord[] = [];
   readonly #indexes = new Map<number, number>();
+  readonly #addresses: ContextAddresses;
   readonly #names = new Map<number, string[]>();
   /** Contexts of ES modules by node. */
   readonly #modules = new Map<number, { readonly script: Script; readonly index: number }>();
@@ -40,6 +42,8 @@ export class Contexts {
     this.#home = home;
     this.#heap = heap;
     this.#encode = encode;
+    this.#addresses = new ContextAddresses(heap, this.records, encode);
+    heap.onTaken(() => this.#toNodes());
     this.#encodeCore = encodeCore;
     this.records.push({ script: 0, scope: ['', 0, 0], parent: 0, vars: {} });
   }
@@ -81,12 +85,16 @@ export class Contexts {
 
   /**
    * Registers the contexts that a closure sees.
+   * @param f the closure
    * @param around the scope that the closure stands in
    * @param scopes asked for the values of variables when they are not known yet
    * @returns the index of the innermost one
    */
-  closure(node: number, script: Script, around: Scope, scopes: () => readonly LiveScope[]): number {
-    const chain = this.chain(node);
+  closure(f: object, script: Script, around: Scope, scopes: () => readonly LiveScope[]): number {
+    const read = this.#addresses.closure(f, script, around, scopes);
+    if (read !== undefined) return read;
+    const { snapshot } = this.#heap;
+    const chain = this.chain(snapshot.follow(this.#heap.nodeOf(f), 'context'));
     const [first] = chain;
     if (first === undefined) return 0;
     const known = this.#indexes.get(first);
@@ -107,6 +115,21 @@ export class Contexts {
       this.add(context, script, scope, parent, values[index] ?? {});
     }
     return this.#indexes.get(first) ?? 0;
+  }
+
+  /** Once there is a snapshot, its nodes stand for contexts. */
+  #toNodes(): void {
+    for (const { index, closure, depth } of this.#addresses.known) {
+      const chain = this.chain(this.#heap.snapshot.follow(this.#heap.nodeOf(closure), 'context'));
+      const node = chain[depth];
+      if (node === undefined) throw new Error('a context is not where it was');
+      this.#indexes.set(node, index);
+    }
+  }
+
+  /** @throws {Refusal} when contexts have moved while they were told apart */
+  confirm(): void {
+    this.#addresses.confirm();
   }
 
   /**
@@ -190,14 +213,8 @@ export class Contexts {
 
   /** Registers one context with the values of its variables. */
   add(node: number, script: Script, scope: Scope, parent: number, values: object): number {
-    const record: ContextRecord = {
-      script: script.index,
-      scope: [scope.kind, scope.node.start, scope.node.end],
-      parent,
-      vars: {},
-    };
-    const index = this.records.length;
-    this.records.push(record);
+    const record = recordOf(script, scope, parent);
+    const index = this.records.push(record) - 1;
     this.#indexes.set(node, index);
     if (script.kind === 'core' && scope.kind === 'program') {
       // The target has its own module: only what functions that are carried use of it is looked for there.

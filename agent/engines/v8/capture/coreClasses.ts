@@ -15,7 +15,7 @@ export function makerOf(prototype: object): Function | undefined {
 /** The module of Node.js that a function stands in; undefined for others. */
 function coreUrl(graph: Graph, f: object): string | undefined {
   if (graph.natives.script(f) === undefined) return undefined;
-  const url = graph.heap.scriptOf(graph.heap.nodeOf(f))?.url;
+  const url = graph.heap.script(f)?.url;
   return url?.startsWith('node:') === true ? url : undefined;
 }
 

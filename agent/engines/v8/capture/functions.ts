@@ -10,7 +10,7 @@ import { shortUrl } from './scripts.ts';
 
 /** True for functions that the program's own scripts made. */
 export function isUserFunction(graph: Graph, f: object): boolean {
-  const script = graph.heap.scriptOf(graph.heap.nodeOf(f));
+  const script = graph.heap.script(f);
   return (
     script !== undefined && !script.url.startsWith('node:') && graph.natives.script(f) !== undefined
   );
@@ -18,16 +18,15 @@ export function isUserFunction(graph: Graph, f: object): boolean {
 
 // eslint-disable-next-line @typescript-eslint/no-unsafe-function-type
 export function functionRecord(graph: Graph, f: Function): ObjectRecord {
-  const node = graph.heap.nodeOf(f);
-  if (graph.natives.script(f) === undefined) return nativeFunction(graph, f, node);
-  const found = graph.heap.scriptOf(node);
+  if (graph.natives.script(f) === undefined) return nativeFunction(graph, f);
+  const found = graph.heap.script(f);
   if (found === undefined || isCore(graph, f, found.url)) {
     const known = coreFunction(graph, f);
     if (known !== undefined) return known;
   }
   const missing = Reflect.getOwnPropertyDescriptor(f, '$flickPaths')?.value as string[] | undefined;
   if (missing !== undefined) return { k: 'builtin', paths: missing, callable: 1 };
-  const place = graph.scripts.placeOf(f, node);
+  const place = graph.scripts.placeOf(f);
   const { script } = place;
   if (script.tree.usesWith)
     throw graph.refuse(`made by ${shortUrl(script.url)}, which uses 'with'`);
@@ -35,7 +34,7 @@ export function functionRecord(graph: Graph, f: Function): ObjectRecord {
   if (around === undefined) throw graph.refuse('a function of an unknown place');
   const at = isClass(place.node) ? script.tree.scopeOf.get(place.node) : around;
   const context = graph.contexts.closure(
-    graph.heap.snapshot.follow(node, 'context'),
+    f,
     script,
     at ?? around,
     () => graph.inspection.internals(f).scopes,
@@ -52,7 +51,11 @@ export function functionRecord(graph: Graph, f: Function): ObjectRecord {
   if (callsParent(place)) throw graph.refuse('an arrow function that calls super()');
   const ownScope = script.tree.scopeOf.get(place.node);
   if (ownScope !== undefined && !isClass(place.node) && ownScope.owner.usesSuper) {
-    const home = homeOf(graph, graph.heap.snapshot.follow(node, 'context'), ownScope.owner);
+    const home = homeOf(
+      graph,
+      graph.heap.snapshot.follow(graph.heap.nodeOf(f), 'context'),
+      ownScope.owner,
+    );
     if (home !== undefined) record.home = home;
   }
   if (isClass(place.node)) {
@@ -73,7 +76,10 @@ export function functionRecord(graph: Graph, f: Function): ObjectRecord {
 }
 
 // eslint-disable-next-line @typescript-eslint/no-unsafe-function-type
-function nativeFunction(graph: Graph, f: Function, node: number): ObjectRecord {
+function nativeFunction(graph: Graph, f: Function): ObjectRecord {
+  const bound = boundFunction(graph, f);
+  if (bound !== undefined) return bound;
+  const node = graph.heap.nodeOf(f);
   const name = graph.heap.builtinName(node);
   if (/^PromiseCapabilityDefault(Resolve|Reject)/.test(name)) {
     const { promise, pair } = graph.heap.settler(node);
@@ -107,31 +113,34 @@ function nativeFunction(graph: Graph, f: Function, node: number): ObjectRecord {
   }
   const ofIntl = intlFunctionRecord(graph, name, node);
   if (ofIntl !== undefined) return ofIntl;
-  const { fields } = graph.inspection.internals(f);
-  if (fields.has('[[TargetFunction]]')) {
-    const once = onceRecord(graph, fields.get('[[TargetFunction]]'), fields.get('[[BoundThis]]'));
-    if (once !== undefined) return once;
-    const args = Array.from((fields.get('[[BoundArgs]]') ?? []) as ArrayLike<unknown>);
-    return graph.finish(
-      {
-        k: 'bound',
-        target: graph.value(fields.get('[[TargetFunction]]'), 'target'),
-        self: graph.value(fields.get('[[BoundThis]]'), 'this'),
-        args: args.map((each, index) => graph.value(each, `argument ${index}`)),
-      },
-      f,
-    );
-  }
   const paths = graph.originals.pathsOf(node);
   if (paths !== undefined) return { k: 'builtin', paths, callable: 1 };
   throw graph.refuse(`a function of V8 (${name || f.name}) that cannot be carried`);
+}
+
+// eslint-disable-next-line @typescript-eslint/no-unsafe-function-type
+function boundFunction(graph: Graph, f: Function): ObjectRecord | undefined {
+  const { fields } = graph.inspection.internals(f);
+  if (!fields.has('[[TargetFunction]]')) return undefined;
+  const once = onceRecord(graph, fields.get('[[TargetFunction]]'), fields.get('[[BoundThis]]'));
+  if (once !== undefined) return once;
+  const args = Array.from((fields.get('[[BoundArgs]]') ?? []) as ArrayLike<unknown>);
+  return graph.finish(
+    {
+      k: 'bound',
+      target: graph.value(fields.get('[[TargetFunction]]'), 'target'),
+      self: graph.value(fields.get('[[BoundThis]]'), 'this'),
+      args: args.map((each, index) => graph.value(each, `argument ${index}`)),
+    },
+    f,
+  );
 }
 
 /** What an emitter calls once: a bound function up to Node 22, a closure after that. */
 function onceRecord(graph: Graph, target: unknown, state: unknown): ObjectRecord | undefined {
   const { name } = target as { name?: string };
   if (name !== 'onceWrapper' && name !== 'wrapper') return undefined;
-  if (graph.heap.scriptOf(graph.heap.nodeOf(target))?.url !== 'node:events') return undefined;
+  if (graph.heap.script(target as object)?.url !== 'node:events') return undefined;
   const variables = state as Record<string, unknown>;
   return {
     k: 'host',
@@ -147,7 +156,7 @@ function onceRecord(graph: Graph, target: unknown, state: unknown): ObjectRecord
 /** Functions that `node:util` makes around functions of the program. */
 // eslint-disable-next-line @typescript-eslint/no-unsafe-function-type
 function wrapperOf(graph: Graph, f: Function): ObjectRecord | undefined {
-  const url = graph.heap.scriptOf(graph.heap.nodeOf(f))?.url;
+  const url = graph.heap.script(f)?.url;
   if (url !== 'node:internal/util' && url !== 'node:events') return undefined;
   const [scope] = graph.inspection.internals(f).scopes;
   if (url === 'node:events') return onceRecord(graph, f, scope?.object);
@@ -197,7 +206,7 @@ function coreFunction(graph: Graph, f: Function): ObjectRecord | undefined {
   if (wrapper !== undefined) return wrapper;
   const paths = graph.variableOfCore(f);
   if (paths !== undefined) return { k: 'builtin', paths };
-  const url = graph.heap.scriptOf(graph.heap.nodeOf(f))?.url ?? '';
+  const url = graph.heap.script(f)?.url ?? '';
   if (canCarryCore(url)) return undefined;
   throw graph.refuse(`the function '${f.name}' of Node.js (${url}), which cannot be carried`);
 }

@@ -73,8 +73,8 @@ export class Graph {
   readonly #arrays: readonly object[];
   readonly #lazy = new Map<unknown, string[]>();
   readonly #listenerLists = new Set<object>();
-  /** A builtin for each context that functions of Node.js share. */
-  #coreContexts: Map<number, number> | undefined;
+  /** The functions among the builtins, by script. */
+  #coreFunctions: Map<number, [object, number][]> | undefined;
   #current = 0;
 
   constructor(world: {
@@ -269,26 +269,26 @@ export class Graph {
   /** Ways to a function that Node.js keeps in a variable of one of its modules; undefined when it is not kept so. */
   // eslint-disable-next-line @typescript-eslint/no-unsafe-function-type
   variableOfCore(f: Function): string[] | undefined {
-    const { snapshot } = this.heap;
-    if (this.#coreContexts === undefined) {
-      this.#coreContexts = new Map();
+    if (this.#coreFunctions === undefined) {
+      this.#coreFunctions = new Map();
       for (const [value, index] of this.builtins.indexOf) {
-        if (typeof value !== 'function' || this.natives.script(value) === undefined) continue;
-        const context = snapshot.follow(this.heap.nodeOf(value), 'context');
-        if (!this.#coreContexts.has(context)) this.#coreContexts.set(context, index);
+        const script = typeof value === 'function' ? this.natives.scriptId(value) : -1;
+        if (script < 0) continue;
+        const there = this.#coreFunctions.get(script);
+        if (there === undefined) this.#coreFunctions.set(script, [[value as object, index]]);
+        else there.push([value as object, index]);
       }
     }
     for (const [object, paths] of lazyBuiltins(this.builtins, f)) this.#lazy.set(object, paths);
     const lazy = this.#lazy.get(f);
     if (lazy !== undefined) return lazy;
-    const node = this.heap.nodeOf(f);
-    const context = snapshot.follow(node, 'context');
-    const beside = this.#coreContexts.get(context);
-    const isOfModule = snapshot
-      .name(snapshot.follow(context, 'previous'))
-      .includes('NativeContext');
-    const url = this.heap.scriptOf(node)?.url ?? '';
-    if (beside === undefined && !(isOfModule && url.startsWith('node:'))) return undefined;
+    const context = this.heap.contextOf(f);
+    const siblings = this.#coreFunctions.get(this.natives.scriptId(f)) ?? [];
+    const beside = siblings.find(([each]) => this.heap.contextOf(each) === context)?.[1];
+    const url = this.heap.script(f)?.url ?? '';
+    if (beside === undefined && !(url.startsWith('node:') && this.heap.isOutermost(f))) {
+      return undefined;
+    }
     for (const { object } of this.inspection.internals(f).scopes) {
       const name = Object.getOwnPropertyNames(object).find((each) => {
         try {
@@ -580,7 +580,7 @@ export class Graph {
     if (!types.isProxy(proto) && !this.builtins.indexOf.has(proto)) {
       const maker = Reflect.getOwnPropertyDescriptor(proto, 'constructor')?.value as unknown;
       if (typeof maker === 'function' && isUserFunction(this, maker)) {
-        const { script, node } = this.scripts.placeOf(maker, this.heap.nodeOf(maker));
+        const { script, node } = this.scripts.placeOf(maker);
         found = script.tree.scopeOf.get(node)?.hasPrivateNames === true;
       }
       found ||= this.#mayHavePrivates(Object.getPrototypeOf(proto));

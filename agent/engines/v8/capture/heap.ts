@@ -1,5 +1,6 @@
 import type { Inspection } from './inspection.ts';
 import type { Natives } from './natives.ts';
+import type { OwnMemory } from './ownMemory.ts';
 import { Snapshot } from './snapshot.ts';
 
 /** Where V8 keeps the fields of a promise reaction; they have no names, and V8 versions differ. */
@@ -10,76 +11,132 @@ interface ReactionSlots {
   readonly next: number | undefined;
 }
 
-/** One snapshot of the heap, and which of its nodes is which live object. */
-export class Heap {
+/** What a snapshot told. */
+interface Taken {
   readonly snapshot: Snapshot;
-  readonly #inspection: Inspection;
-  readonly #objects: unknown[];
-  readonly #nodeOf = new Map<unknown, number>();
-  readonly #indexOfNode: Int32Array;
-  readonly #found = new Map<number, unknown>();
+  readonly objects: unknown[];
+  readonly nodeOf: Map<unknown, number>;
+  readonly indexOfNode: Int32Array;
   /** The node that stands for a variable that is not initialized. */
   readonly hole: number;
   /** The node that stands for undefined. */
   readonly none: number;
-  readonly #withNext: ReactionSlots;
-  readonly #last: ReactionSlots;
-  readonly #settlerPromise: string;
+}
 
-  constructor(inspection: Inspection, natives: Natives) {
+interface PromiseSlots {
+  readonly withNext: ReactionSlots;
+  readonly last: ReactionSlots;
+  readonly settlerPromise: string;
+}
+
+/**
+ * What V8 knows of the heap. A snapshot of it, and which of its nodes is which live object, is taken when it is first
+ * asked for: it takes by far longest of all, and programs with nothing suspended can do without.
+ */
+export class Heap {
+  /** The memory itself, which tells of contexts; undefined where it cannot be read, or a snapshot is there. */
+  readonly #memory: OwnMemory | undefined;
+  readonly #inspection: Inspection;
+  readonly #natives: Natives;
+  readonly #found = new Map<number, unknown>();
+  readonly #listeners: (() => void)[] = [];
+  #taken: Taken | undefined;
+  #slots: PromiseSlots | undefined;
+
+  constructor(inspection: Inspection, natives: Natives, memory: OwnMemory | undefined) {
     this.#inspection = inspection;
-    const specimen = specimens();
-    // Everything with a name in JavaScript, in one array: the snapshot shows its elements in order.
-    this.#objects = inspection.heirs(Object.prototype);
-    const all = this.#objects;
-    const id = inspection.heapId(all);
-    this.snapshot = Snapshot.take();
-    const array = this.snapshot.withId(id);
-    this.#indexOfNode = new Int32Array(this.snapshot.count);
-    for (const { type, name, to } of this.snapshot.edges(array)) {
-      if (type !== 'element' || typeof name !== 'number') continue;
-      this.#indexOfNode[to] = name + 1;
-      const object = all[name];
-      this.#nodeOf.set(object, to);
+    this.#natives = natives;
+    this.#memory = memory;
+  }
+
+  get memory(): OwnMemory | undefined {
+    return this.#taken === undefined ? this.#memory : undefined;
+  }
+
+  get snapshot(): Snapshot {
+    return this.#now.snapshot;
+  }
+
+  get hole(): number {
+    return this.#now.hole;
+  }
+
+  get none(): number {
+    return this.#now.none;
+  }
+
+  /** Calls once a snapshot is there. */
+  onTaken(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** The script of a function; undefined for native ones. */
+  script(f: object): { readonly id: number; readonly url: string } | undefined {
+    const id = this.#natives.scriptId(f);
+    return id < 0 ? undefined : { id, url: this.#inspection.urlOf(id) };
+  }
+
+  /** What tells the innermost context of a function from others; comparable within one state of {@link memory}. */
+  contextOf(f: object): number {
+    return this.memory?.contextOf(f) ?? this.snapshot.follow(this.nodeOf(f), 'context');
+  }
+
+  /** Whether nothing but the global scope is around the innermost context of a function. */
+  isOutermost(f: object): boolean {
+    const chain = this.memory?.chain(f);
+    if (chain !== undefined) return chain.length === 1;
+    const context = this.snapshot.follow(this.nodeOf(f), 'context');
+    return this.snapshot.name(this.snapshot.follow(context, 'previous')).includes('NativeContext');
+  }
+
+  get #now(): Taken {
+    if (this.#taken === undefined) {
+      const specimen = specimens();
+      this.#taken = take(this.#inspection, this.#natives);
+      this.#slots = this.#calibrate(specimen);
+      for (const listener of this.#listeners) listener();
     }
-    const probe = this.snapshot.follow(this.nodeOf(natives.probe), 'context');
-    this.none = this.snapshot.follow(probe, 'none');
-    this.hole = this.snapshot.follow(probe, 'hole');
-    if (this.hole === this.none) this.hole = -1;
-    const chain = this.#reactions(specimen.promise);
-    const [first = -1, second = -1] = chain;
-    this.#withNext = this.#slots(first, specimen, second);
-    this.#last = this.#slots(second, specimen, undefined);
+    return this.#taken;
+  }
+
+  #calibrate(specimen: Specimen): PromiseSlots {
+    const [first = -1, second = -1] = this.#reactions(specimen.promise);
     const promise = this.nodeOf(specimen.promise);
     const context = this.snapshot.follow(this.nodeOf(specimen.resolve), 'context');
     const lead = this.snapshot.edges(context).find(({ to }) => to === promise);
     if (lead === undefined) throw new Error('the functions that settle promises are not known');
-    this.#settlerPromise = `${lead.type} ${lead.name}`;
+    return {
+      withNext: this.#slotsOf(first, specimen, second),
+      last: this.#slotsOf(second, specimen, undefined),
+      settlerPromise: `${lead.type} ${lead.name}`,
+    };
   }
 
   /** The node of a function, promise or other object that inherits from Object.prototype; -1 for others. */
   nodeOf(object: unknown): number {
-    const known = this.#nodeOf.get(object);
+    const { nodeOf, snapshot } = this.#now;
+    const known = nodeOf.get(object);
     if (known !== undefined) return known;
     const node =
       object !== null && (typeof object === 'object' || typeof object === 'function')
-        ? this.snapshot.withId(this.#inspection.heapId(object))
+        ? snapshot.withId(this.#inspection.heapId(object))
         : -1;
-    this.#nodeOf.set(object, node);
+    nodeOf.set(object, node);
     return node;
   }
 
   /** The live object of a node, hidden ones as well. */
   liveOf(node: number): unknown {
-    const index = this.#indexOfNode[node] ?? 0;
-    if (index > 0) return this.#objects[index - 1];
+    const { indexOfNode, objects, nodeOf } = this.#now;
+    const index = indexOfNode[node] ?? 0;
+    if (index > 0) return objects[index - 1];
     if (this.#found.has(node)) return this.#found.get(node);
     // What is no object in JavaScript has no live value that could be asked for.
     const type = this.snapshot.type(node);
     if (type !== 'object' && type !== 'closure' && type !== 'regexp') return undefined;
     const live = this.#inspection.byHeapId(this.snapshot.id(node));
     this.#found.set(node, live);
-    this.#nodeOf.set(live, node);
+    nodeOf.set(live, node);
     return live;
   }
 
@@ -89,7 +146,7 @@ export class Heap {
     return code < 0 ? '' : this.snapshot.name(code).replace(/^\(| builtin .*$/g, '');
   }
 
-  /** The script of a function: its node and its URL; undefined for native ones. */
+  /** The script of a closure's node: its node and its URL; undefined for native ones. */
   scriptOf(node: number): { readonly node: number; readonly url: string } | undefined {
     const shared = this.snapshot.follow(node, 'shared');
     if (shared < 0) return undefined;
@@ -104,11 +161,11 @@ export class Heap {
   }
 
   reaction(node: number): { fulfilled: number; rejected: number; derived: number } {
-    const slots = this.#next(node) < 0 ? this.#last : this.#withNext;
+    const slots = this.#next(node) < 0 ? this.#slots?.last : this.#slots?.withNext;
     return {
-      fulfilled: this.#hidden(node, slots.fulfilled),
-      rejected: this.#hidden(node, slots.rejected),
-      derived: this.#hidden(node, slots.derived),
+      fulfilled: this.#hidden(node, slots?.fulfilled),
+      rejected: this.#hidden(node, slots?.rejected),
+      derived: this.#hidden(node, slots?.derived),
     };
   }
 
@@ -117,11 +174,11 @@ export class Heap {
     const pair = this.snapshot.follow(node, 'context');
     const lead = this.snapshot
       .edges(pair)
-      .find(({ type, name }) => `${type} ${name}` === this.#settlerPromise);
+      .find(({ type, name }) => `${type} ${name}` === this.#slots?.settlerPromise);
     return { promise: lead?.to ?? -1, pair };
   }
 
-  #hidden(node: number, slot: number): number {
+  #hidden(node: number, slot: number | undefined): number {
     return (
       this.snapshot.edges(node).find(({ type, name }) => type === 'hidden' && name === slot)?.to ??
       -1
@@ -146,7 +203,7 @@ export class Heap {
     return found;
   }
 
-  #slots(node: number, specimen: Specimen, next: number | undefined): ReactionSlots {
+  #slotsOf(node: number, specimen: Specimen, next: number | undefined): ReactionSlots {
     const slot = (to: number): number => {
       const edge = this.snapshot
         .edges(node)
@@ -163,6 +220,25 @@ export class Heap {
       next: next === undefined ? undefined : slot(next),
     };
   }
+}
+
+function take(inspection: Inspection, natives: Natives): Taken {
+  // Everything with a name in JavaScript, in one array: the snapshot shows its elements in order.
+  const objects = inspection.heirs(Object.prototype);
+  const id = inspection.heapId(objects);
+  const snapshot = Snapshot.take();
+  const indexOfNode = new Int32Array(snapshot.count);
+  const nodeOf = new Map<unknown, number>();
+  for (const { type, name, to } of snapshot.edges(snapshot.withId(id))) {
+    if (type !== 'element' || typeof name !== 'number') continue;
+    indexOfNode[to] = name + 1;
+    nodeOf.set(objects[name], to);
+  }
+  const node = nodeOf.get(natives.probe) ?? snapshot.withId(inspection.heapId(natives.probe));
+  const probe = snapshot.follow(node, 'context');
+  const hole = snapshot.follow(probe, 'hole');
+  const none = snapshot.follow(probe, 'none');
+  return { snapshot, objects, nodeOf, indexOfNode, hole: hole === none ? -1 : hole, none };
 }
 
 type Specimen = ReturnType<typeof specimens>;

@@ -1,4 +1,5 @@
 import { Session } from 'node:inspector';
+import { fileURLToPath } from 'node:url';
 
 /** A value as the inspector names it. */
 interface Remote {
@@ -39,6 +40,7 @@ export class Inspection {
   readonly #session = new Session();
   readonly #pin: { value: unknown } = { value: undefined };
   readonly #pinId: string;
+  readonly #urls = new Map<number, string>();
 
   constructor() {
     this.#session.connect();
@@ -51,6 +53,25 @@ export class Inspection {
     }) as { result: Remote };
     Reflect.deleteProperty(globalThis, key);
     this.#pinId = result.objectId ?? '';
+  }
+
+  /** Lets {@link urlOf} know of all scripts, from now on and so far. */
+  watchScripts(): void {
+    this.#session.on('Debugger.scriptParsed', ({ params }) => {
+      const { scriptId, isModule, embedderName } = params as typeof params & {
+        embedderName?: string;
+      };
+      const name = embedderName ?? '';
+      // Node.js makes addresses of the paths that scripts are named by; those of modules are addresses.
+      const isPath = isModule !== true && name.startsWith('file:///');
+      this.#urls.set(Number(scriptId), isPath ? fileURLToPath(name) : name);
+    });
+    this.post('Debugger.enable');
+  }
+
+  /** The name of a script; empty for one without. */
+  urlOf(script: number): string {
+    return this.#urls.get(script) ?? '';
   }
 
   dispose(): void {

@@ -19,6 +19,7 @@ import { Graph } from './graph.ts';
 import { Heap } from './heap.ts';
 import { Inspection } from './inspection.ts';
 import { nodeInternals } from './internals.ts';
+import { OwnMemory } from './ownMemory.ts';
 import { LiveModules } from './modules.ts';
 import { Originals } from './originals.ts';
 import { forgetNatives, nativeFunctions } from './natives.ts';
@@ -59,21 +60,25 @@ export function begin(settings: Settings, builtins: BuiltinList, realm: object):
     }
     const deadline = performance.now() + settings.patienceMs;
     let attempts = 0;
-    // A second try does not read the scripts again.
-    const trees = new Map<string, ScopeTree>();
+    let means: Means | undefined;
+    const settle = (result: object): void => {
+      means?.dispose();
+      answer(JSON.stringify(result));
+    };
     const attempt = (): void => {
       const own = new Set<unknown>();
       const immediate = setImmediate(() => {
         attempts += 1;
         try {
-          const capsule = capture(builtins, realm, own, attempts, trees);
+          means ??= prepare();
+          const capsule = capture(builtins, realm, own, attempts, means);
           // Opened before there is a capsule: one that is seen belongs to a program that stands still.
           const gate = settings.gate === undefined ? undefined : new Gate(settings.gate);
           const done = write(settings, capsule);
           if (settings.end) process.kill(process.pid, 'SIGKILL');
           gate?.wait();
           gate?.leave();
-          answer(JSON.stringify({ done }));
+          settle({ done });
           if (gate !== undefined && settings.closeInspector === true) {
             // Waits for its clients to have gone, who have the answer then.
             setImmediate(() => closeInspector());
@@ -81,17 +86,45 @@ export function begin(settings: Settings, builtins: BuiltinList, realm: object):
         } catch (error) {
           if (error instanceof Refusal) {
             if (error.passing && performance.now() < deadline) setTimeout(attempt, betweenTries);
-            else answer(JSON.stringify({ refused: error.message, hint: error.hint }));
+            else settle({ refused: error.message, hint: error.hint });
           } else {
             const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-            answer(JSON.stringify({ refused: `Cannot move: the capture failed. ${text}` }));
+            settle({ refused: `Cannot move: the capture failed. ${text}` });
           }
         }
       });
       own.add(immediate);
     };
-    attempt();
+    // Preparing takes its time, which need not be a part of the standstill.
+    setImmediate(() => {
+      try {
+        means = prepare();
+      } catch {
+        // The attempt meets the same, and tells of it.
+      }
+      attempt();
+    });
   });
+}
+
+/** What is got ready before the program stands still, and serves all tries. */
+interface Means {
+  readonly inspection: Inspection;
+  readonly memory: OwnMemory | undefined;
+  /** A second try does not read the scripts again. */
+  readonly trees: Map<string, ScopeTree>;
+  dispose(): void;
+}
+
+function prepare(): Means {
+  const inspection = new Inspection();
+  inspection.watchScripts();
+  const memory = OwnMemory.open();
+  const dispose = (): void => {
+    inspection.dispose();
+    memory?.close();
+  };
+  return { inspection, memory, trees: new Map(), dispose };
 }
 
 function write({ file, rehearse }: Settings, capsule: Capsule): Done {
@@ -104,7 +137,7 @@ function capture(
   realm: object,
   own: Set<unknown>,
   attempts: number,
-  trees: Map<string, ScopeTree>,
+  { inspection, memory, trees }: Means,
 ): Capsule {
   const began = performance.now();
   requireQuiet();
@@ -113,23 +146,12 @@ function capture(
   own.add(timeout);
   const [immediate] = [...own];
   const natives = nativeFunctions();
-  const inspection = new Inspection();
   try {
     const internals = nodeInternals(inspection);
     const modules = new LiveModules(inspection, internals);
-    const heap = new Heap(inspection, natives);
-    const coreSources = new Map<string, boolean>();
-    const isCore = (value: object): boolean => {
-      if (typeof value !== 'function') return true;
-      const source = natives.script(value);
-      if (source === undefined) return true;
-      let known = coreSources.get(source);
-      if (known === undefined) {
-        known = heap.scriptOf(heap.nodeOf(value))?.url.startsWith('node:') ?? false;
-        coreSources.set(source, known);
-      }
-      return known;
-    };
+    const heap = new Heap(inspection, natives, memory?.hold() === true ? memory : undefined);
+    const isCore = (value: object): boolean =>
+      typeof value !== 'function' || (heap.script(value)?.url.startsWith('node:') ?? true);
     const builtins = new Builtins(list, isCore);
     const originals = new Originals(heap, builtins, list, realm);
     const graph = new Graph({
@@ -146,6 +168,7 @@ function capture(
     });
     const roots = rootsOf(graph, list);
     graph.visitAll();
+    graph.contexts.confirm();
     roots.esm = modules.complete(roots.esm);
     const objects = graph.objects as ObjectRecord[];
     const functions = objects.filter(
@@ -181,7 +204,7 @@ function capture(
     };
     return capsule;
   } finally {
-    inspection.dispose();
+    memory?.release();
     forgetNatives();
   }
 }

@@ -211,7 +211,7 @@ export class LiveModules {
     const { $flickModule: origin } = live.wrap;
     const script =
       origin === undefined
-        ? graph.scripts.module(heap.scriptOf(heap.nodeOf(fn))?.node ?? -1, live.url, text)
+        ? graph.scripts.module(graph.natives.scriptId(fn), live.url, text)
         : graph.scripts.again(origin.script);
     if (origin !== undefined) this.#places.set(origin, script);
     let state: SourceModule['state'] = 'done';
@@ -282,7 +282,7 @@ export class LiveModules {
     const resolve = Reflect.getOwnPropertyDescriptor(meta, 'resolve')?.value as unknown;
     const isOurs =
       typeof resolve === 'function' &&
-      heap.scriptOf(heap.nodeOf(resolve))?.url.startsWith('node:internal/') === true;
+      heap.script(resolve)?.url.startsWith('node:internal/') === true;
     if (isOurs) this.#resolvers.set(resolve, live.index);
     return meta;
   }

@@ -5,6 +5,8 @@ import { runInThisContext } from 'node:vm';
 export interface Natives {
   /** Source of the script that a function stands in; undefined for one that is not written in JavaScript. */
   script(f: object): string | undefined;
+  /** The number that V8 and the inspector have for it; -1 where there is none. */
+  scriptId(f: object): number;
   /** Offset in it, of the function's parameters, or of a class without a constructor. */
   position(f: object): number;
   scopeCount(generator: object): number;
@@ -23,6 +25,7 @@ export function nativeFunctions(): Natives {
   return runInThisContext(
     `({
       script: (function (f) { return f === Function.prototype ? undefined : %FunctionGetScriptSource(f); }),
+      scriptId: (function (f) { return f === Function.prototype ? -1 : %FunctionGetScriptId(f); }),
       position: (function (f) { return %FunctionGetScriptSourcePosition(f); }),
       scopeCount: (function (g) { return %GetGeneratorScopeCount(g); }),
       scope: (function (g, i) { return %GetGeneratorScopeDetails(g, i); }),

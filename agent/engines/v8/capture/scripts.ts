@@ -9,7 +9,7 @@ import {
 import type { ScriptRecord } from '../capsule/format.ts';
 import type { Heap } from './heap.ts';
 import type { Natives } from './natives.ts';
-import { readOriginMark } from '../language/origin.ts';
+import { readOriginMark, type OriginMark } from '../language/origin.ts';
 import { Refusal } from './refusal.ts';
 
 export interface Script extends ScriptRecord {
@@ -26,7 +26,8 @@ export interface Place {
 /** The scripts of the program that something alive was made by. */
 export class Scripts {
   readonly all: Script[] = [];
-  readonly #byNode = new Map<number, Script>();
+  readonly #byId = new Map<number, Script>();
+  readonly #marks = new Map<number, OriginMark | undefined>();
   readonly #origins = new Map<ScriptRecord, Script>();
   readonly #parsed: Map<string, ScopeTree>;
   readonly #heap: Heap;
@@ -39,12 +40,12 @@ export class Scripts {
   }
 
   /** @throws {Refusal} */
-  placeOf(f: object, node: number): Place {
-    const found = this.#heap.scriptOf(node);
+  placeOf(f: object): Place {
+    const found = this.#heap.script(f);
     if (found === undefined) throw new Refusal('A function has no script.');
-    const again = this.#generated(f, node);
+    const again = this.#generated(f, found.id);
     if (again !== undefined) return again;
-    const script = this.#script(f, found.node, found.url);
+    const script = this.#script(f, found.id, found.url);
     const place = script.tree.byPosition.get(this.#natives.position(f));
     if (place === undefined) {
       throw new Refusal(`A function of ${script.url} is not where its script says.`);
@@ -53,11 +54,11 @@ export class Scripts {
   }
 
   /** The place of a function that a rebuild made, in the script that it was made of. */
-  #generated(f: object, node: number): Place | undefined {
-    const source = this.#natives.script(f) ?? '';
-    const mark = readOriginMark(source);
+  #generated(f: object, id: number): Place | undefined {
+    if (!this.#marks.has(id)) this.#marks.set(id, readOriginMark(this.#natives.script(f) ?? ''));
+    const mark = this.#marks.get(id);
     if (mark === undefined) return undefined;
-    const script = this.originOf(node, mark.script);
+    const script = this.originOf(this.#heap.nodeOf(f), mark.script);
     if (script === undefined) {
       throw new Refusal('A function belongs to a module that has not run yet.', { passing: true });
     }
@@ -83,10 +84,10 @@ export class Scripts {
     return undefined;
   }
 
-  /** The script of an ES module. @param node of the script in the snapshot */
-  module(node: number, url: string, source: string): Script {
+  /** The script of an ES module. @param id that V8 has for it */
+  module(id: number, url: string, source: string): Script {
     const script = this.#add({ url, kind: 'module', source });
-    this.#byNode.set(node, script);
+    this.#byId.set(id, script);
     return script;
   }
 
@@ -99,8 +100,8 @@ export class Scripts {
     return script;
   }
 
-  #script(f: object, node: number, url: string): Script {
-    const known = this.#byNode.get(node);
+  #script(f: object, id: number, url: string): Script {
+    const known = this.#byId.get(id);
     if (known !== undefined) return known;
     const source = this.#natives.script(f) ?? '';
     const kind: ScriptKind = url.startsWith('file:')
@@ -120,7 +121,7 @@ export class Scripts {
     if (kind === 'script' && isGlobal) {
       throw new Refusal(`${shortUrl(url)} has variables outside of any module.`);
     }
-    this.#byNode.set(node, script);
+    this.#byId.set(id, script);
     return script;
   }
 

@@ -226,7 +226,7 @@ function isPrograms(graph: Graph, timer: LiveTimer): boolean {
   const callback = timer._onTimeout;
   if (typeof callback !== 'function') return false;
   if (isUserFunction(graph, callback)) return true;
-  const script = graph.heap.scriptOf(graph.heap.nodeOf(callback));
+  const script = graph.heap.script(callback);
   const isCore = script !== undefined || callback.name.startsWith('bound ');
   return !isCore || timer.hasRef();
 }
