@@ -130,11 +130,12 @@ export class TerminalSession implements Disposable {
 
   /**
    * A process that has been frozen to be moved reads nothing any more, and what its terminal holds unread stays behind:
-   * input waits here for the device on which it goes on.
+   * input waits here for the device on which it goes on. So it does when it has left, before the stream has ended.
    */
   #standsStill(): boolean {
     const process = this.#follower.device.processes.find((each) => each.id === this.#id);
-    const step = process?.state === 'moving' ? process.movement?.step : undefined;
+    if (process === undefined) return true;
+    const step = process.state === 'moving' ? process.movement?.step : undefined;
     return step !== undefined && step !== 'check' && step !== 'copy';
   }
 

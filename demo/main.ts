@@ -8,6 +8,7 @@ import { TerminalSession } from '../client/terminalSession.ts';
 import { messageOf } from '../common/rpc.ts';
 import { FlickError, handoffStepLabels, launchProcess, signalProcess } from '../protocol/index.ts';
 import { Lab } from '../test/lab/lab.ts';
+import { demoWithoutRoot } from './noRoot.ts';
 import { bold, dim, green, say, timeline } from './screen.ts';
 import { Visitor } from './visitor.ts';
 
@@ -137,12 +138,17 @@ function sayHowToGoOn(): void {
 }
 
 async function main(): Promise<void> {
+  if (process.argv.includes('--no-root')) {
+    await demoWithoutRoot();
+    return;
+  }
   if (process.platform !== 'linux' || process.getuid?.() !== 0) {
     throw new FlickError(
       'notSupported',
       'The demo makes two devices out of namespaces, which needs Linux and root.',
       {
-        remedy: 'Run it as root on a Linux machine. Using Flick itself does not need root.',
+        remedy:
+          'Run it as root on a Linux machine, or npm run demo -- --no-root. Using Flick itself does not need root.',
       },
     );
   }

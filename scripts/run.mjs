@@ -13,7 +13,7 @@ const device = ['npm', 'lab', 'criu'];
 
 /**
  * What each command needs, and the programs that it runs one after the other.
- * @type {Record<string, { needs: readonly string[], steps: (args: readonly string[]) => string[][] }>}
+ * @type {Record<string, { needs: readonly string[] | ((args: readonly string[]) => readonly string[]), steps: (args: readonly string[]) => string[][] }>}
  */
 const commands = {
   bench: {
@@ -47,7 +47,7 @@ const commands = {
     ],
   },
   demo: {
-    needs: [...device, 'build'],
+    needs: (args) => (args.includes('--no-root') ? ['npm', 'build'] : [...device, 'build']),
     steps: (args) => [node('scripts/build.mjs'), tsx('demo/main.ts', ...args)],
   },
   lab: {
@@ -91,7 +91,8 @@ if (command === undefined) {
   process.stderr.write(`usage: run ${Object.keys(commands).join('|')} …\n`);
   process.exitCode = 2;
 } else {
-  await provision(command.needs);
+  const { needs } = command;
+  await provision(typeof needs === 'function' ? needs(args) : needs);
   for (const step of command.steps(args)) {
     process.exitCode = await runStep(step);
     if (process.exitCode !== 0) break;

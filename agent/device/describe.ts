@@ -1,7 +1,8 @@
 import { statfs } from 'node:fs/promises';
-import { arch, cpus, hostname, platform, release, totalmem, userInfo } from 'node:os';
+import { arch, cpus, hostname, platform, release, totalmem } from 'node:os';
 import { dirname } from 'node:path';
 import type { AgentHello, DeviceDescription } from '../../protocol/index.ts';
+import { currentUser } from '../state/user.ts';
 import { criuState } from '../engines/criu/binary.ts';
 import { portableState } from '../engines/portable/node.ts';
 import { readProc } from '../procfs/read.ts';
@@ -18,7 +19,7 @@ export async function describeDevice(
   flickHome: string,
   refresh = false,
 ): Promise<DeviceDescription> {
-  const user = userInfo();
+  const user = currentUser();
   const isRoot = user.uid === 0;
   const unshare = isRoot ? false : await canUnshareUsers(refresh);
   const { status } = await criuState({ flickHome }, refresh);
@@ -30,7 +31,7 @@ export async function describeDevice(
     kernel: release(),
     distribution: await distributionName(),
     nodeVersion: process.versions.node,
-    user: { name: user.username, uid: user.uid, home: user.homedir },
+    user: { name: user.name, uid: user.uid, home: user.home },
     cpuModel: await cpuModel(),
     memoryBytes: totalmem(),
     freeDiskBytes: await freeDisk(flickHome),

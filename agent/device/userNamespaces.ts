@@ -2,6 +2,23 @@ import { readProc } from '../procfs/read.ts';
 import { run } from './run.ts';
 
 let known: Promise<boolean> | undefined;
+let rootKnown: Promise<boolean> | undefined;
+
+/**
+ * Whether processes get namespaces of their own here. Without, they are plain children of their keepers, and only the
+ * portable engine moves them. `FLICK_CELLS=plain` says that they are not to have any.
+ */
+export function hasNamespaces(refresh = false): Promise<boolean> {
+  if (process.env['FLICK_CELLS'] === 'plain') return Promise.resolve(false);
+  if (process.getuid?.() !== 0) return canUnshareUsers(refresh);
+  // Root of a container may lack the right.
+  if (refresh || rootKnown === undefined) {
+    rootKnown = run(['unshare', '--pid', '--mount', '--fork', '--', 'true'], {
+      timeoutMs: 10_000,
+    }).then(({ code }) => code === 0 || code === 127);
+  }
+  return rootKnown;
+}
 
 /**
  * Whether the agent's user may make user namespaces with rights in them: tried, since a kernel setting, a limit, a

@@ -5,6 +5,7 @@ import { Deferred } from '../../common/deferred.ts';
 import { FrameStream, type Frame } from '../../common/frames.ts';
 import { messageOf } from '../../common/rpc.ts';
 import { FlickError, type HandoffStep, type HandoffVerdict } from '../../protocol/index.ts';
+import { hasNamespaces } from '../device/userNamespaces.ts';
 import type { Engine } from '../engines/engine.ts';
 import { putPagesIn, readLeftOut } from '../engines/criu/pagemap.ts';
 import { KeptFiles, withBases } from '../files/keptFiles.ts';
@@ -22,6 +23,7 @@ import {
 } from '../processes/cells.ts';
 import { ArrivalMemory } from './arrivalMemory.ts';
 import { AwayArrival, HomeArrival } from './arrivalFiles.ts';
+import { PlainArrival } from './plainArrival.ts';
 import { nextCell, takeDown, type Building } from './building.ts';
 import { cellIdentity, isRootToRoot, type CellParties } from './cellIdentity.ts';
 import type { HandoffContext, HandoffOperation } from './context.ts';
@@ -285,6 +287,7 @@ export class Arrival implements HandoffOperation<void> {
     const kept = new KeptFiles(keptFilesFolder(home, this.processId));
     const atHome = offered.process.home.deviceId === processes.deviceId;
     const layer = layerFolder(folders, number);
+    const isPlain = !(await hasNamespaces());
     const files = atHome
       ? await HomeArrival.open({
           away: folders.away,
@@ -295,14 +298,16 @@ export class Arrival implements HandoffOperation<void> {
           id: this.id,
           hasher,
         })
-      : await AwayArrival.open({
-          flickHome: home.root,
-          layer,
-          kept,
-          hasher,
-          owners: process.getuid?.() === 0 && offered.senderUid === 0 && !offered.userNamespace,
-        });
-    return { folders, number, files, existedBefore: present !== undefined };
+      : isPlain
+        ? new PlainArrival({ flickHome: home.root, hasher })
+        : await AwayArrival.open({
+            flickHome: home.root,
+            layer,
+            kept,
+            hasher,
+            owners: process.getuid?.() === 0 && offered.senderUid === 0 && !offered.userNamespace,
+          });
+    return { folders, number, files, existedBefore: present !== undefined, isPlain };
   }
 
   async #receiveFiles(frames: FrameStream, building: Building, last: boolean): Promise<void> {
@@ -349,9 +354,15 @@ export class Arrival implements HandoffOperation<void> {
     const { keeper, logger } = this.#context;
     const { overlays, binds } = await building.files.place();
     this.#abort.signal.throwIfAborted();
+    const folder = cellFolder(building.folders, building.number);
+    if (building.isPlain) {
+      if (overlays.length + binds.length > 0) throw needsLayer();
+      building.cell = await Cell.startPlain({ keeper: await keeper(), folder, logger });
+      return building.cell;
+    }
     building.cell = await Cell.start({
       keeper: await keeper(),
-      folder: cellFolder(building.folders, building.number),
+      folder,
       userNamespace,
       terminalIndex: travelling.terminalIndex,
       overlays,
@@ -373,10 +384,12 @@ export class Arrival implements HandoffOperation<void> {
     const { process: travelling } = offered;
     const folder = imagesFolder(cellFolder(building.folders, building.number));
     const { name } = travelling;
-    const identity = cellIdentity(await engine.credentials(folder, facts), {
-      ...partiesOf(offered),
-      name,
-    });
+    const identity = building.isPlain
+      ? undefined
+      : cellIdentity(await engine.credentials(folder, facts), {
+          ...partiesOf(offered),
+          name,
+        });
     const cell = await (building.starting ?? this.#startCell(building, offered, identity));
     await cell.preload(output.base, output.bytes);
     await cell.resize(travelling.terminal);
@@ -404,7 +417,7 @@ export class Arrival implements HandoffOperation<void> {
         number: building.number,
         keeperPid: cell.keeperPid,
         userNamespace: cell.userNamespace ?? null,
-        layered: travelling.home.deviceId !== processes.deviceId,
+        layered: !building.isPlain && travelling.home.deviceId !== processes.deviceId,
       },
       adopted: null,
       exit: null,
@@ -546,6 +559,14 @@ export class Arrival implements HandoffOperation<void> {
   #begin(step: HandoffStep): void {
     traceHandoff(this.#context.logger, this.id, 'target', step);
   }
+}
+
+function needsLayer(): FlickError {
+  return new FlickError(
+    'refused',
+    'Files of the process differ from those of this device, and without namespaces only one of the two can be seen here.',
+    { remedy: 'Allow user namespaces on this device, or make the files the same.' },
+  );
 }
 
 function partiesOf({ senderUid, userNamespace }: Offer): CellParties {

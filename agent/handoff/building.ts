@@ -15,6 +15,8 @@ export interface Building {
   readonly number: number;
   readonly files: ArrivalFiles;
   readonly existedBefore: boolean;
+  /** The device has no namespaces for this user: nothing lies between the process and its files. */
+  readonly isPlain: boolean;
   cell?: Cell;
   /** The cell, where it could be begun before the images were there. */
   starting?: Promise<Cell>;

@@ -55,6 +55,20 @@ export function startCell(options: CellOptions): Promise<number> {
 }
 
 /**
+ * Starts a keeper without namespaces: the app is a plain child of it, on a terminal of the device.
+ * @returns the keeper's PID
+ * @throws {KeeperError} `setup`
+ */
+export function startPlain({
+  keeper,
+  dir,
+  scrollbackBytes,
+}: Pick<CellOptions, 'keeper' | 'dir' | 'scrollbackBytes'>): Promise<number> {
+  const ring = scrollbackBytes === undefined ? [] : ['--scrollback', String(scrollbackBytes)];
+  return startKeeper(keeper, ['plain', '--dir', dir, ...ring]);
+}
+
+/**
  * Starts a keeper without namespaces and pty, which runs criu on a process outside any cell.
  * @returns the guard's PID
  * @throws {KeeperError} `setup`

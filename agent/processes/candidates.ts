@@ -1,4 +1,4 @@
-import { userInfo } from 'node:os';
+import { currentUser } from '../state/user.ts';
 import { basename } from 'node:path';
 import type { Candidate } from '../../protocol/index.ts';
 import { printable, readArguments } from '../procfs/command.ts';
@@ -37,7 +37,7 @@ interface Known extends ProgramFacts {
  * cells and containers.
  */
 export async function listCandidates(options: CandidateOptions = {}): Promise<Candidate[]> {
-  const uid = options.uid ?? userInfo().uid;
+  const uid = options.uid ?? currentUser().uid;
   const exclude = new Set(options.excluded ?? []);
   const table = await readProcessTable();
   const live = [...table.values()].filter((stat) => !isKernelThread(stat) && !hasEnded(stat));
@@ -74,7 +74,7 @@ export async function listCandidates(options: CandidateOptions = {}): Promise<Ca
       pid: stat.pid,
       name: printable(displayName({ comm, args })),
       command: tree.root.command,
-      user: uid === userInfo().uid ? userInfo().username : String(uid),
+      user: uid === currentUser().uid ? currentUser().name : String(uid),
       rssBytes: treeRss(tree),
       uptimeMs: Math.max(0, Math.round(now - startTime(stat.startTicks, uptime, now))),
       ports: await listeningPorts(tree),

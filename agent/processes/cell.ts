@@ -9,7 +9,7 @@ import { connectKeeper, type KeeperClient, type KeeperJob } from '../keeper/keep
 import { KeeperError } from '../keeper/keeperError.ts';
 import type { AppEnd, LazyState, PageRange } from '../keeper/keeperMessages.ts';
 import { readAppEndRecord, readScrollbackRecord } from '../keeper/keeperRecords.ts';
-import { startCell, startGuard, type CellOptions } from '../keeper/startKeeper.ts';
+import { startCell, startGuard, startPlain, type CellOptions } from '../keeper/startKeeper.ts';
 import { readProc, readTasks } from '../procfs/read.ts';
 import { readStatus } from '../procfs/status.ts';
 import { makePrivateFolder } from './cells.ts';
@@ -95,6 +95,18 @@ export class Cell implements Disposable {
     const keeperPid = await explained(startCell({ ...rest, dir: folder }));
     const client = await connectKeeper(folder);
     return new Cell(folder, keeperPid, options.userNamespace, client, logger);
+  }
+
+  /** Without namespaces, where the device has none for this user: the process is a plain child of the keeper. */
+  static async startPlain(options: {
+    readonly keeper: string;
+    readonly folder: string;
+    readonly logger: Logger;
+  }): Promise<Cell> {
+    const { keeper, folder, logger } = options;
+    await makePrivateFolder(folder);
+    const keeperPid = await explained(startPlain({ keeper, dir: folder }));
+    return new Cell(folder, keeperPid, undefined, await connectKeeper(folder), logger);
   }
 
   /** A keeper outside any namespace, which dumps a process of the host. */

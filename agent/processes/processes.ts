@@ -13,6 +13,7 @@ import {
   type ParamsOf,
 } from '../../protocol/index.ts';
 import { debuggedEnvironment } from '../debug/launch.ts';
+import { hasNamespaces } from '../device/userNamespaces.ts';
 import { recoverHomecoming } from '../files/homecomingJournal.ts';
 import { keepLayer, KeptFiles } from '../files/keptFiles.ts';
 import type { HandoffLedger } from '../handoff/ledger.ts';
@@ -158,14 +159,14 @@ export class Processes implements Disposable {
         params.debug?.wait === true
           ? await debuggedEnvironment(asked, record.id, folders.root)
           : asked;
-      cell = await Cell.start({
+      const place = {
         keeper: await this.#options.keeper(),
         folder: cellFolder(folders, 1),
-        userNamespace: ownIds(),
-        overlays: [],
-        binds: [],
         logger: this.#options.logger,
-      });
+      };
+      cell = (await hasNamespaces())
+        ? await Cell.start({ ...place, userNamespace: ownIds(), overlays: [], binds: [] })
+        : await Cell.startPlain(place);
       const inner = await cell.launch({
         program,
         argv: [command, ...rest],

@@ -4,7 +4,7 @@ import { delimiter, join } from 'node:path';
 import type { EngineStatus, Finding } from '../../../protocol/index.ts';
 import { oldestCriuFor } from '../../device/packages.ts';
 import { run } from '../../device/run.ts';
-import { canUnshareUsers } from '../../device/userNamespaces.ts';
+import { hasNamespaces } from '../../device/userNamespaces.ts';
 
 export interface CriuBinary {
   readonly path: string;
@@ -146,17 +146,20 @@ async function tryAsRoot(binary: CriuBinary): Promise<Finding[]> {
   return [broken(binary, said)];
 }
 
+/** Without namespaces there is no cell that CRIU could work in. */
+function namespacesMissing(): Finding {
+  return finding(
+    'userNamespaces',
+    process.getuid?.() === 0
+      ? 'This device does not let the agent make PID and mount namespaces, in which CRIU works.'
+      : 'This device does not let ordinary users make user namespaces, in which CRIU works without root.',
+    `${setUp} It can allow them with sudo; or log in to the device as root.`,
+  );
+}
+
 /** An ordinary user's CRIU runs inside a user namespace, and so it is tried there (user_namespaces(7)). */
 async function tryUnprivileged(binary: CriuBinary): Promise<Finding[]> {
-  if (!(await canUnshareUsers())) {
-    return [
-      finding(
-        'userNamespaces',
-        'This device does not let ordinary users make user namespaces, in which CRIU works without root.',
-        `${setUp} It can allow them with sudo; or log in to the device as root.`,
-      ),
-    ];
-  }
+  if (!(await hasNamespaces())) return [namespacesMissing()];
   const { code, stdout, stderr } = await run(
     ['unshare', '--user', '--map-root-user', binary.path, 'check', '--unprivileged'],
     { timeoutMs: 30_000 },

@@ -16,10 +16,17 @@ enum { MAX_ORPHANS = 64 };
 static struct { pid_t pid; int status; } orphans[MAX_ORPHANS];
 static unsigned next_orphan;
 
-/* Everything in the cell but this process. Never in a guard: there -1 is the whole device. */
-void kill_cell(void) {
-  if (!(K.info & INFO_GUARD)) kill(-1, SIGKILL);
+/* Everything in the cell but this process. Never in a guard; without namespaces -1 would be the whole device. */
+int signal_cell(int signal) {
+  if (K.info & INFO_GUARD) return 0;
+  if (!(K.info & INFO_PLAIN)) return kill(-1, signal);
+  pid_t *tree = process_tree(getpid());
+  signal_list(tree + 1, signal);
+  free(tree);
+  return 0;
 }
+
+void kill_cell(void) { signal_cell(SIGKILL); }
 
 struct job *job_find(uint32_t id) {
   for (int i = 0; id && i < MAX_JOBS; i++)

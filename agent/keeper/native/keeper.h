@@ -41,7 +41,7 @@ enum { APP_NONE = 0, APP_RUNNING = 1, APP_EXITED = 2, APP_DEPARTED = 3, APP_REST
 enum { STAGE_NONE = 0, STAGE_CWD = 1, STAGE_EXEC = 2, STAGE_SETUP = 3 };
 enum { TARGET_APP = 0, TARGET_FOREGROUND = 1, TARGET_ALL = 2 };
 enum { INFO_USERNS = 1, INFO_OVERLAY = 2, INFO_GUARD = 4, INFO_EXPORTABLE = 8, INFO_HUSH = 16, INFO_LAZY = 32,
-       INFO_PAGE_SOCKET = 64, INFO_PARK = 128 };
+       INFO_PAGE_SOCKET = 64, INFO_PARK = 128, INFO_PLAIN = 256 };
 
 /* --- wire.c: growing buffers, little-endian writing and checked reading ------------------------------------------- */
 struct buf {
@@ -193,6 +193,7 @@ void reap_children(void);
 void forget_orphan(pid_t pid);
 void app_track(pid_t pid);
 void app_ended(int status);
+int signal_cell(int signal);
 void kill_cell(void);
 
 void finish(bool departed) __attribute__((noreturn));                     /* finish.c */

@@ -1,6 +1,7 @@
 /*
  * flick-keeper cell --dir DIR [--userns UID GID] [--overlay MOUNTPOINT UPPER WORK]... [--bind|--bind-read-only SOURCE TARGET]...
  *                   [--scrollback BYTES] [--tty-index N]
+ * flick-keeper plain --dir DIR [--scrollback BYTES]
  * flick-keeper guard --dir DIR [--criu-user UID]
  * flick-keeper hold
  * flick-keeper park PID GATE MARK
@@ -61,7 +62,7 @@ int write_file(const char *path, const char *text) {
 }
 
 static __attribute__((noreturn)) void usage(void) {
-  dprintf(K.status_fd, "error usage: flick-keeper cell|guard --dir DIR ... | hold\n");
+  dprintf(K.status_fd, "error usage: flick-keeper cell|plain|guard --dir DIR ... | hold\n");
   _exit(2);
 }
 
@@ -119,17 +120,15 @@ static void own_streams(void) {
   free(path);
 }
 
-static void run(struct cell_spec *spec, bool guard, size_t ring) {
+static void run(struct cell_spec *spec, bool guard, bool plain, size_t ring) {
   setsid();
   prctl(PR_SET_NAME, "flick-keeper");
   K.info |= INFO_PAGE_SOCKET | INFO_PARK;
-  if (guard) {
-    K.info |= INFO_GUARD;
-    if (prctl(PR_SET_CHILD_SUBREAPER, 1)) setup_failed("become subreaper");
-  } else {
-    build_cell(spec);
-    pty_open(ring);
-  }
+  if (guard) K.info |= INFO_GUARD;
+  if (plain) K.info |= INFO_PLAIN;
+  if ((guard || plain) && prctl(PR_SET_CHILD_SUBREAPER, 1)) setup_failed("become subreaper");
+  if (!guard && !plain) build_cell(spec);
+  if (!guard) pty_open(ring);
   /* Opened only now: a descriptor from before the new root would lead out of it. */
   K.dir_fd = open(K.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (K.dir_fd < 0) setup_failed("open %s", K.dir);
@@ -160,8 +159,8 @@ int main(int argc, char **argv) {
   if (argc > 1 ? !strcmp(argv[1], "hold") : getenv("CRTOOLS_SCRIPT_ACTION") != NULL) return hold_main();
   if (argc > 1 && !strcmp(argv[1], "park")) return park_main(argv + 2);
   K.status_fd = 1;
-  if (argc < 2 || (strcmp(argv[1], "cell") && strcmp(argv[1], "guard"))) usage();
-  bool guard = !strcmp(argv[1], "guard");
+  if (argc < 2 || (strcmp(argv[1], "cell") && strcmp(argv[1], "plain") && strcmp(argv[1], "guard"))) usage();
+  bool guard = !strcmp(argv[1], "guard"), plain = !strcmp(argv[1], "plain");
   size_t ring = parse(argv + 2, &spec);
   char *real = realpath(K.dir, NULL);
   if (!real) setup_failed("find %s", K.dir);
@@ -173,11 +172,12 @@ int main(int argc, char **argv) {
   }
   K.status_fd = out;
   own_streams();
+  if (plain && (spec.userns || spec.overlay_count || spec.bind_count)) usage();
   if (!guard && spec.userns) {
     enter_user_namespace(K.in_uid, K.in_gid);
     K.info |= INFO_USERNS;
   }
-  if (!guard && unshare(CLONE_NEWPID | CLONE_NEWNS)) setup_failed("unshare PID and mount namespace");
+  if (!guard && !plain && unshare(CLONE_NEWPID | CLONE_NEWNS)) setup_failed("unshare PID and mount namespace");
   if (pipe2(fds, O_CLOEXEC)) setup_failed("pipe");
   pid_t pid = fork();
   if (pid < 0) setup_failed("fork");
@@ -188,5 +188,5 @@ int main(int argc, char **argv) {
   close(fds[0]);
   close(out);
   K.status_fd = fds[1];
-  run(&spec, guard, ring);
+  run(&spec, guard, plain, ring);
 }

@@ -17,6 +17,15 @@
  * that path again: the ones before it are opened, and closed once the right one is there.
  */
 static int open_numbered(void) {
+  /* The device's own ptys have the numbers that come. */
+  if (K.info & INFO_PLAIN) {
+    int own = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (own >= 0 && ioctl(own, TIOCGPTN, &K.tty_index)) {
+      close(own);
+      return -1;
+    }
+    return own;
+  }
   int before[MAX_TTY_INDEX], master = -1;
   unsigned count = 0;
   for (;;) {

@@ -227,8 +227,8 @@ static void signal_(struct request *q) {
   if (target == TARGET_APP && (K.app <= 0 || K.app_state != APP_RUNNING)) return fail(q, ESRCH, 0, "signal");
   if (target == TARGET_FOREGROUND && (ioctl(K.master, TIOCGPGRP, &group) || group <= 1))
     return fail(q, ESRCH, 0, "signal");
-  pid_t to = target == TARGET_APP ? K.app : target == TARGET_FOREGROUND ? -group : -1;
-  if (kill(to, number)) return fail(q, errno, 0, "signal");
+  pid_t to = target == TARGET_APP ? K.app : -group;
+  if (target == TARGET_ALL ? signal_cell(number) : kill(to, number)) return fail(q, errno, 0, "signal");
   done(q);
 }
 

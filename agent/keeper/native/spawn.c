@@ -134,7 +134,7 @@ pid_t spawn_app(const char *program, char **argv, char **env, const char *cwd, i
   environ = env;
   /* To dump a process with a seccomp filter criu needs CAP_SYS_ADMIN in the first user namespace: ptrace(2). */
   if (K.info & INFO_USERNS) preload_no_ring();
-  else if (deny_io_uring()) report(fds[1], STAGE_SETUP);
+  else if (!(K.info & INFO_PLAIN) && deny_io_uring()) report(fds[1], STAGE_SETUP);
   if (K.info & INFO_USERNS && geteuid() && set_capabilities(false)) report(fds[1], STAGE_SETUP);
   reset_signals();
   execvp(program, argv);

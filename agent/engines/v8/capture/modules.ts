@@ -215,11 +215,17 @@ export class LiveModules {
         : graph.scripts.again(origin.script);
     if (origin !== undefined) this.#places.set(origin, script);
     let state: SourceModule['state'] = 'done';
-    if (fields.get('[[GeneratorState]]') !== 'closed') {
+    // One that has waited is never said to be closed: nothing runs now, so that `running` means that it has ended.
+    if (fields.get('[[GeneratorState]]') === 'suspended') {
       const at = location === undefined ? -1 : offsetOf(text, location.line, location.column);
       const original = readOriginMark(text)?.toOriginal(at) ?? at;
       const waits =
         origin?.resumed === true || findTarget(moduleBody(script.tree).fn, original) !== undefined;
+      if (!waits && at > 0) {
+        throw new Refusal(`Cannot move yet: ${shortUrl(live.url)} stands in an unknown place.`, {
+          passing: true,
+        });
+      }
       state = waits ? 'waits' : 'linked';
     }
     const source: SourceModule = { live, script, node, generator, state };
