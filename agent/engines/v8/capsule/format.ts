@@ -88,6 +88,8 @@ export interface FunctionRecord extends Common {
   /** Id of its innermost context; 0 for none. */
   context: number;
   isClass?: 1;
+  /** The computed keys of a class's fields, in their order. */
+  keys?: Value[];
   /** The object whose prototype `super` begins at. */
   home?: Value;
 }

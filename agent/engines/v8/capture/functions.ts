@@ -4,6 +4,7 @@ import { isClass } from '../language/parse.ts';
 import { textRange } from '../language/positions.ts';
 import { intlFunctionRecord } from '../hosts/intl.ts';
 import { canCarryCore, isCore, needOfCore } from './coreFunctions.ts';
+import { fieldKeys } from './fieldKeys.ts';
 import type { Graph } from './graph.ts';
 import { callsParent, homeOf } from './homes.ts';
 import { shortUrl } from './scripts.ts';
@@ -60,6 +61,8 @@ export function functionRecord(graph: Graph, f: Function): ObjectRecord {
   }
   if (isClass(place.node)) {
     record.isClass = 1;
+    const keys = fieldKeys(graph, f, place.node);
+    if (keys !== undefined) record.keys = keys;
     if (script.tree.scopeOf.get(place.node)?.hasPrivateNames === true) {
       const { privates } = graph.inspection.internals(f);
       const fields = privates.filter(([, value]) => value !== undefined);

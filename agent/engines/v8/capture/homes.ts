@@ -32,11 +32,16 @@ function homeNode(graph: Graph, from: number, ofClass: boolean): object | undefi
   for (let node = from; node >= 0; node = snapshot.follow(node, 'previous')) {
     const info = snapshot.follow(node, 'scope_info');
     if (info < 0) return undefined;
-    const names = snapshot.edges(info).map(({ to }) => snapshot.name(to));
-    if (!names.includes(ofClass ? '.static_home_object' : '.home_object')) continue;
+    const name = ofClass ? '.static_home_object' : '.home_object';
+    const names = snapshot
+      .edges(info)
+      .filter(({ to, type }) => type === 'hidden' && snapshot.type(to) === 'string')
+      .map(({ to }) => snapshot.name(to))
+      .filter((each) => each !== '');
+    if (!names.includes(name)) continue;
     const held = snapshot.edges(node).filter(({ type }) => type === 'hidden');
-    const wanted = held.find(({ to }) => (snapshot.type(to) === 'closure') === ofClass);
-    const live = wanted === undefined ? undefined : graph.heap.liveOf(wanted.to);
+    if (held.length !== names.length) return undefined;
+    const live = graph.heap.liveOf(held[names.indexOf(name)]?.to ?? -1);
     return (typeof live === 'object' || typeof live === 'function') && live !== null
       ? live
       : undefined;

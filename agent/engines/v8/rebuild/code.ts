@@ -402,11 +402,12 @@ export class Code {
       ...text.edits,
       ...metaEdits(tree, record.start, record.end),
     ]);
-    const { hook, parent, quiet: flag } = classNames;
-    const head = `(function (${hook}, ${parent}) { let ${flag} = false; ${hook}.quiet = (v) => { ${flag} = v; }; return (`;
+    const { hook, parent, quiet: flag, keys } = classNames;
+    const head = `(function (${hook}, ${parent}, ${keys}) { let ${flag} = false; ${hook}.quiet = (v) => { ${flag} = v; }; return (`;
     const evaluate = this.#evaluator({ context: around, script: record.script });
     const layout = new Layout(source, head).at(record.start, body).add('); })');
-    const make = evaluate(layout.unit) as (hook: unknown, parent: unknown) => object;
+    const make = evaluate(layout.unit) as (...args: unknown[]) => object;
+    const fieldKeys = record.keys?.map((each) => this.#objects.value(each));
     let live: { setters: Setters; evaluate: Evaluator } | undefined;
     const hookFunction = Object.assign(
       (made: object, evaluateInside: (text: string) => unknown, setters: Setters) => {
@@ -423,7 +424,7 @@ export class Code {
       node.superClass != null &&
       node.superClass.type === 'Literal' &&
       node.superClass.value === null;
-    const made = make(hookFunction, isNullHeir ? null : this.#objects.get(parentId));
+    const made = make(hookFunction, isNullHeir ? null : this.#objects.get(parentId), fieldKeys);
     this.#objects.made(id, made);
     this.#classes.set(id, {
       text,
