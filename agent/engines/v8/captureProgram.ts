@@ -124,10 +124,14 @@ async function converse(pid: number, settings: Settings): Promise<Done | undefin
   const debuggee = { pid, innerPid, command: command.join(' ').slice(0, 4096) };
   const answer = await withInspector(debuggee, (inspector, wasOpen) => {
     const given = JSON.stringify({ ...settings, pid: innerPid, closeInspector: !wasOpen });
+    // The program may have put functions of its own in the place of those of the language.
     const expression = `(() => { const module = { exports: {} };
     const require = process.getBuiltinModule('module').createRequire('/');
+    const realm = require('vm').runInNewContext('globalThis');
+    const { JSON, Reflect, Math, Map, Set, WeakMap, Number, String } = realm;
+    const { setImmediate, setTimeout, clearImmediate, clearTimeout } = require('timers');
     (function (module, exports, require, __filename) { ${captureSource}\n})(module, module.exports, require, '/capture.cjs');
-    return module.exports.begin(${given}, ${builtins}); })()`;
+    return module.exports.begin(${given}, ${builtins}, realm); })()`;
     // A program that is held answers when it goes on.
     const patience =
       settings.gate === undefined ? settings.patienceMs + capturePatience : undefined;

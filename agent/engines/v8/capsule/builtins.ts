@@ -11,6 +11,10 @@ export interface BuiltinList {
   readonly entries: (readonly [number, string])[];
   /** Other ways to the same object: index, holder, step. */
   readonly aliases: (readonly [number, number, string])[];
+  /** Properties that are no objects, by holder and step, with a tag of value and attributes. */
+  readonly values: (readonly [number, string, string])[];
+  /** Those that cannot get further properties. */
+  readonly closed: readonly number[];
   readonly globals: readonly string[];
 }
 
@@ -29,7 +33,7 @@ const extraModules = [
   '_stream_readable',
 ];
 /** What these lead to belongs to the program, not to Node.js. */
-const skippedSteps = new Set([
+export const skippedSteps = new Set([
   '.mainModule',
   '._events',
   '._cache',
@@ -119,8 +123,15 @@ const wellKnown = new Map<symbol, string>(
   }),
 );
 
-function stepOf(key: string | symbol): string {
+export function stepOf(key: string | symbol): string {
   return typeof key === 'symbol' ? `@${key.description ?? ''}` : `.${key}`;
+}
+
+/** Tells apart properties that are no objects. */
+export function tagOf({ value, writable, enumerable, configurable }: PropertyDescriptor): string {
+  const flags =
+    (writable === true ? 1 : 0) | (enumerable === true ? 2 : 0) | (configurable === true ? 4 : 0);
+  return `${flags}${typeof value}${String(value).slice(0, 60)}`;
 }
 
 function keyOf(holder: object, step: string): string | symbol | undefined {
@@ -185,6 +196,7 @@ function take(holder: object, step: string): unknown {
 export function listBuiltins(): BuiltinList {
   const entries: [number, string][] = [];
   const aliases: [number, number, string][] = [];
+  const values: [number, string, string][] = [];
   const seen = new Map<object, number>();
   const depths: number[] = [];
   const counts: number[] = [];
@@ -226,14 +238,19 @@ export function listBuiltins(): BuiltinList {
       if (skippedSteps.has(step)) continue;
       const descriptor = Object.getOwnPropertyDescriptor(holder, key);
       if (descriptor === undefined) continue;
-      if ('value' in descriptor) add(descriptor.value, index, step);
-      else {
+      if ('value' in descriptor) {
+        add(descriptor.value, index, step);
+        const isOfFunction = typeof holder === 'function' && (key === 'name' || key === 'length');
+        if (!isObject(descriptor.value) && !isOfFunction)
+          values.push([index, step, tagOf(descriptor)]);
+      } else {
         add(descriptor.get, index, `<${step}`);
         add(descriptor.set, index, `>${step}`);
       }
     }
   }
-  return { entries, aliases, globals };
+  const closed = objects.flatMap((each, index) => (Object.isExtensible(each) ? [] : [index]));
+  return { entries, aliases, values, closed, globals };
 }
 
 /** The builtins of this process, by the list of a fresh one of the same version. */
@@ -250,7 +267,9 @@ export class Builtins {
     const { moduleLoadList } = process as unknown as { moduleLoadList: readonly string[] };
     const loaded = new Set(moduleLoadList);
     const isLoaded = (root: string): boolean =>
-      !root.startsWith('module ') || loaded.has(`NativeModule ${root.slice(7)}`);
+      !root.startsWith('module ') ||
+      root === 'module process' ||
+      loaded.has(`NativeModule ${root.slice(7)}`);
     for (const [index, holder, step] of list.aliases) {
       const known = this.#aliases.get(index) ?? [];
       known.push([holder, step]);
@@ -342,16 +361,30 @@ export function lazyBuiltins(
   return found;
 }
 
-/** Follows a path in this process; undefined when it leads nowhere. */
-export function resolveBuiltin(path: string): unknown {
-  const [root = '', ...steps] = path.split(separator);
-  let value: unknown;
+export function stepsOf(path: string): string[] {
+  return path.split(separator);
+}
+
+/** Where steps lead to from an object; undefined when they lead nowhere. */
+export function followSteps(from: unknown, steps: readonly string[]): unknown {
+  let value = from;
   try {
-    value = rootNamed(root);
     for (const step of steps) {
       if (!isObject(value)) return undefined;
       value = take(value, step);
     }
+  } catch {
+    return undefined;
+  }
+  return value;
+}
+
+/** Follows a path in this process; undefined when it leads nowhere. */
+export function resolveBuiltin(path: string): unknown {
+  const [root = '', ...steps] = stepsOf(path);
+  let value: unknown;
+  try {
+    value = followSteps(rootNamed(root), steps);
   } catch {
     return undefined;
   }

@@ -90,6 +90,10 @@ export interface FunctionRecord extends Common {
   /** Id of its innermost context; 0 for none. */
   context: number;
   isClass?: 1;
+  /** The computed keys of a class's fields, in their order. */
+  keys?: Value[];
+  /** The object whose prototype `super` begins at. */
+  home?: Value;
 }
 
 /** A suspended generator, asynchronous generator or asynchronous function. */
@@ -202,6 +206,10 @@ export interface ContextRecord {
   parent: number;
   vars: Record<string, Value>;
   self?: Value;
+  /** `new.target`. */
+  target?: Value;
+  /** The object whose prototype `super` begins at. */
+  home?: Value;
 }
 
 export interface ScriptRecord {
@@ -244,6 +252,10 @@ export interface Roots {
   globals: PropertyRecord[];
   /** Properties of builtins that the program changed or added. */
   changed: [Value, PropertyRecord][];
+  /** Properties of builtins that the program removed: holder and key. */
+  removed: [Value, Value][];
+  /** Builtins that the program has closed. */
+  closed: Value[];
   /** By adapter. */
   hosts: Record<string, HostState>;
 }

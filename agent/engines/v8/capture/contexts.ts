@@ -1,4 +1,5 @@
 import type { ContextRecord, Value } from '../capsule/format.ts';
+import { newTargetName } from '../language/receivers.ts';
 import type { Binding, Scope } from '../language/scopes.ts';
 import type { Heap } from './heap.ts';
 import type { LiveScope } from './inspection.ts';
@@ -27,6 +28,7 @@ export class Contexts {
   readonly #unseen = new Set<number>();
   readonly #heap: Heap;
   readonly #encode: (value: unknown, label: string) => Value;
+  readonly #home: (node: number, scope: Scope) => Value | undefined;
   readonly #encodeCore: (url: string, name: string, value: unknown) => Value;
   /** The values of the variables of modules of Node.js, by context. */
   readonly #ofCore = new Map<number, { readonly url: string; readonly values: object }>();
@@ -35,7 +37,9 @@ export class Contexts {
     heap: Heap,
     encode: (value: unknown, label: string) => Value,
     encodeCore: (url: string, name: string, value: unknown) => Value,
+    home: (node: number, scope: Scope) => Value | undefined,
   ) {
+    this.#home = home;
     this.#heap = heap;
     this.#encode = encode;
     this.#addresses = new ContextAddresses(heap, this.records, encode);
@@ -226,10 +230,12 @@ export class Contexts {
         { passing: true },
       );
     }
-    const self = snapshot.follow(node, 'this');
-    if (self >= 0 && ['object', 'closure'].includes(snapshot.type(self))) {
-      record.self = this.#encode(this.#heap.liveOf(self), 'this');
-    }
+    const self = this.#receiver(node, 'this');
+    if (self !== undefined) record.self = self;
+    const target = this.#receiver(node, '.new.target') ?? this.#receiver(node, newTargetName);
+    if (target !== undefined) record.target = target;
+    const home = this.#home(node, scope);
+    if (home !== undefined) record.home = home;
     return index;
   }
 
@@ -243,6 +249,17 @@ export class Contexts {
     for (const name of names) {
       record.vars[name] ??= this.#encodeCore(core.url, name, valueOf(core.values, name));
     }
+  }
+
+  /** `this` or `new.target` of a context; undefined when it does not have it. */
+  #receiver(node: number, name: string): Value | undefined {
+    const { snapshot, none } = this.#heap;
+    const held = snapshot.follow(node, name);
+    if (held < 0) return undefined;
+    if (held === none) return [];
+    const isObject = ['object', 'closure', 'regexp', 'array'].includes(snapshot.type(held));
+    if (isObject) return this.#encode(this.#heap.liveOf(held), name);
+    throw new Refusal('Cannot move yet: a function shares a `this` that is no object.');
   }
 
   /** The live value of a variable of a context or one around it; undefined for primitives. */

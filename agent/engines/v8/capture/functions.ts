@@ -5,7 +5,9 @@ import { textRange } from '../language/positions.ts';
 import { intlFunctionRecord } from '../hosts/intl.ts';
 import { canCarryCore, isCore, needOfCore } from './coreFunctions.ts';
 import { elementRecord } from './combinators.ts';
+import { fieldKeys } from './fieldKeys.ts';
 import type { Graph } from './graph.ts';
+import { callsParent, homeOf } from './homes.ts';
 import { shortUrl } from './scripts.ts';
 
 /** True for functions that the program's own scripts made. */
@@ -48,8 +50,20 @@ export function functionRecord(graph: Graph, f: Function): ObjectRecord {
     end: range.end,
     context,
   };
+  if (callsParent(place)) throw graph.refuse('an arrow function that calls super()');
+  const ownScope = script.tree.scopeOf.get(place.node);
+  if (ownScope !== undefined && !isClass(place.node) && ownScope.owner.usesSuper) {
+    const home = homeOf(
+      graph,
+      graph.heap.snapshot.follow(graph.heap.nodeOf(f), 'context'),
+      ownScope.owner,
+    );
+    if (home !== undefined) record.home = home;
+  }
   if (isClass(place.node)) {
     record.isClass = 1;
+    const keys = fieldKeys(graph, f, place.node);
+    if (keys !== undefined) record.keys = keys;
     if (script.tree.scopeOf.get(place.node)?.hasPrivateNames === true) {
       const { privates } = graph.inspection.internals(f);
       const fields = privates.filter(([, value]) => value !== undefined);
@@ -105,6 +119,8 @@ function nativeFunction(graph: Graph, f: Function): ObjectRecord {
   }
   const ofIntl = intlFunctionRecord(graph, name, node);
   if (ofIntl !== undefined) return ofIntl;
+  const paths = graph.originals.pathsOf(node);
+  if (paths !== undefined) return { k: 'builtin', paths, callable: 1 };
   throw graph.refuse(`a function of V8 (${name || f.name}) that cannot be carried`);
 }
 

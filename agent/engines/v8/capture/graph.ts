@@ -14,18 +14,21 @@ import type { Inspection } from './inspection.ts';
 import type { NodeInternals } from './internals.ts';
 import type { LiveModules } from './modules.ts';
 import type { Natives } from './natives.ts';
+import type { Originals } from './originals.ts';
 import type { ScopeTree } from '../language/scopes.ts';
 import { Contexts } from './contexts.ts';
+import { homeOf } from './homes.ts';
 import { Scripts } from './scripts.ts';
+import { isObject } from './values.ts';
 import { Refusal } from './refusal.ts';
 import { hostRecord, type HostWorld } from '../hosts/capture.ts';
 import { checkCoreClass, corePrototype, makerOf } from './coreClasses.ts';
 import { functionRecord, isUserFunction } from './functions.ts';
 import { promiseRecord } from './promises.ts';
 import { lengthOfView } from './views.ts';
+import { weakTarget } from './weakTarget.ts';
 import { activationRecord } from './activations.ts';
 import { iteratorRecord } from './iterators.ts';
-import { weakTarget } from './weak.ts';
 
 interface LiveShape {
   readonly index: number;
@@ -48,6 +51,7 @@ export class Graph {
   readonly natives: Natives;
   readonly internals: NodeInternals;
   readonly builtins: Builtins;
+  readonly originals: Originals;
   readonly hosts: HostWorld;
   readonly hidden: Hidden;
   readonly modules: LiveModules;
@@ -82,6 +86,7 @@ export class Graph {
     natives: Natives;
     internals: NodeInternals;
     builtins: Builtins;
+    originals: Originals;
     coreSymbols: Map<symbol, string>;
     /** Scripts that have been read already, by kind and source. */
     trees: Map<string, ScopeTree>;
@@ -94,6 +99,7 @@ export class Graph {
     this.natives = world.natives;
     this.internals = world.internals;
     this.builtins = world.builtins;
+    this.originals = world.originals;
     this.hosts = world.hosts;
     this.hidden = world.hidden;
     this.modules = world.modules;
@@ -102,6 +108,7 @@ export class Graph {
       world.heap,
       (value, label) => this.value(value, label),
       (url, name, value) => this.#coreVariable(url, name, value),
+      (node, scope) => homeOf(this, node, scope),
     );
     this.scripts = new Scripts(world.heap, world.natives, world.trees);
     this.#details = world.internals.binding('util') as never;
@@ -591,8 +598,4 @@ export class Graph {
     this.#privateClasses.set(proto, found);
     return found;
   }
-}
-
-function isObject(value: unknown): value is object {
-  return (typeof value === 'object' && value !== null) || typeof value === 'function';
 }

@@ -19,6 +19,8 @@ interface Taken {
   readonly indexOfNode: Int32Array;
   /** The node that stands for a variable that is not initialized. */
   readonly hole: number;
+  /** The node that stands for undefined. */
+  readonly none: number;
 }
 
 interface PromiseSlots {
@@ -60,6 +62,10 @@ export class Heap {
 
   get hole(): number {
     return this.#now.hole;
+  }
+
+  get none(): number {
+    return this.#now.none;
   }
 
   /** The script of a function; undefined for native ones. */
@@ -224,8 +230,8 @@ function take(inspection: Inspection, natives: Natives): Taken {
   const node = nodeOf.get(natives.probe) ?? snapshot.withId(inspection.heapId(natives.probe));
   const probe = snapshot.follow(node, 'context');
   const hole = snapshot.follow(probe, 'hole');
-  const isTold = hole !== snapshot.follow(probe, 'none');
-  return { snapshot, objects, nodeOf, indexOfNode, hole: isTold ? hole : -1 };
+  const none = snapshot.follow(probe, 'none');
+  return { snapshot, objects, nodeOf, indexOfNode, hole: hole === none ? -1 : hole, none };
 }
 
 type Specimen = ReturnType<typeof specimens>;

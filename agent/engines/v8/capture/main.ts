@@ -7,7 +7,6 @@ import {
   capsuleVersion,
   type Capsule,
   type ObjectRecord,
-  type PropertyRecord,
   type Roots,
   type Value,
 } from '../capsule/format.ts';
@@ -17,6 +16,7 @@ import { HostWorld, hostRoots } from '../hosts/capture.ts';
 import { refuseForeign } from '../hosts/handles.ts';
 import { leaveSockets } from '../hosts/sockets.ts';
 import type { ScopeTree } from '../language/scopes.ts';
+import { changesOfBuiltins } from './changes.ts';
 import { Graph } from './graph.ts';
 import { Heap, SnapshotNeeded } from './heap.ts';
 import { Hidden } from './hidden.ts';
@@ -25,9 +25,9 @@ import { nodeInternals } from './internals.ts';
 import { OwnMemory } from './ownMemory.ts';
 import { LiveModules } from './modules.ts';
 import { readModules } from './readModules.ts';
+import { Originals } from './originals.ts';
 import { forgetNatives, nativeFunctions } from './natives.ts';
 import { Refusal } from './refusal.ts';
-import { isUserFunction } from './functions.ts';
 
 interface Settings {
   readonly file: string;
@@ -56,9 +56,10 @@ const betweenTries = 15;
 /**
  * Captures the program at its next safe point. Evaluated in it by the inspector, which may interrupt it anywhere: hence
  * nothing is looked at before a turn of the event loop of its own.
+ * @param realm the global object of a realm in which nothing is changed
  * @returns the answer as JSON; none when the process ends with its capsule
  */
-export function begin(settings: Settings, builtins: BuiltinList): Promise<string> {
+export function begin(settings: Settings, builtins: BuiltinList, realm: object): Promise<string> {
   return new Promise((answer) => {
     if (process.pid !== settings.pid) {
       answer(JSON.stringify({ refused: 'The inspector belongs to another process.' }));
@@ -84,7 +85,7 @@ export function begin(settings: Settings, builtins: BuiltinList): Promise<string
         attempts += 1;
         try {
           means ??= prepare();
-          const capsule = captureBy(builtins, own, attempts, means);
+          const capsule = captureBy(builtins, realm, own, attempts, means);
           // Opened before there is a capsule: one that is seen belongs to a program that stands still.
           const gate = settings.gate === undefined ? undefined : new Gate(settings.gate);
           const done = write(settings, capsule);
@@ -144,15 +145,21 @@ function prepare(): Means {
 }
 
 /** By the memory, and where that does not do by a snapshot, whose size counts what has been read until then. */
-function captureBy(list: BuiltinList, own: Set<unknown>, attempts: number, means: Means): Capsule {
+function captureBy(
+  list: BuiltinList,
+  realm: object,
+  own: Set<unknown>,
+  attempts: number,
+  means: Means,
+): Capsule {
   const began = performance.now();
   try {
-    return capture(list, new Set(own), attempts, means, began);
+    return capture(list, realm, new Set(own), attempts, means, began);
   } catch (error) {
     if (!(error instanceof SnapshotNeeded)) throw error;
     means.memory = undefined;
     means.trees.clear();
-    return capture(list, new Set(own), attempts, means, began);
+    return capture(list, realm, new Set(own), attempts, means, began);
   }
 }
 
@@ -163,6 +170,7 @@ function write({ file, rehearse }: Settings, capsule: Capsule): Done {
 
 function capture(
   list: BuiltinList,
+  realm: object,
   own: Set<unknown>,
   attempts: number,
   { inspection, memory, trees, seenSockets }: Means,
@@ -185,7 +193,9 @@ function capture(
     const isCore = (value: object): boolean =>
       typeof value !== 'function' || (heap.script(value)?.url.startsWith('node:') ?? true);
     const builtins = new Builtins(list, isCore);
+    const originals = new Originals(heap, builtins, list, realm);
     const graph = new Graph({
+      originals,
       heap,
       inspection,
       natives,
@@ -298,38 +308,7 @@ function rootsOf(graph: Graph, list: BuiltinList): Roots {
     if (typeof key === 'symbol' && key.description?.startsWith('undici.') === true) return true;
     return known.has(typeof key === 'symbol' ? `@${key.description ?? ''}` : `.${key}`);
   });
-  return { esm, modules, globals, changed: changedBuiltins(graph), hosts };
-}
-
-/** Functions of the program that it put on builtins. */
-function changedBuiltins(graph: Graph): [Value, PropertyRecord][] {
-  const changed: [Value, PropertyRecord][] = [];
-  for (const [holder] of graph.builtins.indexOf) {
-    if (
-      holder === globalThis ||
-      holder === process ||
-      holder === Reflect.get(Module, '_extensions')
-    )
-      continue;
-    const theirs = new Set<string | symbol>();
-    for (const key of Reflect.ownKeys(holder as object)) {
-      const descriptor = Reflect.getOwnPropertyDescriptor(holder as object, key);
-      for (const value of [descriptor?.value, descriptor?.get, descriptor?.set] as unknown[]) {
-        if (
-          typeof value === 'function' &&
-          !graph.builtins.indexOf.has(value) &&
-          isUserFunction(graph, value)
-        ) {
-          theirs.add(key);
-        }
-      }
-    }
-    if (theirs.size === 0) continue;
-    for (const record of graph.properties(holder as object, (key) => !theirs.has(key))) {
-      changed.push([graph.value(holder, 'a builtin'), record]);
-    }
-  }
-  return changed;
+  return { esm, modules, globals, ...changesOfBuiltins(graph, list), hosts };
 }
 
 export { listBuiltins };

@@ -269,15 +269,6 @@ function processState(graph: Graph): HostState {
       .map((key): [Value, Value] => [key, graph.value(Reflect.get(process, key), key)]),
     exitCode: graph.value(process.exitCode, 'exitCode'),
     umask: process.umask(),
-    // Until the program gives itself another one it is the command's.
-    ...(isOwnTitle() ? {} : { title: process.title }),
     uptime: process.uptime(),
   };
-}
-
-function isOwnTitle(): boolean {
-  const { title, argv0, execPath } = process;
-  return (
-    title === argv0 || title === execPath || title === 'node' || execPath.endsWith(`/${title}`)
-  );
 }

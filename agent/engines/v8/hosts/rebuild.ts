@@ -101,11 +101,14 @@ export function fillHosts(world: World): void {
 
 /** Lets everything go on: from here on the program runs. */
 export function goLive(world: World, internals: NodeInternals): void {
-  const { hosts, modules, globals, changed } = world.capsule.roots;
+  const { hosts, modules, globals, changed, removed, closed } = world.capsule.roots;
   restoreModules(world, modules);
   for (const record of globals) restoreProperty(world, globalThis, record);
   for (const [holder, record] of changed)
     restoreProperty(world, world.value(holder) as object, record);
+  for (const [holder, key] of removed)
+    Reflect.deleteProperty(world.value(holder) as object, world.value(key) as string);
+  for (const each of closed) Object.preventExtensions(world.value(each));
   restoreProcess(world, hosts['process'] ?? {});
   restoreConsole(console, hosts['console'] ?? {});
   for (const each of list(hosts['streams'])) restoreStream(world, each);

@@ -3,7 +3,12 @@ import type { Edit } from '../language/edits.ts';
 import type { ClassNode } from '../language/parse.ts';
 
 /** Names that generated code around classes uses. */
-export const classNames = { hook: '$flickH', quiet: '$flickZ', parent: '$flickS' } as const;
+export const classNames = {
+  hook: '$flickH',
+  quiet: '$flickZ',
+  parent: '$flickS',
+  keys: '$flickK',
+} as const;
 
 export interface ClassText {
   readonly edits: Edit[];
@@ -27,6 +32,7 @@ export function editClass(
   const fields: string[] = [];
   const standIns = new Map<number, string>();
   const setters: string[] = [];
+  let computed = 0;
   const put = (start: number, end: number, text: string): void => {
     const lines = source.slice(start, end).replace(/[^\n\r\u2028\u2029]/g, '');
     edits.push({ start, end, text: text + lines });
@@ -53,8 +59,8 @@ export function editClass(
         continue;
       }
       if (member.computed) {
-        const standIn = `$flick${start}`;
-        standIns.set(start, standIn);
+        put(key.start, key.end, `${classNames.keys}[${computed}]`);
+        computed += 1;
       }
       if (quiet && value != null) {
         edits.push({

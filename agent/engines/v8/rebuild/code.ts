@@ -14,6 +14,7 @@ import {
 import { applyEdits } from '../language/edits.ts';
 import { wrapUnit, type ResumedState, type Unit } from '../language/origin.ts';
 import { findTarget } from '../language/places.ts';
+import { newTargetEdits, newTargetName } from '../language/receivers.ts';
 import { planResumption, planStart, type Resumption } from '../language/resume.ts';
 import { resumedText } from '../language/resumedText.ts';
 import { ScopeTree, type Scope } from '../language/scopes.ts';
@@ -22,6 +23,7 @@ import { metaEdits, moduleBody } from '../language/moduleBody.ts';
 import type { Modules } from './modules.ts';
 import { RebuildError } from './rebuildError.ts';
 import { classNames, editClass, methodKey, type ClassText } from './classText.ts';
+import { Homes } from './homes.ts';
 import { Layout, named, outermost, type Evaluator, type Origin } from './evaluator.ts';
 
 export { RebuildError };
@@ -66,6 +68,7 @@ export class Code {
   readonly #activationContexts = new Set<number>();
   readonly #quiet: ReadonlySet<number>;
   readonly #home: object;
+  readonly #homes: Homes;
   readonly #modules: Modules;
 
   /** @param quiet ids of the classes of which instances with private members are made */
@@ -73,6 +76,7 @@ export class Code {
     this.#capsule = capsule;
     this.#modules = modules;
     this.#objects = objects;
+    this.#homes = new Homes(objects);
     this.#quiet = quiet;
     this.#home = Object.freeze({ scripts: capsule.scripts });
     capsule.objects.forEach((record, id) => {
@@ -170,7 +174,7 @@ export class Code {
       return;
     }
     const { source } = this.#script(record.script);
-    const metas = metaEdits(tree, record.start, record.end);
+    const metas = [...metaEdits(tree, record.start, record.end), ...newTargetEdits(node)];
     const whole = applyEdits(source, record.start, record.end, metas);
     const evaluate = this.#evaluator(record);
     const isMethod =
@@ -196,35 +200,12 @@ export class Code {
     const [name] = Reflect.ownKeys(literal);
     const descriptor = Reflect.getOwnPropertyDescriptor(literal, name ?? '');
     this.#objects.made(id, descriptor?.value ?? descriptor?.get ?? descriptor?.set);
-    const home = tree.scopeOf.get(node)?.owner.usesSuper === true ? this.#homeOf(id) : undefined;
-    if (home !== undefined) this.#homes.push([literal, home]);
+    if (record.home !== undefined) this.#homes.standIn(literal, record.home);
   }
 
-  /** Literals that methods with `super` were made in, and the objects that hold those methods. */
-  readonly #homes: [object, number][] = [];
-
-  #homeOf(id: number): number | undefined {
-    const found = this.#capsule.objects.findIndex((record) => {
-      if (record === null) return false;
-      if (Array.isArray(record)) {
-        return record[0] === 0 && record.slice(2).some((value) => this.#objects.idOf(value) === id);
-      }
-      const { props } = record as FunctionRecord;
-      return (
-        props?.some(([, , ...values]) =>
-          values.some((value) => this.#objects.idOf(value) === id),
-        ) === true
-      );
-    });
-    return found > 0 ? found : undefined;
-  }
-
-  /** To be called when all objects have their prototypes: `super` goes by them. */
+  /** To be called when all objects are there. */
   settleHomes(): void {
-    for (const [literal, home] of this.#homes) {
-      const object = this.#objects.get(home) as object;
-      Object.setPrototypeOf(literal, Object.getPrototypeOf(object) as object | null);
-    }
+    this.#homes.settle();
   }
 
   #place(
@@ -337,6 +318,7 @@ export class Code {
         const values: Record<string, unknown> = {};
         for (const [name, value] of Object.entries(record.vars))
           values[name] = this.#objects.value(value);
+        if (record.target !== undefined) values[newTargetName] = this.#objects.value(record.target);
         generator.next(values);
       },
     };
@@ -361,7 +343,7 @@ export class Code {
     source: string,
     origin: Origin,
   ): (...args: unknown[]) => unknown {
-    const key = `${record.script} ${record.scope.join(':')} ${record.parent} ${[...declared.keys()].join()} ${Object.entries(
+    const key = `${record.script} ${record.scope.join(':')} ${record.parent} ${JSON.stringify([record.home, record.target === undefined])} ${[...declared.keys()].join()} ${Object.entries(
       record.vars,
     )
       .map(([name, value]) => name + String(isHole(value)))
@@ -369,7 +351,8 @@ export class Code {
     const known = this.#factories.get(key);
     if (known !== undefined) return known as (...args: unknown[]) => unknown;
     const strict = scope.strict && parent?.strict !== true;
-    const layout = new Layout(source, `(function* () { ${strict ? "'use strict'; " : ''}`);
+    const opening = record.home === undefined ? '(function* () {' : '({ *m() {';
+    const layout = new Layout(source, `${opening} ${strict ? "'use strict'; " : ''}`);
     const sorted = [...declared].sort(([, a], [, b]) => this.#start(a) - this.#start(b));
     for (const [, id] of sorted) {
       const fn = this.#capsule.objects[id] as FunctionRecord;
@@ -392,10 +375,16 @@ export class Code {
       else layout.add(` ${binding?.kind === 'const' ? 'const' : 'let'} ${name} = $flickR.${name};`);
     }
     if (waiting.length > 0) layout.add(` yield; let ${waiting.join(', ')};`);
-    layout.add(' })');
+    if (record.target !== undefined)
+      layout.add(` let ${newTargetName} = $flickR.${newTargetName};`);
+    layout.add(record.home === undefined ? ' })' : ' } })');
     const text = layout.unit;
     const evaluate = parent?.evaluate ?? outermost(origin, this.#home);
-    const made = evaluate(text) as (...args: unknown[]) => unknown;
+    const held = evaluate(text);
+    if (record.home !== undefined) this.#homes.standIn(held as object, record.home);
+    const made = (record.home === undefined ? held : (held as { m: unknown }).m) as (
+      ...args: unknown[]
+    ) => unknown;
     this.#factories.set(key, made);
     return made;
   }
@@ -415,11 +404,12 @@ export class Code {
       ...text.edits,
       ...metaEdits(tree, record.start, record.end),
     ]);
-    const { hook, parent, quiet: flag } = classNames;
-    const head = `(function (${hook}, ${parent}) { let ${flag} = false; ${hook}.quiet = (v) => { ${flag} = v; }; return (`;
+    const { hook, parent, quiet: flag, keys } = classNames;
+    const head = `(function (${hook}, ${parent}, ${keys}) { let ${flag} = false; ${hook}.quiet = (v) => { ${flag} = v; }; return (`;
     const evaluate = this.#evaluator({ context: around, script: record.script });
     const layout = new Layout(source, head).at(record.start, body).add('); })');
-    const make = evaluate(layout.unit) as (hook: unknown, parent: unknown) => object;
+    const make = evaluate(layout.unit) as (...args: unknown[]) => object;
+    const fieldKeys = record.keys?.map((each) => this.#objects.value(each));
     let live: { setters: Setters; evaluate: Evaluator } | undefined;
     const hookFunction = Object.assign(
       (made: object, evaluateInside: (text: string) => unknown, setters: Setters) => {
@@ -436,7 +426,7 @@ export class Code {
       node.superClass != null &&
       node.superClass.type === 'Literal' &&
       node.superClass.value === null;
-    const made = make(hookFunction, isNullHeir ? null : this.#objects.get(parentId));
+    const made = make(hookFunction, isNullHeir ? null : this.#objects.get(parentId), fieldKeys);
     this.#objects.made(id, made);
     this.#classes.set(id, {
       text,
@@ -541,11 +531,8 @@ export class Code {
     const make = evaluate(layout.unit) as (state: object) => (...args: unknown[]) => unknown;
     if (node.type === 'ArrowFunctionExpression') return make(state);
     const literal = make(state) as unknown as Record<string, (...args: unknown[]) => unknown>;
-    const home =
-      tree.scopeOf.get(node)?.owner.usesSuper === true
-        ? this.#homeOf(this.#objects.idOf(record.fn))
-        : undefined;
-    if (home !== undefined) this.#homes.push([literal, home]);
+    const fn = this.#capsule.objects[this.#objects.idOf(record.fn)] as FunctionRecord | undefined;
+    if (fn?.home !== undefined) this.#homes.standIn(literal, fn.home);
     const [made] = Object.values(literal);
     if (made === undefined) throw new RebuildError('a suspended function without a text');
     return made;

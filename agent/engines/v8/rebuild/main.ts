@@ -9,6 +9,8 @@ import { fillHosts, goLive } from '../hosts/rebuild.ts';
 import type { RestoreHold } from '../restoreProgram.ts';
 import { RebuildError } from './code.ts';
 import { Modules } from './modules.ts';
+import { FunctionTexts } from './functionTexts.ts';
+import { showTracesAsWritten } from './traces.ts';
 import { verify } from './verify.ts';
 import { World } from './world.ts';
 
@@ -33,7 +35,9 @@ async function main(): Promise<void> {
   const internals = nodeInternals(inspection);
   useHidden(hiddenOf(inspection, internals));
   const modules = new Modules(capsule, internals, inspection);
-  const world = new World(capsule, modules);
+  const texts = new FunctionTexts();
+  texts.install();
+  const world = new World(capsule, texts, modules);
   await modules.load({
     tree: (script) => world.code.tree(script),
     declaredIn: (context) => world.code.declaredIn(context),
@@ -49,6 +53,7 @@ async function main(): Promise<void> {
   const gate = hold === undefined ? undefined : new Gate(hold.gate);
   if (hold !== undefined) writeFileSync(hold.mark, '');
   gate?.wait();
+  showTracesAsWritten(internals, new Set(capsule.scripts.map(({ url }) => url)));
   goLive(world, internals);
   inspection.dispose();
   gate?.leave();

@@ -15,6 +15,7 @@ import { hostShell } from '../hosts/rebuild.ts';
 import { activationState } from './activationState.ts';
 import { combinator, giveResults, spentElement, type Combinator } from './combinators.ts';
 import { iterate, stepEarly, stepLate } from './iterators.ts';
+import type { FunctionTexts } from './functionTexts.ts';
 import { Code, RebuildError, type Objects } from './code.ts';
 import type { Modules } from './modules.ts';
 import { setProperties } from './properties.ts';
@@ -45,6 +46,7 @@ interface LiveActivation {
 export class World implements Objects {
   readonly capsule: Capsule;
   readonly code: Code;
+  readonly #texts: FunctionTexts;
   readonly modules: Modules;
   readonly #symbols: symbol[];
   readonly #objects: unknown[] = [];
@@ -63,8 +65,9 @@ export class World implements Objects {
   readonly #makers = new Map<number, () => object>();
   #depth = 0;
 
-  constructor(capsule: Capsule, modules: Modules) {
+  constructor(capsule: Capsule, texts: FunctionTexts, modules: Modules) {
     this.capsule = capsule;
+    this.#texts = texts;
     this.modules = modules;
     this.#made = new Uint8Array(capsule.objects.length);
     this.#symbols = capsule.symbols.map((record) => {
@@ -168,6 +171,7 @@ export class World implements Objects {
     this.#made[id] = 1;
     const record = this.kind(id);
     if (record?.k !== 'fn') return;
+    this.#texts.note(object as object, record, this.capsule.scripts[record.script]?.source ?? '');
     const prototype = this.idOf(record.props?.find(([key]) => key === 'prototype')?.[2]);
     if (prototype > 0 && this.#prototypeOwners.get(prototype) === id) {
       const own = Reflect.getOwnPropertyDescriptor(object as object, 'prototype')?.value as unknown;

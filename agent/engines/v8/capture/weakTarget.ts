@@ -1,4 +1,4 @@
-/** What a WeakRef still leads to; undefined for other objects. */
+/** What a weak reference refers to; undefined for what is none. */
 export function weakTarget(object: object): object | undefined {
   try {
     return WeakRef.prototype.deref.call(object as WeakRef<object>);
