@@ -6,6 +6,8 @@ import { runBench } from './bench.ts';
 import type { Row } from './figures.ts';
 import { describeMachine } from './machine.ts';
 import { parseOptions, usage, UsageError } from './options.ts';
+import { runPortable, type PortableRow } from './portable/suite.ts';
+import { judgePortable, portableTables } from './portable/targets.ts';
 import { Runners } from './runners/runners.ts';
 import { Stage } from './stage.ts';
 import { resultTable, targetTable } from './table.ts';
@@ -18,7 +20,11 @@ async function main(words: readonly string[]): Promise<void> {
   mkdirSync(dirname(file), { recursive: true });
   const machine = describeMachine();
   const startedAt = new Date().toISOString();
-  const write = (rows: readonly Row[]): void => {
+  const known: { rows: readonly Row[]; portable: readonly PortableRow[] } = {
+    rows: [],
+    portable: [],
+  };
+  const write = (): void => {
     const { selection, repetitions } = options;
     const document = {
       version: 1,
@@ -26,33 +32,50 @@ async function main(words: readonly string[]): Promise<void> {
       machine,
       selection,
       repetitions,
-      rows,
-      targets: judge(rows),
+      rows: known.rows,
+      targets: judge(known.rows),
+      portable: { rows: known.portable, targets: judgePortable(known.portable) },
     };
     writeFileSync(file, `${JSON.stringify(document, undefined, 1)}\n`);
   };
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
-  const stage = await Stage.up();
-  const runners = new Runners(stage);
-  const close = async (): Promise<void> => {
-    await runners.close();
-    await stage.down();
-  };
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(signal, () => {
-      say('ending the devices');
-      void close().finally(() => process.exit(128 + constants.signals[signal]));
-    });
+  const print = (lines: readonly string[]): void =>
+    void process.stdout.write(`${lines.join('\n')}\n`);
+  if (options.portable) {
+    const { repetitions, quick } = options;
+    const onRows = (rows: readonly PortableRow[]): void => {
+      known.portable = rows;
+      write();
+    };
+    print([...portableTables(await runPortable({ repetitions, quick, say, onRows })), '']);
   }
-  try {
-    const rows = await runBench(stage, runners, { ...options, say, onRows: write });
-    const judged = judge(rows);
-    const lines = [...resultTable(rows), ''];
-    if (judged.length > 0) lines.push(...targetTable(judged), '');
-    lines.push(`written to ${file}`);
-    process.stdout.write(`${lines.join('\n')}\n`);
-  } finally {
-    await close();
+  if (options.selection.runners.length > 0) await runMoves();
+  print([`written to ${file}`]);
+
+  async function runMoves(): Promise<void> {
+    const stage = await Stage.up();
+    const runners = new Runners(stage);
+    const close = async (): Promise<void> => {
+      await runners.close();
+      await stage.down();
+    };
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.once(signal, () => {
+        say('ending the devices');
+        void close().finally(() => process.exit(128 + constants.signals[signal]));
+      });
+    }
+    try {
+      const onRows = (rows: readonly Row[]): void => {
+        known.rows = rows;
+        write();
+      };
+      const rows = await runBench(stage, runners, { ...options, say, onRows });
+      const judged = judge(rows);
+      print([...resultTable(rows), '', ...(judged.length > 0 ? [...targetTable(judged), ''] : [])]);
+    } finally {
+      await close();
+    }
   }
 }
 

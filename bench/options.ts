@@ -3,16 +3,22 @@ import { everything, links, runnerNames, sizes, type Selection } from './plan.ts
 
 export interface Options {
   readonly selection: Selection;
+  /** Whether the portable engine is measured as well, or instead. */
+  readonly portable: boolean;
+  readonly quick: boolean;
   readonly repetitions: number;
   readonly limitMs: number;
   /** Where the figures go as JSON; relative to the current folder. */
   readonly json: string | undefined;
 }
 
+/** What the portable engine is called among the runners. */
+const portableName = 'v8';
+
 export const usage = `usage: bench [--quick] [--only RUNNERS] [--sizes MB] [--links LINKS]
              [--repetitions N] [--limit MINUTES] [--json FILE]
   --quick        the smallest process, the full link, one run, Flick and plain CRIU
-  --only         of ${runnerNames.join(',')}
+  --only         of ${runnerNames.join(',')},${portableName} (the portable engine)
   --sizes        of ${sizes.join(',')}
   --links        of ${links.join(',')}
   --repetitions  5 where none is given
@@ -27,14 +33,17 @@ export class UsageError extends Error {}
 export function parseOptions(words: readonly string[]): Options {
   const { values } = parse(words);
   const quick = values.quick === true;
+  const chosen = pick(
+    'only',
+    values.only,
+    [...runnerNames, portableName],
+    quick ? (['flick', 'criu'] as const) : [...everything.runners, portableName],
+  );
   return {
+    portable: chosen.includes(portableName),
+    quick,
     selection: {
-      runners: pick(
-        'only',
-        values.only,
-        runnerNames,
-        quick ? ['flick', 'criu'] : everything.runners,
-      ),
+      runners: chosen.filter((each) => each !== portableName),
       sizes: pick('sizes', values.sizes, sizes, quick ? [45] : everything.sizes),
       links: pick('links', values.links, links, quick ? ['full'] : everything.links),
     },

@@ -21,6 +21,8 @@ const listenInterval = 5;
 const returnPatience = 1_000;
 /** How long a runtime may take to get ready for a move, in ms. */
 const parkPatience = 2_000;
+/** What the thread of a runtime takes to be gone, in ms. */
+const leavePatience = 100;
 /** The keeper keeps the inspector's chatter off the terminal while somebody debugs; renewed in time. In ms. */
 const hushFor = 600_000;
 const hushAgain = 300_000;
@@ -86,11 +88,36 @@ export class DebugRuntimes {
     return turn;
   }
 
+  /**
+   * Has the runtimes of a process leave it, which is going to be rebuilt: its debuggers come back as new ones, after
+   * {@link wake} or on the other side.
+   * @throws {FlickError} `refused` while it stands still in a debugger
+   */
+  async withdraw(managed: ManagedProcess, handoff: string): Promise<void> {
+    const debugged = this.#of(managed);
+    const turn = debugged.turn.then(async () => {
+      debugged.parked = handoff;
+      const left = await tellRuntimes(managed, { flick: 'park', until: handoff, leaves: true });
+      if (!left.every((each) => each?.ok === true)) {
+        throw new FlickError(
+          'refused',
+          `“${managed.record.name}” stands still in a debugger, and can only be taken apart while it runs.`,
+          { remedy: 'Let it run on in the debugger, then move it.' },
+        );
+      }
+      for (const each of debugged.streams) each.destroy();
+      if (left.length > 0) await delay(leavePatience);
+    });
+    debugged.turn = turn.catch(() => undefined);
+    return turn;
+  }
+
   /** The process goes on, here. @param expected whether its runtimes were parked on the other side */
   async wake(managed: ManagedProcess, handoff: string, expected: boolean): Promise<void> {
     const debugged = this.#of(managed);
     if (!expected && debugged.parked !== handoff) return;
     debugged.parked = undefined;
+    if (!expected && (await runtimesOf(managed)) === undefined) return;
     try {
       await wakeRuntimes(managed, handoff);
     } catch (error) {
@@ -208,16 +235,13 @@ export class DebugRuntimes {
   }
 
   async #park(managed: ManagedProcess, debugged: Debugged, handoff: string): Promise<boolean> {
-    const root = viewRoot(managed);
-    if (root === undefined) return false;
-    const folder = join(root, debugFolder(managed.id));
-    const names = (await readdir(folder).catch(() => [])).filter((name) => /^\d+$/.test(name));
-    if (names.length === 0) return false;
+    const runtimes = await runtimesOf(managed);
+    if (runtimes === undefined || runtimes.sockets.length === 0) return false;
     debugged.parked = handoff;
-    await rm(join(folder, 'wake'), { force: true }).catch(() => undefined);
-    const parked = await Promise.all(names.map((name) => parkOne(join(folder, name), handoff)));
+    await rm(join(runtimes.folder, 'wake'), { force: true }).catch(() => undefined);
+    const parked = await tellRuntimes(managed, { flick: 'park', until: handoff });
     for (const each of debugged.streams) each.destroy();
-    return parked.includes(true);
+    return parked.some((each) => each !== undefined);
   }
 
   /** Keeps Node's own words about its inspector off the terminal for as long as somebody debugs. */
@@ -274,18 +298,40 @@ async function connectTo(path: string): Promise<Socket | undefined> {
 }
 
 /** @returns whether there was a runtime that stands by now */
-async function parkOne(path: string, until: string): Promise<boolean> {
+/** The folder of the runtimes in a process, while there is one, and their sockets. */
+async function runtimesOf(
+  managed: ManagedProcess,
+): Promise<{ readonly folder: string; readonly sockets: readonly string[] } | undefined> {
+  const root = viewRoot(managed);
+  if (root === undefined) return undefined;
+  const folder = join(root, debugFolder(managed.id));
+  const names = await readdir(folder).catch(() => undefined);
+  if (names === undefined) return undefined;
+  const sockets = names.filter((name) => /^\d+$/.test(name)).map((name) => join(folder, name));
+  return { folder, sockets };
+}
+
+/** @returns what each runtime answers; undefined for those that did not */
+async function tellRuntimes(
+  managed: ManagedProcess,
+  word: object,
+): Promise<({ readonly ok?: unknown } | undefined)[]> {
+  const runtimes = await runtimesOf(managed);
+  return Promise.all((runtimes?.sockets ?? []).map((path) => tellOne(path, word)));
+}
+
+async function tellOne(path: string, word: object): Promise<{ readonly ok?: unknown } | undefined> {
   const socket = await connectTo(path);
-  if (socket === undefined) return false;
+  if (socket === undefined) return undefined;
   try {
     const closed = new Promise((resolve) => socket.once('close', resolve));
-    writeLine(socket, { flick: 'park', until });
-    await readLine(socket, parkPatience);
+    writeLine(socket, word);
+    const answer = JSON.parse(await readLine(socket, parkPatience)) as { readonly ok?: unknown };
     socket.resume();
     await Promise.race([closed, delay(parkPatience, undefined, { ref: false })]);
-    return true;
+    return answer;
   } catch {
-    return false;
+    return undefined;
   } finally {
     socket.destroy();
   }

@@ -15,6 +15,8 @@ export interface Engine {
   readonly name: EngineName;
   /** It leaves memory in the process, so that it can travel while the process runs, and after it runs there. */
   readonly movesMemory: boolean;
+  /** The process is another one afterwards, with nothing in it that is not the program's: no debug runtime either. */
+  readonly rebuilds: boolean;
   /** Looks at a process while it runs. @throws {FlickError} `processGone` */
   inspect(managed: ManagedProcess): Promise<TreeFacts>;
   /** Looks at the files of a process that stands still, and at nothing else. @throws {FlickError} `processGone` */

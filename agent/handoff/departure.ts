@@ -176,7 +176,9 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
         await this.#memory?.copyWhileRunning(tasks);
       } else await this.#memory?.copyNothing();
       this.#begin('freeze');
-      this.#debugged = await this.#context.debug.park(this.#managed, this.id);
+      const { debug } = this.#context;
+      if (this.#engine.rebuilds) await debug.withdraw(this.#managed, this.id);
+      else this.#debugged = await debug.park(this.#managed, this.id);
       const frozenAt = performance.now();
       this.#managed.holdInput();
       const capture = await this.#engine.capture(this.#managed, {

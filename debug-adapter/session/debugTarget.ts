@@ -49,6 +49,8 @@ export class DebugTarget implements Disposable {
   readonly #exited = new Deferred<ExitStatus>();
   readonly #over = this.#disposables.add(new Emitter<ExitStatus | FlickError>());
   #welcome: RuntimeWelcome | undefined;
+  /** Where the runtime was met last. */
+  #device: string | undefined;
   #exceptions: ExceptionFilters = noExceptions;
   #entryBreakpoint: string | undefined;
   #hasEnded = false;
@@ -180,11 +182,19 @@ export class DebugTarget implements Disposable {
     add(
       this.#connection.onDidConnect((welcome) => {
         this.#welcome = welcome;
+        this.#device = this.#move.place?.device;
         this.#connected.resolve(welcome);
       }),
     );
     add(this.#connection.onDidRefuse((why) => this.#refused(new FlickError('refused', why))));
-    add(this.#connection.onDidRestart(() => void this.#restarted()));
+    add(
+      this.#connection.onDidRestart((welcome) => {
+        // The portable engine makes a new process, on another device or with another Node.js.
+        const before = this.#welcome;
+        const isElsewhere = this.#move.place?.device !== this.#device;
+        void this.#restarted(before !== undefined && (isElsewhere || isOther(welcome, before)));
+      }),
+    );
     add(this.sources.onDidLoadSource((loaded) => editor.emit('loadedSource', loaded)));
     add(
       this.breakpoints.onDidChange((breakpoint) =>
@@ -214,11 +224,13 @@ export class DebugTarget implements Disposable {
   }
 
   /** The process was out of reach for longer than it waits: it ran on, and what was set in it is gone. */
-  async #restarted(): Promise<void> {
+  async #restarted(isRebuilt: boolean): Promise<void> {
     this.threads.restart();
     this.#entryBreakpoint = undefined;
     this.editor.say(
-      `${this.found.name} was out of reach for too long and has run on. Breakpoints are set again.`,
+      isRebuilt
+        ? `${this.found.name} was rebuilt by the move. Breakpoints are set again.`
+        : `${this.found.name} was out of reach for too long and has run on. Breakpoints are set again.`,
       'important',
     );
     try {
@@ -258,6 +270,12 @@ export class DebugTarget implements Disposable {
     this.#connection.end();
     this.#over.fire(error);
   }
+}
+
+function isOther(now: RuntimeWelcome, before: RuntimeWelcome): boolean {
+  const key = ({ pid, node, arch, platform }: RuntimeWelcome): string =>
+    [pid, node, arch, platform].join();
+  return key(now) !== key(before);
 }
 
 function escapePattern(text: string): string {

@@ -18,10 +18,15 @@ export function urlOfPath(path: string): string {
   return url.href;
 }
 
-/** Matches a script's URL and the same with another query, as modules that are loaded afresh have it. */
+/**
+ * Matches a script's URL and the same with another query, as modules that are loaded afresh have it. Parts of a program
+ * that was rebuilt are called by the path of their file.
+ */
 export function patternOfUrl(url: string): string {
-  const [plain = url] = url.startsWith('file:') ? url.split(/[?#]/, 1) : [url];
-  return `^${escapePattern(plain)}([?#].*)?$`;
+  if (!url.startsWith('file:')) return `^${escapePattern(url)}([?#].*)?$`;
+  const [plain = url] = url.split(/[?#]/, 1);
+  const path = decodeURIComponent(new URL(plain).pathname);
+  return `^(${escapePattern(plain)}|${escapePattern(path)})([?#].*)?$`;
 }
 
 export function escapePattern(text: string): string {

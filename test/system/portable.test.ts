@@ -1,11 +1,28 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Moved } from '../support/flick.ts';
-import { beats, broken, eventually, LabFixture } from './labFixture.ts';
+import { sample } from '../support/seed.ts';
+import { Debugger } from './debugging.ts';
+import { beats, broken, eventually, fleetOf, LabFixture } from './labFixture.ts';
 import { assertSaid } from './steady.ts';
 
 const program = '/opt/ledger.cjs';
 const node24 = '/opt/flick-lab/clone/.cache/node/24/bin/node';
 const criu = '/usr/local/bin/criu';
+/** Its command line, as it was started, rebuilt, or titled. */
+const copyOf = '^node($| )|flick-rebuild-';
+const killAgent = "pkill -9 -u root -f 'agent.cjs daemon$'; true";
+/** Whose agent, and how long after the beginning of the move: before, in and after the standstill. In ms. */
+const kills = (['source', 'target'] as const).flatMap((side) =>
+  [600, 1_200, 1_600, 2_000, 2_400].map((ms) => [side, ms] as const),
+);
+const text = readFileSync(join(import.meta.dirname, 'programs/ledger.cjs'), 'utf8');
+
+function lineOf(words: string): number {
+  return text.split('\n').findIndex((line) => line.includes(words)) + 1;
+}
 
 interface PortableMove extends Moved {
   readonly engineReason: string | null;
@@ -69,6 +86,65 @@ describe('a move by the portable engine', function () {
     } finally {
       await fixture.on('beta', ['mv', `${criu}.kept`, criu]);
       await fixture.flick.run(['doctor', 'beta']);
+    }
+    await fixture.end(id);
+  });
+
+  it('takes breakpoints, variables and their editing along', async () => {
+    const id = await fixture.start('alpha', 'ledger', ['node', program]);
+    await goesOn(id);
+    const fleet = fleetOf(fixture);
+    let session: Debugger | undefined;
+    try {
+      session = await Debugger.attach(fleet, 'alpha', id);
+      const before = await session.connected(1);
+      await fixture.flick.json<PortableMove>(['move', id, 'beta', '--engine', 'v8']);
+      await session.attachedOn('beta');
+      assert.equal(session.restarts, 1, 'the session begins anew');
+      assert.equal(before.waiting, false);
+      await session.main.send('Debugger.enable', {});
+      await session.breakAt(program, lineOf('await sleep'));
+      const { frame, line } = await session.stop();
+      assert.equal(line, lineOf('await sleep'));
+      const number = Number(await session.value(frame, 'number'));
+      assert.ok(number > 3);
+      assert.equal(await session.value(frame, 'size'), number);
+      await session.value(frame, 'number += 1000');
+      assert.equal(await session.value(frame, 'number'), number + 1000);
+      await session.leave();
+      await eventually(
+        async () =>
+          (await fixture.logs(id)).includes(`beat ${number + 1001} but`) ? true : undefined,
+        'it goes on with what was edited',
+      );
+    } finally {
+      session?.vanish();
+      fleet.dispose();
+    }
+    await fixture.end(id);
+  });
+
+  it('leaves one copy, whenever an agent is killed', async () => {
+    const id = await fixture.start('alpha', 'ledger', ['node', program]);
+    await goesOn(id);
+    for (const [device, ms] of sample('agents killed', kills, 2)) {
+      const from = (await fixture.find(id))?.device === 'alpha' ? 'alpha' : 'beta';
+      const to = from === 'alpha' ? 'beta' : 'alpha';
+      const moving = fixture.flick.run(['move', id, to, '--engine', 'v8']);
+      await delay(ms);
+      await fixture.on(device === 'source' ? from : to, ['sh', '-c', killAgent]);
+      await moving;
+      await eventually(
+        async () => ((await fixture.find(id))?.state === 'running' ? true : undefined),
+        'it runs on one of the two devices',
+        60_000,
+      );
+      await goesOn(id);
+      const copies = [
+        ...(await fixture.pidsOf('alpha', copyOf)),
+        ...(await fixture.pidsOf('beta', copyOf)),
+      ];
+      assert.equal(copies.length, 1, 'there is one copy');
     }
     await fixture.end(id);
   });

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Protocol } from 'devtools-protocol/types/protocol.js';
 import { Deferred } from '../../../common/deferred.ts';
 import type { FlickCommands, FlickEvents } from '../../../protocol/debugRuntime.ts';
@@ -39,6 +40,21 @@ interface ExceptionChoice {
   readonly uncaught: boolean;
   readonly caughtCondition?: string | undefined;
   readonly uncaughtCondition?: string | undefined;
+}
+
+/**
+ * A program that was rebuilt has parts that are called by the path of their file, as it is in stack traces; for people and
+ * their breakpoints they are parts of that file.
+ */
+function named(script: Protocol.Debugger.ScriptParsedEvent): Protocol.Debugger.ScriptParsedEvent {
+  return script.url.startsWith('/') ? { ...script, url: pathToFileURL(script.url).href } : script;
+}
+
+function placeOf(url: string): { readonly url: string } | { readonly urlRegex: string } {
+  if (!url.startsWith('file:')) return { url };
+  const names = [url, fileURLToPath(url)];
+  const escaped = names.map((each) => each.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+  return { urlRegex: `^(${escaped.join('|')})$` };
 }
 
 /** One thread as one debug adapter sees it: decides at each pause, without a round trip, whether it is one for people. */
@@ -122,10 +138,12 @@ export class AdapterTarget {
         if (this.#shown !== undefined) this.#emit(method, params);
         this.#shown = undefined;
         return;
-      case 'Debugger.scriptParsed':
-        this.#scriptParsed(params as Protocol.Debugger.ScriptParsedEvent);
-        this.#emit(method, params);
+      case 'Debugger.scriptParsed': {
+        const script = named(params as Protocol.Debugger.ScriptParsedEvent);
+        this.#scriptParsed(script);
+        this.#emit(method, script);
         return;
+      }
       default:
         this.#emit(method, params);
     }
@@ -255,12 +273,14 @@ export class AdapterTarget {
 
   async #setBreakpoint({
     action,
+    url,
     ...params
   }: FlickCommands['Flick.setBreakpointByUrl']['params']): Promise<unknown> {
-    const set = (await this.#target.post(
-      'Debugger.setBreakpointByUrl',
-      params,
-    )) as Protocol.Debugger.SetBreakpointByUrlResponse;
+    const place = url === undefined ? {} : placeOf(url);
+    const set = (await this.#target.post('Debugger.setBreakpointByUrl', {
+      ...params,
+      ...place,
+    })) as Protocol.Debugger.SetBreakpointByUrlResponse;
     this.#actions.set(set.breakpointId, action);
     this.#hold.didSet(set);
     return set;

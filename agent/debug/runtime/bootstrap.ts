@@ -3,6 +3,9 @@ import { isMainThread, Worker } from 'node:worker_threads';
 // Required by NODE_OPTIONS into a process that is launched to be debugged: loads the runtime and waits before the first
 // line until a debugger says so. The build puts the runtime's source in place of the name below.
 declare const runtimeSource: string;
+// What this is bundled into is a CommonJS module, and none of the program's.
+declare const require: NodeJS.Require;
+Reflect.deleteProperty(require.cache, __filename);
 
 /** The launcher's part of NODE_OPTIONS and the folder of the sockets; neither is the program's business. */
 const option = process.env['FLICK_DEBUG_OPTION'];

@@ -63,7 +63,8 @@ class Runtime {
   async #greet(socket: Socket): Promise<void> {
     const hello = parseHello(await readLine(socket));
     if ('until' in hello) {
-      await this.#park(socket, hello.until);
+      if (hello.leaves) await this.#withdraw(socket);
+      else await this.#park(socket, hello.until);
       return;
     }
     if (hello.version !== runtimeVersion) {
@@ -146,6 +147,16 @@ class Runtime {
     this.#leaveIfAlone();
   }
 
+  /** Leaves a process that is going to be rebuilt elsewhere, unless it stands still: then it could not be looked at. */
+  async #withdraw(socket: Socket): Promise<void> {
+    const isStopped = this.#council.isStopped;
+    writeLine(socket, { ok: !isStopped });
+    socket.end();
+    if (isStopped) return;
+    await new Promise((resolve) => socket.once('close', resolve));
+    this.#leave();
+  }
+
   #leaveIfAlone(): void {
     if (this.#sessions.size === 0) this.#leave();
   }
@@ -186,9 +197,15 @@ function makePrivate(folder: string): void {
 }
 
 /** @throws when it is none: the stream is closed then without an answer */
-function parseHello(line: string): RuntimeHello | { readonly until: string } {
-  const value = JSON.parse(line) as Partial<Record<keyof RuntimeHello | 'until', unknown>>;
-  if (value.flick === 'park' && typeof value.until === 'string') return { until: value.until };
+function parseHello(
+  line: string,
+): RuntimeHello | { readonly until: string; readonly leaves: boolean } {
+  const value = JSON.parse(line) as Partial<
+    Record<keyof RuntimeHello | 'until' | 'leaves', unknown>
+  >;
+  if (value.flick === 'park' && typeof value.until === 'string') {
+    return { until: value.until, leaves: value.leaves === true };
+  }
   const { flick, version, mode, token, received, graceMs } = value;
   const wellFormed =
     flick === 'debug' &&

@@ -50,6 +50,7 @@ interface Dump {
 export class CriuEngine implements Engine {
   readonly name = 'criu';
   readonly movesMemory = true;
+  readonly rebuilds = false;
   readonly #home: AgentHome;
   readonly #keeper: () => Promise<string>;
   readonly #logger: Logger;

@@ -42,6 +42,7 @@ const rehearsedMemory = 512 << 20;
 export class PortableEngine implements Engine {
   readonly name = 'v8';
   readonly movesMemory = false;
+  readonly rebuilds = true;
   readonly #home: AgentHome;
   readonly #keeper: () => Promise<string>;
   readonly #logger: Logger;

@@ -11,9 +11,8 @@ const hiddenName = /^\.|^#|^(this|new\.target|\$flick.*)$/;
 
 interface Known {
   readonly index: number;
-  /** A closure that sees it, and how far out. */
+  /** A closure that sees it. */
   readonly closure: object;
-  readonly depth: number;
 }
 
 /** Contexts that are told apart by their addresses, where the source says without a doubt what each of them holds. */
@@ -33,10 +32,6 @@ export class ContextAddresses {
     this.#encode = encode;
   }
 
-  get known(): Iterable<Known> {
-    return this.#known.values();
-  }
-
   /** @returns the index of the innermost context that a closure sees; undefined when a snapshot must tell */
   closure(
     f: object,
@@ -49,31 +44,35 @@ export class ContextAddresses {
       memory !== undefined && (script.kind === 'commonjs' || script.kind === 'script');
     const expected = isSimple ? contextsOf(around) : undefined;
     const chain = expected === undefined ? undefined : memory?.chain(f);
-    if (chain === undefined || chain.length !== expected?.length) return undefined;
-    const known = chain[0] === undefined ? 0 : this.#known.get(chain[0])?.index;
+    if (chain === undefined || expected === undefined) return undefined;
+    const aligned = align(chain, expected);
+    if (aligned === undefined) return undefined;
+    const [first] = aligned;
+    const known = first === undefined ? 0 : this.#known.get(first.address)?.index;
     if (known !== undefined) return known;
     const live = scopes().filter(isShown);
-    if (live.length !== chain.length) return undefined;
+    if (live.length !== aligned.length) return undefined;
     const values: Record<string, unknown>[] = [];
-    for (const [index, scope] of expected.entries()) {
+    for (const [index, { address, scope }] of aligned.entries()) {
       const shown = shownValues(live[index]?.object ?? {}, scope);
-      const isSet = memory?.hasHole(chain[index] ?? 0) === false;
+      const isSet = memory?.hasHole(address) === false;
       if (shown === undefined || !isSet) return undefined;
       values.push(shown);
     }
     let parent = 0;
-    for (let index = chain.length - 1; index >= 0; index -= 1) {
-      const address = chain[index] ?? 0;
-      const scope = expected[index];
+    for (let index = aligned.length - 1; index >= 0; index -= 1) {
+      const { address, scope } = aligned[index] ?? {};
+      if (address === undefined || scope === undefined) continue;
       const there = this.#known.get(address);
-      if (there !== undefined) parent = there.index;
-      else if (scope !== undefined) {
-        const record = recordOf(script, scope, parent);
-        parent = this.#records.push(record) - 1;
-        this.#known.set(address, { index: parent, closure: f, depth: index });
-        for (const [name, value] of Object.entries(values[index] ?? {})) {
-          record.vars[name] = this.#encode(value, name);
-        }
+      if (there !== undefined) {
+        parent = there.index;
+        continue;
+      }
+      const record = recordOf(script, scope, parent);
+      parent = this.#records.push(record) - 1;
+      this.#known.set(address, { index: parent, closure: f });
+      for (const [name, value] of Object.entries(values[index] ?? {})) {
+        record.vars[name] = this.#encode(value, name);
       }
     }
     return parent;
@@ -83,8 +82,8 @@ export class ContextAddresses {
   confirm(): void {
     const { memory } = this.#heap;
     if (memory === undefined) return;
-    for (const [address, { closure, depth }] of this.#known) {
-      if (memory.chain(closure)?.[depth] !== address) {
+    for (const [address, { closure }] of this.#known) {
+      if (memory.chain(closure)?.includes(address) !== true) {
         throw new Refusal('Cannot move yet: the heap is being tidied up.', { passing: true });
       }
     }
@@ -103,21 +102,42 @@ function isShown({ object, description }: LiveScope): boolean {
   return !/^(Global|Script)/.test(description) && names.some((name) => !hiddenName.test(name));
 }
 
-const contextLists = new WeakMap<Scope, readonly Scope[] | null>();
+interface Expected {
+  readonly scope: Scope;
+  /** Of a class: there may be a context, but it holds nothing of the program's. */
+  readonly isEmpty: boolean;
+}
+
+const contextLists = new WeakMap<Scope, readonly Expected[] | null>();
 
 /** The scopes that have a context, from one outwards; undefined when one of them holds more than its variables. */
-function contextsOf(around: Scope): readonly Scope[] | undefined {
+function contextsOf(around: Scope): readonly Expected[] | undefined {
   const known = contextLists.get(around);
   if (known !== undefined) return known ?? undefined;
-  const found: Scope[] = [];
+  const found: Expected[] = [];
   let plain = true;
   for (let scope: Scope | undefined = around; scope !== undefined; scope = scope.parent) {
     const names = scope.capturedNames();
     plain &&= !scope.sharesThis && !scope.hasPrivateNames && !names.includes('arguments');
-    if (names.length > 0) found.push(scope);
+    const isEmpty = names.length === 0;
+    if (!isEmpty || scope.kind === 'class') found.push({ scope, isEmpty });
   }
   contextLists.set(around, plain ? found : null);
   return plain ? found : undefined;
+}
+
+/** Which context is whose, without empty ones; undefined unless all classes have one or none has. */
+function align(
+  chain: readonly Address[],
+  expected: readonly Expected[],
+): { readonly address: Address; readonly scope: Scope }[] | undefined {
+  const filled = expected.filter(({ isEmpty }) => !isEmpty);
+  const all = chain.length === expected.length ? expected : filled;
+  if (chain.length !== all.length) return undefined;
+  return all.flatMap(({ scope, isEmpty }, index) => {
+    const address = chain[index];
+    return isEmpty || address === undefined ? [] : [{ address, scope }];
+  });
 }
 
 /** The variables of a scope; undefined when they are others than its source says. */

@@ -39,7 +39,6 @@ export class Contexts {
     this.#heap = heap;
     this.#encode = encode;
     this.#addresses = new ContextAddresses(heap, this.records, encode);
-    heap.onTaken(() => this.#toNodes());
     this.#encodeCore = encodeCore;
     this.records.push({ script: 0, scope: ['', 0, 0], parent: 0, vars: {} });
   }
@@ -111,16 +110,6 @@ export class Contexts {
       this.add(context, script, scope, parent, values[index] ?? {});
     }
     return this.#indexes.get(first) ?? 0;
-  }
-
-  /** Once there is a snapshot, its nodes stand for contexts. */
-  #toNodes(): void {
-    for (const { index, closure, depth } of this.#addresses.known) {
-      const chain = this.chain(this.#heap.snapshot.follow(this.#heap.nodeOf(closure), 'context'));
-      const node = chain[depth];
-      if (node === undefined) throw new Error('a context is not where it was');
-      this.#indexes.set(node, index);
-    }
   }
 
   /** @throws {Refusal} when contexts have moved while they were told apart */

@@ -27,28 +27,31 @@ interface PromiseSlots {
   readonly settlerPromise: string;
 }
 
+/** Something can be told by a snapshot only, and none was taken. */
+export class SnapshotNeeded extends Error {}
+
 /**
- * What V8 knows of the heap. A snapshot of it, and which of its nodes is which live object, is taken when it is first
- * asked for: it takes by far longest of all, and programs with nothing suspended can do without.
+ * What V8 knows of the heap: by the memory itself, or by a snapshot and which of its nodes is which live object. A
+ * snapshot takes by far longest of all, and programs with nothing suspended can do without.
  */
 export class Heap {
-  /** The memory itself, which tells of contexts; undefined where it cannot be read, or a snapshot is there. */
-  readonly #memory: OwnMemory | undefined;
+  /** Tells of contexts where there is no snapshot. */
+  readonly memory: OwnMemory | undefined;
   readonly #inspection: Inspection;
   readonly #natives: Natives;
   readonly #found = new Map<number, unknown>();
-  readonly #listeners: (() => void)[] = [];
-  #taken: Taken | undefined;
-  #slots: PromiseSlots | undefined;
+  readonly #taken: Taken | undefined;
+  readonly #slots: PromiseSlots | undefined;
 
+  /** @param memory where it is to do without a snapshot */
   constructor(inspection: Inspection, natives: Natives, memory: OwnMemory | undefined) {
     this.#inspection = inspection;
     this.#natives = natives;
-    this.#memory = memory;
-  }
-
-  get memory(): OwnMemory | undefined {
-    return this.#taken === undefined ? this.#memory : undefined;
+    this.memory = memory;
+    if (memory !== undefined) return;
+    const specimen = specimens();
+    this.#taken = take(inspection, natives);
+    this.#slots = this.#calibrate(specimen);
   }
 
   get snapshot(): Snapshot {
@@ -59,18 +62,13 @@ export class Heap {
     return this.#now.hole;
   }
 
-  /** Calls once a snapshot is there. */
-  onTaken(listener: () => void): void {
-    this.#listeners.push(listener);
-  }
-
   /** The script of a function; undefined for native ones. */
   script(f: object): { readonly id: number; readonly url: string } | undefined {
     const id = this.#natives.scriptId(f);
     return id < 0 ? undefined : { id, url: this.#inspection.urlOf(id) };
   }
 
-  /** What tells the innermost context of a function from others; comparable within one state of {@link memory}. */
+  /** What tells the innermost context of a function from others; comparable with others of this heap. */
   contextOf(f: object): number {
     return this.memory?.contextOf(f) ?? this.snapshot.follow(this.nodeOf(f), 'context');
   }
@@ -84,12 +82,7 @@ export class Heap {
   }
 
   get #now(): Taken {
-    if (this.#taken === undefined) {
-      const specimen = specimens();
-      this.#taken = take(this.#inspection, this.#natives);
-      this.#slots = this.#calibrate(specimen);
-      for (const listener of this.#listeners) listener();
-    }
+    if (this.#taken === undefined) throw new SnapshotNeeded();
     return this.#taken;
   }
 

@@ -18,12 +18,13 @@ import { refuseForeign } from '../hosts/handles.ts';
 import { leaveSockets } from '../hosts/sockets.ts';
 import type { ScopeTree } from '../language/scopes.ts';
 import { Graph } from './graph.ts';
-import { Heap } from './heap.ts';
+import { Heap, SnapshotNeeded } from './heap.ts';
 import { Hidden } from './hidden.ts';
 import { Inspection } from './inspection.ts';
 import { nodeInternals } from './internals.ts';
 import { OwnMemory } from './ownMemory.ts';
 import { LiveModules } from './modules.ts';
+import { readModules } from './readModules.ts';
 import { forgetNatives, nativeFunctions } from './natives.ts';
 import { Refusal } from './refusal.ts';
 import { isUserFunction } from './functions.ts';
@@ -45,6 +46,9 @@ interface Done {
   readonly bytes: number;
   readonly dropped: readonly string[];
 }
+
+/** Where a debug runtime that was loaded into the program says that it is there. */
+const debugRuntime = Symbol.for('flick.debugRuntime');
 
 /** How long the program runs on between two tries, in ms. */
 const betweenTries = 15;
@@ -68,12 +72,19 @@ export function begin(settings: Settings, builtins: BuiltinList): Promise<string
       answer(JSON.stringify(result));
     };
     const attempt = (): void => {
+      // Its thread is no part of the program: it leaves before a capture, and a rehearsal has nothing to say beside it.
+      if (Reflect.get(process, debugRuntime) !== undefined) {
+        if (settings.rehearse === true) answer(JSON.stringify({ done: { bytes: 0, dropped: [] } }));
+        else if (performance.now() < deadline) setTimeout(attempt, betweenTries);
+        else answer(JSON.stringify({ refused: 'Cannot move yet: the program is being debugged.' }));
+        return;
+      }
       const own = new Set<unknown>();
       const immediate = setImmediate(() => {
         attempts += 1;
         try {
           means ??= prepare();
-          const capsule = capture(builtins, own, attempts, means);
+          const capsule = captureBy(builtins, own, attempts, means);
           // Opened before there is a capsule: one that is seen belongs to a program that stands still.
           const gate = settings.gate === undefined ? undefined : new Gate(settings.gate);
           const done = write(settings, capsule);
@@ -104,7 +115,7 @@ export function begin(settings: Settings, builtins: BuiltinList): Promise<string
       } catch {
         // The attempt meets the same, and tells of it.
       }
-      attempt();
+      readModules(means?.trees ?? new Map(), deadline, attempt);
     });
   });
 }
@@ -112,8 +123,9 @@ export function begin(settings: Settings, builtins: BuiltinList): Promise<string
 /** What is got ready before the program stands still, and serves all tries. */
 interface Means {
   readonly inspection: Inspection;
-  readonly memory: OwnMemory | undefined;
-  /** A second try does not read the scripts again. */
+  /** Undefined where it cannot be read, or does not tell enough of this program. */
+  memory: OwnMemory | undefined;
+  /** Scripts that have been read. */
   readonly trees: Map<string, ScopeTree>;
   /** Sockets that were there at an earlier try, and when, in ms. */
   readonly seenSockets: WeakMap<object, number>;
@@ -131,6 +143,19 @@ function prepare(): Means {
   return { inspection, memory, trees: new Map(), seenSockets: new WeakMap(), dispose };
 }
 
+/** By the memory, and where that does not do by a snapshot, whose size counts what has been read until then. */
+function captureBy(list: BuiltinList, own: Set<unknown>, attempts: number, means: Means): Capsule {
+  const began = performance.now();
+  try {
+    return capture(list, new Set(own), attempts, means, began);
+  } catch (error) {
+    if (!(error instanceof SnapshotNeeded)) throw error;
+    means.memory = undefined;
+    means.trees.clear();
+    return capture(list, new Set(own), attempts, means, began);
+  }
+}
+
 function write({ file, rehearse }: Settings, capsule: Capsule): Done {
   const bytes = rehearse === true ? 0 : writeCapsule(file, capsule);
   return { bytes, dropped: capsule.header.dropped };
@@ -141,8 +166,8 @@ function capture(
   own: Set<unknown>,
   attempts: number,
   { inspection, memory, trees, seenSockets }: Means,
+  began: number,
 ): Capsule {
-  const began = performance.now();
   const timeout = setTimeout(() => undefined, 1e6);
   clearTimeout(timeout);
   const [immediate] = [...own];

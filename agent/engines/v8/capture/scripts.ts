@@ -135,18 +135,27 @@ export class Scripts {
 
   /** @throws {Refusal} */
   parse(source: string, kind: ScriptKind, url: string): ScopeTree {
-    const key = `${kind} ${source}`;
-    let tree = this.#parsed.get(key);
-    if (tree !== undefined) return tree;
+    if (source.includes('$flick')) throw new Refusal(`${url} uses names that begin with $flick.`);
     try {
-      tree = new ScopeTree(source, parseScript(source, kind), kind);
+      return readTree(this.#parsed, source, kind);
     } catch (error) {
       throw new Refusal(`${url} could not be read: ${String(error)}.`);
     }
-    if (source.includes('$flick')) throw new Refusal(`${url} uses names that begin with $flick.`);
-    this.#parsed.set(key, tree);
-    return tree;
   }
+}
+
+/** The scopes of a source, which is read once. @throws {SyntaxError} */
+export function readTree(
+  trees: Map<string, ScopeTree>,
+  source: string,
+  kind: ScriptKind,
+): ScopeTree {
+  const key = `${kind} ${source}`;
+  const known = trees.get(key);
+  if (known !== undefined) return known;
+  const tree = new ScopeTree(source, parseScript(source, kind), kind);
+  trees.set(key, tree);
+  return tree;
 }
 
 /** `file.js:12`, with the name of what stands there. */

@@ -56,7 +56,7 @@ const kept = [];
 async function inner(tag) { let sum = 0; for (let i = 0; i < 4; i++) { const v = await sleep(15, i); sum += v; kept.push(() => tag + i); } return sum; }
 async function main() {
   let n = 0; const stats = { total: 0 };
-  for (let round = 0; round < 16; round++) {
+  for (let round = 0; round < 20; round++) {
     for (const tag of ['x', 'y', 'z']) {
       stats.total += 1; const got = await inner(tag);
       try { if (tag === 'y') throw new Error('planned'); } catch (e) { await sleep(10); n += e.message.length; }
