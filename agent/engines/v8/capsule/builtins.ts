@@ -112,7 +112,7 @@ function rootNamed(name: string): unknown {
   return samples[name.slice(7)]?.();
 }
 
-function isObject(value: unknown): value is object {
+export function isObject(value: unknown): value is object {
   return (typeof value === 'object' && value !== null) || typeof value === 'function';
 }
 

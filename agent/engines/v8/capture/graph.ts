@@ -7,7 +7,13 @@ import type {
   SymbolRecord,
   Value,
 } from '../capsule/format.ts';
-import { corePath, lazyBuiltins, wellKnownName, type Builtins } from '../capsule/builtins.ts';
+import {
+  corePath,
+  isObject,
+  lazyBuiltins,
+  wellKnownName,
+  type Builtins,
+} from '../capsule/builtins.ts';
 import type { Heap } from './heap.ts';
 import type { Hidden } from './hidden.ts';
 import type { Inspection } from './inspection.ts';
@@ -19,12 +25,12 @@ import type { ScopeTree } from '../language/scopes.ts';
 import { Contexts } from './contexts.ts';
 import { homeOf } from './homes.ts';
 import { Scripts } from './scripts.ts';
-import { isObject } from './values.ts';
 import { Refusal } from './refusal.ts';
 import { hostRecord, type HostWorld } from '../hosts/capture.ts';
 import { checkCoreClass, corePrototype, makerOf } from './coreClasses.ts';
 import { functionRecord, isUserFunction } from './functions.ts';
 import { promiseRecord } from './promises.ts';
+import { PrivateClasses } from './privateClasses.ts';
 import { lengthOfView } from './views.ts';
 import { weakTarget } from './weakTarget.ts';
 import { activationRecord } from './activations.ts';
@@ -239,7 +245,7 @@ export class Graph {
     const props = this.properties(object, skip);
     if (props.length > 0) record.props = props;
     if (!Object.isExtensible(object)) record.closed = 1;
-    if (this.#mayHavePrivates(Object.getPrototypeOf(object))) {
+    if (this.#privateClasses.isIn(Object.getPrototypeOf(object))) {
       const { privates } = this.inspection.internals(object);
       if (privates.length > 0) {
         record.priv = privates.map(([name, value]) => [name, this.value(value, name)]);
@@ -369,7 +375,7 @@ export class Graph {
     const special = this.#special(object);
     if (special !== undefined) return special;
     this.#checkOrdinary(object);
-    if (!this.#mayHavePrivates(proto)) {
+    if (!this.#privateClasses.isIn(proto)) {
       const added = this.#addShape(object, proto);
       if (added !== undefined) return this.#plain(object, added);
     }
@@ -579,23 +585,5 @@ export class Graph {
       if (types.isProxy(proto)) return;
       proto = Object.getPrototypeOf(proto) as object | null;
     }
-  }
-
-  /** Whether a class in the chain has private members; only the inspector shows those. */
-  #mayHavePrivates(proto: unknown): boolean {
-    if (typeof proto !== 'object' || proto === null) return false;
-    const known = this.#privateClasses.get(proto);
-    if (known !== undefined) return known;
-    let found = false;
-    if (!types.isProxy(proto) && !this.builtins.indexOf.has(proto)) {
-      const maker = Reflect.getOwnPropertyDescriptor(proto, 'constructor')?.value as unknown;
-      if (typeof maker === 'function' && isUserFunction(this, maker)) {
-        const { script, node } = this.scripts.placeOf(maker);
-        found = script.tree.scopeOf.get(node)?.hasPrivateNames === true;
-      }
-      found ||= this.#mayHavePrivates(Object.getPrototypeOf(proto));
-    }
-    this.#privateClasses.set(proto, found);
-    return found;
   }
 }
