@@ -78,7 +78,7 @@ export class Graph {
   readonly #queue: number[] = [];
   readonly #shapesOf = new Map<unknown, LiveShape[]>();
   readonly #shapeIndex = new Map<string, number>();
-  readonly #privateClasses = new Map<unknown, boolean>();
+  readonly #privateClasses = new PrivateClasses(this);
   readonly #arrays: readonly object[];
   readonly #lazy = new Map<unknown, string[]>();
   readonly #listenerLists = new Set<object>();
