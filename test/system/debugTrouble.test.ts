@@ -53,9 +53,13 @@ describe('a debug session while its process moves', function () {
   }
 
   /** Begins a move to beta over a slow link and waits for a step of it. */
-  async function moveSlowly(step: HandoffStep, rate = '20mbit'): Promise<UnderWay> {
+  async function moveSlowly(
+    step: HandoffStep,
+    rate = '20mbit',
+    way: readonly string[] = [],
+  ): Promise<UnderWay> {
     await fixture.lab.rate('beta', rate);
-    const move = new UnderWay(fixture.lab.flickHome, ['move', id, 'beta']);
+    const move = new UnderWay(fixture.lab.flickHome, ['move', id, 'beta', ...way]);
     await move.reaches(step);
     return move;
   }
@@ -205,7 +209,8 @@ describe('a debug session while its process moves', function () {
     await stopAtFirst(grace);
     await moveThereAndBack();
     const beaten = beats(await fixture.logs(id)).length;
-    const move = await moveSlowly('send', '300kbit');
+    // Otherwise the process would hardly stand still.
+    const move = await moveSlowly('send', '300kbit', ['--memory', 'stop-and-copy']);
     debug.vanish();
     const frozenAt = performance.now();
     await move.reaches('resume');

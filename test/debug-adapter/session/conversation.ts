@@ -86,7 +86,7 @@ export class Conversation {
     const isIt = (each: DebugProtocol.Event): boolean =>
       each.event === name && matches((each.body ?? {}) as T);
     const found = await within(
-      `the event ${name}`,
+      `the event ${name} after\n${this.#lines.slice(-12).join('\n')}\n`,
       new Promise<DebugProtocol.Event>((resolve) => {
         const look = (): void => {
           const index = this.#events.findIndex(isIt);
