@@ -60,10 +60,7 @@ export class ChunkReader {
     for (const [first, count] of runsOf(chunk)) {
       const address = chunk.index * chunkBytes + first * pageBytes;
       const [offset, length] = [first * pageBytes, count * pageBytes];
-      const isRead = frozen
-        ? await this.#memory.readNow(chunk.task, address, into, offset, length)
-        : await this.#memory.read(chunk.task, address, into, offset, length);
-      if (isRead) continue;
+      if (await this.#memory.read(chunk.task, address, into, offset, length, frozen)) continue;
       if (frozen) {
         throw new FlickError(
           'dumpFailed',

@@ -52,6 +52,8 @@ export class ProcessMemory {
 
   /**
    * Reads bytes of a task into `into` at `offset`.
+   * @param now without the way through the thread pool, which takes longer than the copying: for a task that stands still
+   *     and that somebody waits for
    * @returns false when they cannot be read, all or some: they are not mapped (any more), or the task has ended
    */
   async read(
@@ -60,35 +62,13 @@ export class ProcessMemory {
     into: Buffer,
     offset: number,
     length: number,
+    now = false,
   ): Promise<boolean> {
     try {
       const file = await this.#open(task);
       for (let done = 0; done < length;) {
-        const { bytesRead } = await file.read(into, offset + done, length - done, address + done);
-        if (bytesRead === 0) return false;
-        done += bytesRead;
-      }
-      return true;
-    } catch {
-      return false;
-    }
-  }
-
-  /**
-   * As {@link read}, for a task that stands still and that somebody waits for: without the way through the thread pool,
-   * which takes longer than the copying.
-   */
-  async readNow(
-    task: number,
-    address: number,
-    into: Buffer,
-    offset: number,
-    length: number,
-  ): Promise<boolean> {
-    try {
-      const { fd } = await this.#open(task);
-      for (let done = 0; done < length;) {
-        const bytes = readSync(fd, into, offset + done, length - done, address + done);
+        const place = [into, offset + done, length - done, address + done] as const;
+        const bytes = now ? readSync(file.fd, ...place) : (await file.read(...place)).bytesRead;
         if (bytes === 0) return false;
         done += bytes;
       }

@@ -1,10 +1,8 @@
 import { rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import * as v from 'valibot';
 import type { Logger } from '../../../common/logger.ts';
-import { describeIssues, messageOf } from '../../../common/rpc.ts';
+import { messageOf } from '../../../common/rpc.ts';
 import { FlickError, type Finding, type ProcessFacts } from '../../../protocol/index.ts';
-import { debugFolder } from '../../debug/place.ts';
 import { Cell, type HeldJob } from '../../processes/cell.ts';
 import { makePrivateFolder, removeTree } from '../../processes/cells.ts';
 import type { ManagedProcess } from '../../processes/managedProcess.ts';
@@ -22,12 +20,13 @@ import type {
   HeldRestore,
   RestoreOptions,
 } from '../engine.ts';
+import { inspectManaged, parseFactsAs, requirePid } from '../managedFacts.ts';
 import { checkArrival } from './arrivalCheck.ts';
 import { criuState, type CriuState } from './binary.ts';
 import { dumpArguments, restoreArguments, type CriuCommand } from './commands.ts';
 import { checkDeparture } from './departureCheck.ts';
 import { explainFailure, isPassing } from './explain.ts';
-import { gatherFacts, gatherFiles, type FileFacts } from './facts.ts';
+import { gatherFiles, type FileFacts } from './facts.ts';
 import { criuFacts, type CriuFacts } from './factsSchema.ts';
 import { readTail } from './logTail.ts';
 import { readLeftOut } from './pagemap.ts';
@@ -72,23 +71,8 @@ export class CriuEngine implements Engine {
   }
 
   /** Looks at a process while it runs. @throws {FlickError} `processGone` */
-  async inspect(managed: ManagedProcess): Promise<CriuFacts> {
-    const pid = managed.pid;
-    if (pid === undefined) {
-      throw new FlickError('processGone', `“${managed.record.name}” does not run any more.`);
-    }
-    const { cell } = managed;
-    const facts = await gatherFacts({
-      rootPid: pid,
-      ...(cell === undefined ? {} : { cell: { keeperPid: cell.keeperPid } }),
-      flickOwnedTty: cell !== undefined,
-      carry: [...managed.record.carry],
-      command: managed.record.command,
-    });
-    // Debuggers are disconnected before the process is frozen, and come back to it afterwards.
-    const debuggers = `${debugFolder(managed.id)}/`;
-    const unixSockets = facts.unixSockets.filter(({ path }) => !path.startsWith(debuggers));
-    return { ...facts, unixSockets };
+  inspect(managed: ManagedProcess): Promise<CriuFacts> {
+    return inspectManaged(managed);
   }
 
   /** Looks at the files of a process that stands still, and at nothing else. @throws {FlickError} `processGone` */
@@ -150,12 +134,7 @@ export class CriuEngine implements Engine {
   }
 
   parseFacts(facts: ProcessFacts): CriuFacts {
-    const parsed = v.safeParse(criuFacts, facts.document);
-    if (parsed.success) return parsed.output;
-    throw new FlickError(
-      'invalidRequest',
-      `What the other device says about the process was not understood: ${describeIssues(parsed.issues.slice(0, 3))}`,
-    );
+    return parseFactsAs(criuFacts, facts);
   }
 
   /**
@@ -166,10 +145,7 @@ export class CriuEngine implements Engine {
     const { folder, facts } = options;
     const { cell } = managed;
     await makePrivateFolder(folder);
-    const rootPid = managed.pid;
-    if (rootPid === undefined) {
-      throw new FlickError('processGone', `“${managed.record.name}” does not run any more.`);
-    }
+    const rootPid = requirePid(managed);
     const root = cell === undefined ? rootPid : await cell.innerPid();
     const shellJob = managed.record.shellJob || !facts.session.leaderInside;
     // A shell's job takes the terminal that CRIU itself sits on when it restores; naming another is in its way.
@@ -219,8 +195,8 @@ export class CriuEngine implements Engine {
         memory = { tasks: await this.memoryTasks(managed, true), pages };
       }
       // The links that CRIU makes for files without a name are files that are to be found.
-      const isStale = early !== undefined && (await hasRemaps(folder));
-      meanwhile = await (isStale ? options.meanwhile() : (early?.result ?? options.meanwhile()));
+      const begun = early !== undefined && !(await hasRemaps(folder)) ? early : undefined;
+      meanwhile = await (begun?.result ?? options.meanwhile());
     } catch (error) {
       await end(false);
       throw error;

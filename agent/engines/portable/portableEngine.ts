@@ -1,17 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import * as v from 'valibot';
-import { describeIssues, messageOf } from '../../../common/rpc.ts';
+import { messageOf } from '../../../common/rpc.ts';
 import type { Logger } from '../../../common/logger.ts';
 import { FlickError, type Finding, type ProcessFacts } from '../../../protocol/index.ts';
-import { debugFolder } from '../../debug/place.ts';
 import { readArguments, readEnvironment } from '../../procfs/command.ts';
 import { readProcLink } from '../../procfs/read.ts';
 import { Cell } from '../../processes/cell.ts';
 import { makePrivateFolder, removeTree } from '../../processes/cells.ts';
 import type { ManagedProcess } from '../../processes/managedProcess.ts';
 import type { AgentHome } from '../../state/home.ts';
-import { gatherFacts, gatherFiles, type FileFacts } from '../criu/facts.ts';
+import { gatherFiles, type FileFacts } from '../criu/facts.ts';
 import type { ImageCredentials } from '../criu/images.ts';
 import { size } from '../criu/words.ts';
 import type {
@@ -22,6 +20,7 @@ import type {
   RestoreOptions,
   TreeFacts,
 } from '../engine.ts';
+import { inspectManaged, parseFactsAs, requirePid } from '../managedFacts.ts';
 import { holdProgram, inspectCapsule, rehearseCapture, restoreCommand } from '../v8/index.ts';
 import { checkPlace, checkProgram } from './checks.ts';
 import { earlyVariables, lastingOptions, programFacts, type ProgramFacts } from './facts.ts';
@@ -60,14 +59,7 @@ export class PortableEngine implements Engine {
   async inspect(managed: ManagedProcess): Promise<ProgramFacts> {
     const pid = requirePid(managed);
     const { cell } = managed;
-    const tree = await gatherFacts({
-      rootPid: pid,
-      ...(cell === undefined ? {} : { cell: { keeperPid: cell.keeperPid } }),
-      flickOwnedTty: cell !== undefined,
-      carry: [...managed.record.carry],
-      command: managed.record.command,
-    });
-    const debuggers = `${debugFolder(managed.id)}/`;
+    const tree = await inspectManaged(managed);
     const [root] = tree.processes;
     const ids = cell?.userNamespace ?? { uid: root?.uids[0] ?? 0, gid: root?.gids[0] ?? 0 };
     const environment = (await readEnvironment(pid)) ?? new Map<string, string>();
@@ -79,7 +71,6 @@ export class PortableEngine implements Engine {
       ...tree,
       // Its Node.js and what that maps are the target's own there.
       mappedFiles: [],
-      unixSockets: tree.unixSockets.filter(({ path }) => !path.startsWith(debuggers)),
       program: {
         node: (await readProcLink(`/proc/${pid}/exe`)) ?? '',
         ...ids,
@@ -140,12 +131,7 @@ export class PortableEngine implements Engine {
   }
 
   parseFacts(facts: ProcessFacts): ProgramFacts {
-    const parsed = v.safeParse(programFacts, facts.document);
-    if (parsed.success) return parsed.output;
-    throw new FlickError(
-      'invalidRequest',
-      `What the other device says about the process was not understood: ${describeIssues(parsed.issues.slice(0, 3))}`,
-    );
+    return parseFactsAs(programFacts, facts);
   }
 
   memoryTasks(): Promise<[]> {
@@ -292,12 +278,6 @@ export class PortableEngine implements Engine {
   async #hush({ cell }: ManagedProcess, ms: number): Promise<void> {
     await cell?.hush(ms).catch(() => false);
   }
-}
-
-/** @throws {FlickError} `processGone` */
-function requirePid({ pid, record }: ManagedProcess): number {
-  if (pid !== undefined) return pid;
-  throw new FlickError('processGone', `“${record.name}” does not run any more.`);
 }
 
 /** What the standard streams are that no terminal will take the place of. */
