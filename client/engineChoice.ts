@@ -52,7 +52,17 @@ export async function checkWithEngine(
   const dump = await check('criu');
   if (!hasRing(dump.findings)) return dump;
   const portable = await check('v8', 'The process has an io_uring, which CRIU cannot save.');
-  return isOtherProgram(portable.findings) ? dump : portable;
+  if (isOtherProgram(portable.findings)) return dump;
+  const hindrances = portable.findings.filter((each) => each.severity === 'blocks');
+  if (hindrances.length === 0) return portable;
+  // Started without an io_uring it could be moved whole, so what CRIU's check says helps more.
+  const also = hindrances.map((each): Finding => ({
+    severity: 'notes',
+    cause: each.cause,
+    side: each.side,
+    what: `The portable engine, which needs no CRIU, cannot move it either: ${each.what}`,
+  }));
+  return { ...dump, findings: [...dump.findings, ...also] };
 }
 
 async function describe(device: Device): Promise<DeviceDescription> {

@@ -173,7 +173,13 @@ describe('a move that cannot be', function () {
     const { id } = await fixture.flick.json<{ id: string }>([
       ...['adopt', '--on', 'alpha', String(pid)],
     ]);
-    assertSaid(await fixture.refuse(id, 'beta'), 3, /blocks .*io_uring/, /flick run/);
+    assertSaid(
+      await fixture.refuse(id, 'beta'),
+      3,
+      /blocks .*io_uring/,
+      /flick run/,
+      /notes .*portable/,
+    );
     const before = beats(await fixture.on('alpha', ['cat', log])).length;
     await says('alpha', log, `beat ${String(before + 3)}`);
     assert.equal(broken(beats(await fixture.on('alpha', ['cat', log]))), undefined);
