@@ -349,7 +349,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     refuseIfBlocked(answer.findings);
     if (answer.memory !== undefined && engine.movesMemory) {
       this.#memory = await DepartureMemory.open({
-        home: this.#context.home,
+        ...this.#context,
         process: this.#managed.id,
         handoff: this.id,
         offer: answer.memory,

@@ -1,8 +1,11 @@
 import * as v from 'valibot';
 import type { Frame, FrameStream } from '../../common/frames.ts';
+import type { Logger } from '../../common/logger.ts';
+import { messageOf } from '../../common/rpc.ts';
 import { FlickError, type HandoffOutcome } from '../../protocol/index.ts';
 import { hasZstd, type Codec } from '../memory/batch.ts';
-import { chunksOf, type Chunk } from '../memory/chunks.ts';
+import { chunksOf, type Chunk, type PageRun } from '../memory/chunks.ts';
+import { CleanPages, DirtyPages } from '../memory/dirtyPages.ts';
 import { memoryFolder } from '../memory/memoryFolders.ts';
 import { MemoryImage } from '../memory/memoryImage.ts';
 import { MemorySender, type FinalOptions, type Round } from '../memory/memorySender.ts';
@@ -27,10 +30,14 @@ export class DepartureMemory {
   readonly #label: string;
   readonly #keep: boolean;
   readonly #rounds: Round[] = [];
+  readonly #options: DepartureMemoryOptions;
   #begun = false;
+  /** Set while the kernel says which pages the process writes. */
+  #dirty: DirtyPages | undefined;
 
   private constructor(options: DepartureMemoryOptions, image: MemoryImage, keep: boolean) {
     const { frames, signal, offer, handoff, onProgress } = options;
+    this.#options = options;
     this.#frames = frames;
     this.#image = image;
     this.#keep = keep;
@@ -67,13 +74,18 @@ export class DepartureMemory {
   async copyWhileRunning(tasks: readonly MemoryTask[]): Promise<void> {
     await this.#beginRounds();
     const memory = new ProcessMemory(tasks);
+    await this.#watch(tasks);
     try {
       const answers = this.#readAnswers();
       for (;;) {
-        const round = await this.#sender.round(memory, chunksOf(await memory.writtenPages()));
+        const pages =
+          (await this.#written((dirty) => dirty.next())) ?? (await memory.writtenPages());
+        const round = await this.#sender.round(memory, chunksOf(pages));
         const before = this.#rounds.at(-1);
         this.#rounds.push(round);
-        if (round.bytes < this.#sender.rate * shortRound) break;
+        // One that took long was followed by as many writes, of which another one brings all but a few.
+        const isShort = this.#dirty === undefined || round.ms < shortRound;
+        if (isShort && round.bytes < this.#sender.rate * shortRound) break;
         if (this.#rounds.length === maxRounds) break;
         if (before !== undefined && round.bytes > worthwhile * before.bytes) break;
       }
@@ -125,6 +137,7 @@ export class DepartureMemory {
     options: FinalOptions = {},
   ): Promise<void> {
     const memory = new ProcessMemory(tasks);
+    await this.#written((dirty) => dirty.last());
     try {
       await this.#sender.final(memory, chunks, options);
       await options.free;
@@ -134,7 +147,7 @@ export class DepartureMemory {
     }
   }
 
-  /** How long a look at all of the memory took last, in ms. */
+  /** How long the look at the memory will take, going by the last one, in ms: at what was written, where that is known. */
   get lookMs(): number {
     return this.#rounds.at(-1)?.ms ?? Infinity;
   }
@@ -169,12 +182,47 @@ export class DepartureMemory {
 
   /** Keeps what the target has for the next move. */
   async keep(): Promise<void> {
+    this.#dirty?.end();
     if (!this.#begun) {
       await this.#image.restore();
       return;
     }
     this.#sender.forgetUnacknowledged();
     await this.#image.save(this.#label, this.#sender.acknowledged);
+  }
+
+  async #watch(tasks: readonly MemoryTask[]): Promise<void> {
+    try {
+      this.#dirty = await DirtyPages.watch(await this.#options.keeper(), tasks);
+      this.#sender.clean = new CleanPages();
+    } catch (error) {
+      this.#leaveUnwatched(error);
+    }
+  }
+
+  /** @returns undefined where nobody says which pages were written: then all of them are to be looked at */
+  async #written(
+    ask: (dirty: DirtyPages) => Promise<PageRun[]>,
+  ): Promise<readonly PageRun[] | undefined> {
+    if (this.#dirty === undefined) return undefined;
+    try {
+      const pages = await ask(this.#dirty);
+      this.#sender.clean?.remove(pages);
+      return pages;
+    } catch (error) {
+      this.#leaveUnwatched(error);
+      return undefined;
+    }
+  }
+
+  #leaveUnwatched(error: unknown): void {
+    this.#dirty?.end();
+    this.#dirty = undefined;
+    this.#sender.clean = undefined;
+    this.#options.logger.log('info', 'all memory is looked at', {
+      handoff: this.#label,
+      why: messageOf(error),
+    });
   }
 
   async #beginRounds(): Promise<void> {
@@ -203,6 +251,9 @@ export class DepartureMemory {
 
 export interface DepartureMemoryOptions {
   readonly home: AgentHome;
+  /** Path of the keeper's executable. */
+  readonly keeper: () => Promise<string>;
+  readonly logger: Logger;
   readonly process: string;
   readonly handoff: string;
   readonly offer: MemoryOffer;

@@ -127,7 +127,7 @@ export class Serving implements HandoffOperation<void> {
     }
     const chunks = await receiveNeeds(frames);
     const memory = await DepartureMemory.open({
-      home: context.home,
+      ...context,
       process: managed.id,
       handoff: this.id,
       offer: asked.memory,

@@ -14,22 +14,36 @@ import {
   type PageMask,
 } from './chunks.ts';
 import { combinedHash, type ContentHash } from './contentHash.ts';
+import type { CleanPages } from './dirtyPages.ts';
 import type { MemoryImage } from './memoryImage.ts';
 import type { ProcessMemory } from './processMemory.ts';
 
 const zeroPage = Buffer.alloc(pageBytes);
+
+export interface ChunkReaderOptions {
+  readonly memory: ProcessMemory;
+  readonly image: MemoryImage;
+  readonly hash: ContentHash;
+  /**
+   * Where the writes of the process are watched: pages that are compared while it runs join them, and those that are among
+   * them need no look once it stands still.
+   */
+  readonly clean: CleanPages | undefined;
+}
 
 /** Compares the memory of a process with the image that both sides have, and brings the image up to date. */
 export class ChunkReader {
   readonly #memory: ProcessMemory;
   readonly #image: MemoryImage;
   readonly #hash: ContentHash;
+  readonly #clean: CleanPages | undefined;
   #buffers: ChunkBuffer[] = [];
 
-  constructor(memory: ProcessMemory, image: MemoryImage, hash: ContentHash) {
-    this.#memory = memory;
-    this.#image = image;
-    this.#hash = hash;
+  constructor(options: ChunkReaderOptions) {
+    this.#memory = options.memory;
+    this.#image = options.image;
+    this.#hash = options.hash;
+    this.#clean = options.clean;
   }
 
   /**
@@ -41,11 +55,17 @@ export class ChunkReader {
     const current = this.#buffers.pop() ?? new ChunkBuffer();
     try {
       const meant: Chunk = { ...chunk };
-      await this.#read(meant, current.bytes, frozen);
-      if (meant.low === 0 && meant.high === 0) return undefined;
       const number = this.#image.numberOf(meant.task, meant.index);
-      const hashes = this.#hashes(meant, current);
-      const same = await this.#samePages(number, meant, current, hashes);
+      const hashes = new BigUint64Array(chunkPages);
+      const same = frozen ? this.#cleanPages(number, meant, hashes) : { low: 0, high: 0 };
+      const open: Chunk = { ...meant, low: meant.low & ~same.low, high: meant.high & ~same.high };
+      await this.#read(open, current.bytes, frozen);
+      meant.low = (open.low | same.low) >>> 0;
+      meant.high = (open.high | same.high) >>> 0;
+      if (meant.low === 0 && meant.high === 0) return undefined;
+      this.#hashPages(open, current, hashes);
+      await this.#findSame(number, open, { current, hashes, same });
+      if (!frozen) this.#clean?.add(meant);
       const isUnchanged = contains(same, meant);
       if (isUnchanged && !frozen) return undefined;
       const record = await this.#record(number, meant, same, current, hashes);
@@ -75,24 +95,39 @@ export class ChunkReader {
     }
   }
 
-  #hashes(chunk: Chunk, current: ChunkBuffer): BigUint64Array {
-    const hashes = new BigUint64Array(chunkPages);
+  /** Which of the pages need no look: nobody has written them since they were compared. Their hashes are filled in. */
+  #cleanPages(number: number, chunk: Chunk, hashes: BigUint64Array): PageMask {
+    const found: PageMask = { low: 0, high: 0 };
+    const clean = this.#clean?.of(chunk);
+    if (clean === undefined || (clean.low === 0 && clean.high === 0)) return found;
+    const known = this.#image.known(number);
+    const [low, high] = [chunk.low & clean.low & known.low, chunk.high & clean.high & known.high];
+    for (let page = 0; page < chunkPages; page += 1) {
+      if (!hasPage({ low, high }, page)) continue;
+      const hash = this.#image.hashOf(number, page);
+      if (hash === undefined) continue;
+      hashes[page] = hash;
+      include(found, page, 1);
+    }
+    return found;
+  }
+
+  #hashPages(chunk: Chunk, current: ChunkBuffer, hashes: BigUint64Array): void {
+    if (chunk.low === 0 && chunk.high === 0) return;
     for (const [page, bytes] of current.pages.entries()) {
       if (hasPage(chunk, page)) hashes[page] = this.#hash(bytes);
     }
-    return hashes;
   }
 
-  /** Which of the pages are in the image as they are now. */
-  async #samePages(
+  /** Adds to `same` which of the pages are in the image as they are now. */
+  async #findSame(
     number: number,
     chunk: Chunk,
-    current: ChunkBuffer,
-    hashes: BigUint64Array,
-  ): Promise<PageMask> {
+    { current, hashes, same }: { current: ChunkBuffer; hashes: BigUint64Array; same: PageMask },
+  ): Promise<void> {
+    if (chunk.low === 0 && chunk.high === 0) return;
     const image = this.#image;
     const known = image.known(number);
-    const same: PageMask = { low: 0, high: 0 };
     let base: ChunkBuffer | undefined;
     try {
       for (const [page, bytes] of current.pages.entries()) {
@@ -110,7 +145,6 @@ export class ChunkReader {
         include(same, page, 1);
         image.setHash(number, page, hashes[page] ?? 0n);
       }
-      return same;
     } finally {
       if (base !== undefined) this.#buffers.push(base);
     }

@@ -11,6 +11,7 @@ import {
 import { ChunkReader } from './chunkReader.ts';
 import { countPages, pageBytes, type Chunk } from './chunks.ts';
 import { contentHash } from './contentHash.ts';
+import type { CleanPages } from './dirtyPages.ts';
 import { LinkRate } from './linkRate.ts';
 import type { MemoryImage } from './memoryImage.ts';
 import type { ProcessMemory } from './processMemory.ts';
@@ -63,6 +64,8 @@ export interface MemorySenderOptions {
 
 /** Sends the memory of a process as batches: rounds while it runs, and all that is left once it stands still. */
 export class MemorySender {
+  /** Set while the writes of the process are watched, see {@link ChunkReader}; whoever does takes away what was written. */
+  clean: CleanPages | undefined;
   readonly #options: MemorySenderOptions;
   readonly #rate = new LinkRate();
   /** Chunks of the final pass that were not sent yet, by task and index, and those that the target waits for. */
@@ -222,7 +225,8 @@ export class MemorySender {
     next: () => Chunk | undefined,
   ): Promise<Round> {
     const started = performance.now();
-    const reader = new ChunkReader(memory, this.#options.image, await contentHash());
+    const { image } = this.#options;
+    const reader = new ChunkReader({ memory, image, hash: await contentHash(), clean: this.clean });
     let pages = 0;
     let bytes = 0;
     let batch: ChunkRecord[] = [];

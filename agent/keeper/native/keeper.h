@@ -221,5 +221,6 @@ void serve(void) __attribute__((noreturn));
 int hold_main(void);                                                      /* hold.c */
 bool await_verdict(const char *action);
 int park_main(char **argv);                                               /* park.c */
+int dirty_main(char **pids);                                              /* dirty.c */
 
 #endif

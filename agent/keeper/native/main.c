@@ -5,6 +5,7 @@
  * flick-keeper guard --dir DIR [--criu-user UID]
  * flick-keeper hold
  * flick-keeper park PID GATE MARK
+ * flick-keeper dirty PID...
  */
 #define _GNU_SOURCE
 #include "keeper.h"
@@ -158,6 +159,7 @@ int main(int argc, char **argv) {
   /* criu executes an action script by its path alone, no arguments: there the environment has to say it. */
   if (argc > 1 ? !strcmp(argv[1], "hold") : getenv("CRTOOLS_SCRIPT_ACTION") != NULL) return hold_main();
   if (argc > 1 && !strcmp(argv[1], "park")) return park_main(argv + 2);
+  if (argc > 1 && !strcmp(argv[1], "dirty")) return dirty_main(argv + 2);
   K.status_fd = 1;
   if (argc < 2 || (strcmp(argv[1], "cell") && strcmp(argv[1], "plain") && strcmp(argv[1], "guard"))) usage();
   bool guard = !strcmp(argv[1], "guard"), plain = !strcmp(argv[1], "plain");
