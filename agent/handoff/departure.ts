@@ -173,8 +173,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
       const files = await DepartureFiles.open(this.#managed, facts, home, hasher);
       await this.#copyWhileRunning(frames, files, facts);
       if (this.#way === 'auto' || this.#way === 'pre-copy') {
-        const tasks = await this.#engine.memoryTasks(this.#managed);
-        await this.#memory?.copyWhileRunning(tasks);
+        await this.#memory?.copyWhileRunning(await this.#engine.memoryTasks(this.#managed));
       } else await this.#memory?.copyNothing();
       this.#begin('freeze');
       const { debug } = this.#context;
@@ -377,10 +376,12 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     await this.#guarded(expect(frames, placed));
   }
 
-  /** The files as they are once the process stands still. */
+  /** The files as they are once the process stands still, while what it wrote to its memory last is sent. */
   async #lastFiles(files: DepartureFiles): Promise<readonly Entry[]> {
-    const facts = await this.#engine.inspectFiles(this.#managed);
-    return files.collect(facts, this.#abort.signal);
+    const facts = this.#engine.inspectFiles(this.#managed);
+    const entries = facts.then((each) => files.collect(each, this.#abort.signal));
+    const [found] = await Promise.all([entries, this.#memory?.endRounds()]);
+    return found;
   }
 
   /** Everything that could still change while the process ran, and its images. @returns all its files as they left */

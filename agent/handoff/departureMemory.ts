@@ -4,7 +4,7 @@ import type { Logger } from '../../common/logger.ts';
 import { messageOf } from '../../common/rpc.ts';
 import { FlickError, type HandoffOutcome } from '../../protocol/index.ts';
 import { hasZstd, type Codec } from '../memory/batch.ts';
-import { chunksOf, type Chunk, type PageRun } from '../memory/chunks.ts';
+import { chunksOf, pageBytes, type Chunk, type PageRun } from '../memory/chunks.ts';
 import { CleanPages, DirtyPages } from '../memory/dirtyPages.ts';
 import { memoryFolder } from '../memory/memoryFolders.ts';
 import { MemoryImage } from '../memory/memoryImage.ts';
@@ -32,8 +32,11 @@ export class DepartureMemory {
   readonly #rounds: Round[] = [];
   readonly #options: DepartureMemoryOptions;
   #begun = false;
-  /** Set while the kernel says which pages the process writes. */
+  #answers: Promise<void> | undefined;
+  #ended: Promise<void> | undefined;
+  /** Set while the kernel says which pages the process writes, and of which tasks. */
   #dirty: DirtyPages | undefined;
+  #tasks: readonly MemoryTask[] = [];
 
   private constructor(options: DepartureMemoryOptions, image: MemoryImage, keep: boolean) {
     const { frames, signal, offer, handoff, onProgress } = options;
@@ -76,7 +79,6 @@ export class DepartureMemory {
     const memory = new ProcessMemory(tasks);
     await this.#watch(tasks);
     try {
-      const answers = this.#readAnswers();
       for (;;) {
         const pages =
           (await this.#written((dirty) => dirty.next())) ?? (await memory.writtenPages());
@@ -89,18 +91,24 @@ export class DepartureMemory {
         if (this.#rounds.length === maxRounds) break;
         if (before !== undefined && round.bytes > worthwhile * before.bytes) break;
       }
-      await this.#frames.sendJson({ type: 'rounds-end' });
-      await answers;
     } finally {
       await memory.close();
     }
   }
 
   /** All of it goes when the process stands still, or later. */
-  async copyNothing(): Promise<void> {
-    await this.#beginRounds();
-    await this.#frames.sendJson({ type: 'rounds-end' });
-    await this.#readAnswers();
+  copyNothing(): Promise<void> {
+    return this.#beginRounds();
+  }
+
+  /**
+   * Ends the rounds with what was written last, where that is known and moved in a moment: the process stands still, and CRIU
+   * is still busy with it. From then on the frames are somebody else's, until the rest is sent.
+   */
+  endRounds(): Promise<void> {
+    // Whoever tries a dump again lets the process run in between; what it writes then goes with the rest.
+    this.#ended ??= this.#end();
+    return this.#ended;
   }
 
   /**
@@ -191,9 +199,21 @@ export class DepartureMemory {
     await this.#image.save(this.#label, this.#sender.acknowledged);
   }
 
+  async #end(): Promise<void> {
+    const pages = await this.#written((dirty) => dirty.next());
+    const bytes = (pages ?? []).reduce((sum, each) => sum + each.pages, 0) * pageBytes;
+    if (pages !== undefined && bytes < this.#sender.rate * shortRound) {
+      const memory = new ProcessMemory(this.#tasks);
+      await this.#sender.round(memory, chunksOf(pages)).finally(() => memory.close());
+    }
+    await this.#frames.sendJson({ type: 'rounds-end' });
+    await this.#answers;
+  }
+
   async #watch(tasks: readonly MemoryTask[]): Promise<void> {
     try {
       this.#dirty = await DirtyPages.watch(await this.#options.keeper(), tasks);
+      this.#tasks = tasks;
       this.#sender.clean = new CleanPages();
     } catch (error) {
       this.#leaveUnwatched(error);
@@ -228,6 +248,8 @@ export class DepartureMemory {
   async #beginRounds(): Promise<void> {
     await this.begin();
     await this.#frames.sendJson({ type: 'rounds', label: this.#label, keep: this.#keep });
+    this.#answers = this.#readAnswers();
+    this.#answers.catch(() => undefined);
   }
 
   async #readAnswers(): Promise<void> {

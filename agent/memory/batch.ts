@@ -17,10 +17,13 @@ const recordHeader = 44;
 export const pageKind = { same: 0, zero: 1, delta: 2, full: 3 } as const;
 export type PageKind = (typeof pageKind)[keyof typeof pageKind];
 
+/** The kinds of a chunk that is as both sides have it. */
+export const allSame: Readonly<Uint8Array> = new Uint8Array(chunkPages);
+
 export interface ChunkRecord {
   readonly chunk: Chunk;
   /** One a page. */
-  readonly kinds: Uint8Array;
+  readonly kinds: Readonly<Uint8Array>;
   readonly hash: bigint;
   /** Contents of the pages of kinds `delta` and `full`. */
   readonly pages: readonly Buffer[];
@@ -77,7 +80,7 @@ export async function encodeBatch(
     head.writeBigUInt64LE(BigInt(chunk.index), 4);
     head.writeUInt32LE(chunk.low >>> 0, 12);
     head.writeUInt32LE(chunk.high >>> 0, 16);
-    for (let page = 0; page < chunkPages; page += 1) {
+    for (let page = 0; page < chunkPages && kinds !== allSame; page += 1) {
       const at = 20 + (page >> 2);
       head.writeUInt8(head.readUInt8(at) | ((kinds[page] ?? 0) << ((page & 3) * 2)), at);
     }
@@ -125,6 +128,10 @@ function readRecord(raw: Buffer, at: number): ChunkRecord {
     low: raw.readUInt32LE(at + 12),
     high: raw.readUInt32LE(at + 16),
   };
+  const hash = raw.readBigUInt64LE(at + 36);
+  if (!raw.subarray(at + 20, at + 36).some((each) => each !== 0)) {
+    return { chunk, kinds: allSame, hash, pages: [] };
+  }
   const kinds = new Uint8Array(chunkPages);
   const pages: Buffer[] = [];
   let next = at + recordHeader;
@@ -137,7 +144,7 @@ function readRecord(raw: Buffer, at: number): ChunkRecord {
     pages.push(raw.subarray(next, next + pageBytes));
     next += pageBytes;
   }
-  return { chunk, kinds, hash: raw.readBigUInt64LE(at + 36), pages };
+  return { chunk, kinds, hash, pages };
 }
 
 async function pack(raw: Buffer, codec: Codec): Promise<Buffer> {

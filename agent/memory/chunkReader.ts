@@ -1,5 +1,5 @@
 import { FlickError } from '../../protocol/index.ts';
-import { pageKind, type ChunkRecord } from './batch.ts';
+import { allSame, pageKind, type ChunkRecord } from './batch.ts';
 import { ChunkBuffer } from './chunkBuffer.ts';
 import {
   chunkBytes,
@@ -52,6 +52,8 @@ export class ChunkReader {
    * @returns undefined when there is nothing to say
    */
   async compare(chunk: Chunk, frozen: boolean): Promise<ChunkRecord | undefined> {
+    const untouched = frozen ? this.#untouched(chunk) : undefined;
+    if (untouched !== undefined) return untouched;
     const current = this.#buffers.pop() ?? new ChunkBuffer();
     try {
       const meant: Chunk = { ...chunk };
@@ -74,6 +76,17 @@ export class ChunkReader {
     } finally {
       this.#buffers.push(current);
     }
+  }
+
+  /** What is to be said of a chunk that nobody has written since it was compared. */
+  #untouched(chunk: Chunk): ChunkRecord | undefined {
+    const clean = this.#clean?.of(chunk);
+    if (clean === undefined || !contains(clean, chunk)) return undefined;
+    const number = this.#image.numberOf(chunk.task, chunk.index);
+    if (!contains(this.#image.known(number), chunk)) return undefined;
+    const hashes = this.#image.hashesOf(number, chunk);
+    if (hashes === undefined) return undefined;
+    return { chunk, kinds: allSame, hash: combinedHash(this.#hash, chunk, hashes), pages: [] };
   }
 
   async #read(chunk: Chunk, into: Buffer, frozen: boolean): Promise<void> {

@@ -1,5 +1,5 @@
 import createHashes from 'xxhash-wasm';
-import { chunkPages, hasPage, type PageMask } from './chunks.ts';
+import { chunkPages, runsOf, type PageMask } from './chunks.ts';
 
 /** XXH64 (https://xxhash.com), 8 bytes: what says that both sides hold the same pages. Against mistakes, not attackers. */
 export type ContentHash = (content: Uint8Array) => bigint;
@@ -21,10 +21,10 @@ export function combinedHash(
   pages: Readonly<PageMask>,
   hashes: BigUint64Array,
 ): bigint {
-  const meant = Buffer.alloc(8 * chunkPages);
-  let length = 0;
-  for (let page = 0; page < chunkPages; page += 1) {
-    if (hasPage(pages, page)) length = meant.writeBigUInt64LE(hashes[page] ?? 0n, length);
-  }
-  return hash(meant.subarray(0, length));
+  const bytes = Buffer.from(hashes.buffer, hashes.byteOffset, 8 * chunkPages);
+  const runs = runsOf(pages).map(([first, count]) =>
+    bytes.subarray(8 * first, 8 * (first + count)),
+  );
+  const [only] = runs;
+  return hash(only !== undefined && runs.length === 1 ? only : Buffer.concat(runs));
 }

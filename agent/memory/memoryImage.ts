@@ -148,6 +148,12 @@ export class MemoryImage {
     return known !== undefined && hasPage(known, page) ? known.hashes[page] : undefined;
   }
 
+  /** The hashes of some pages, where all of them have been seen since the image was opened; the others are of no meaning. */
+  hashesOf(number: number, pages: Readonly<PageMask>): BigUint64Array | undefined {
+    const known = this.#hashes.get(number);
+    return known !== undefined && contains(known, pages) ? known.hashes : undefined;
+  }
+
   /** A page has that hash, until it is written. */
   setHash(number: number, page: number, hash: bigint): void {
     let known = this.#hashes.get(number);

@@ -1,5 +1,5 @@
 import { FlickError } from '../../protocol/index.ts';
-import { decodeBatch, pageKind, type ChunkRecord } from './batch.ts';
+import { allSame, decodeBatch, pageKind, type ChunkRecord } from './batch.ts';
 import { ChunkBuffer } from './chunkBuffer.ts';
 import {
   chunkPages,
@@ -90,8 +90,10 @@ export class MemoryReceiver {
     const { chunk, kinds, pages } = record;
     const image = this.#image;
     const known = image.known(place);
-    if (!contains(known, neededPages(chunk, kinds))) return false;
+    if (!contains(known, kinds === allSame ? chunk : neededPages(chunk, kinds))) return false;
     const hash = await contentHash();
+    const before = kinds === allSame ? image.hashesOf(place, chunk) : undefined;
+    if (before !== undefined) return combinedHash(hash, chunk, before) === record.hash;
     const content = this.#buffer;
     const hashes = new BigUint64Array(chunkPages);
     const changed: PageMask = { low: 0, high: 0 };
@@ -129,7 +131,7 @@ export class MemoryReceiver {
 }
 
 /** Pages that are said in terms of the image. */
-function neededPages(chunk: Chunk, kinds: Uint8Array): PageMask {
+function neededPages(chunk: Chunk, kinds: Readonly<Uint8Array>): PageMask {
   const needed: PageMask = { low: 0, high: 0 };
   for (let page = 0; page < chunkPages; page += 1) {
     if (!hasPage(chunk, page)) continue;

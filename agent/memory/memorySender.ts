@@ -9,7 +9,7 @@ import {
   type Codec,
 } from './batch.ts';
 import { ChunkReader } from './chunkReader.ts';
-import { countPages, pageBytes, type Chunk } from './chunks.ts';
+import { contains, countPages, pageBytes, type Chunk } from './chunks.ts';
 import { contentHash } from './contentHash.ts';
 import type { CleanPages } from './dirtyPages.ts';
 import { LinkRate } from './linkRate.ts';
@@ -73,8 +73,11 @@ export class MemorySender {
   readonly #sent = new Map<string, Chunk>();
   readonly #wanted: Chunk[] = [];
   #progress = new Deferred<void>();
-  /** Chunks of the batches that are under way. */
-  readonly #unacknowledged: { readonly number: number; readonly chunks: readonly Chunk[] }[] = [];
+  /** What the batches say that are under way. */
+  readonly #unacknowledged: {
+    readonly number: number;
+    readonly records: readonly ChunkRecord[];
+  }[] = [];
   #number = 0;
   #acknowledged = 0;
   #sentBytes = 0;
@@ -137,7 +140,11 @@ export class MemorySender {
   ): Promise<Round> {
     this.#free = free;
     this.#onlyWanted = onlyWanted;
-    for (const chunk of chunks) this.#pending.set(keyOf(chunk), chunk);
+    // What brings pages goes first: it takes longer to arrive than what is only said.
+    const isClean = (chunk: Chunk): boolean =>
+      this.clean !== undefined && contains(this.clean.of(chunk), chunk);
+    const [said, sent] = [chunks.filter(isClean), chunks.filter((each) => !isClean(each))];
+    for (const chunk of [...sent, ...said]) this.#pending.set(keyOf(chunk), chunk);
     this.#final = { since: performance.now(), chunks: this.#pending.size };
     const order = this.#pending.values();
     let near: Chunk[] = [];
@@ -207,8 +214,8 @@ export class MemorySender {
   /** The image is to hold only what the target is known to have; these chunks are sent whole next time. */
   forgetUnacknowledged(): void {
     const { image } = this.#options;
-    for (const { chunks } of this.#unacknowledged) {
-      for (const { task, index } of chunks) image.forget(image.numberOf(task, index));
+    for (const { records } of this.#unacknowledged) {
+      for (const { chunk } of records) image.forget(image.numberOf(chunk.task, chunk.index));
     }
     this.#unacknowledged.length = 0;
   }
@@ -269,8 +276,8 @@ export class MemorySender {
         batch.push(record);
         size += recordBytes(record);
         pages += record.pages.length;
-        const most = frozen && this.#isEager ? eagerChunks / 2 : maxRecords;
-        const full = size >= this.#batchBytes() || batch.length >= most;
+        const isMany = frozen && this.#isEager && bringing(batch) >= eagerChunks / 2;
+        const full = size >= this.#batchBytes() || batch.length >= maxRecords || isMany;
         if (full) await ship();
       }
       if (urgent) await ship();
@@ -288,12 +295,12 @@ export class MemorySender {
     await this.#until(
       () =>
         this.#rate.inFlight === 0 ||
-        (this.#rate.inFlight + batch.length <= this.#window() && this.#hasRoom(records.length)),
+        (this.#rate.inFlight + batch.length <= this.#window() && this.#hasRoom(records)),
     );
     this.#number += 1;
     this.#sentBytes += batch.length;
     this.#rate.sent(this.#number, batch.length, performance.now());
-    this.#unacknowledged.push({ number: this.#number, chunks: records.map((each) => each.chunk) });
+    this.#unacknowledged.push({ number: this.#number, records });
     await send(batch);
     return batch.length;
   }
@@ -321,12 +328,11 @@ export class MemorySender {
     return Math.min(largestWindow, Math.max(smallestWindow, this.#rate.rate * time));
   }
 
-  /** A chunk that is as it was costs no bytes, but the target has to look at it and bring it into the process. */
-  #hasRoom(more: number): boolean {
+  /** A chunk that brings pages keeps the target busy, which has to bring them into the process. */
+  #hasRoom(more: readonly ChunkRecord[]): boolean {
     if (!this.#isEager) return true;
-    return (
-      this.#unacknowledged.reduce((sum, each) => sum + each.chunks.length, more) <= eagerChunks
-    );
+    const busy = this.#unacknowledged.reduce((sum, each) => sum + bringing(each.records), 0);
+    return busy + bringing(more) <= eagerChunks;
   }
 
   async #until(reached: () => boolean): Promise<void> {
@@ -347,6 +353,11 @@ export class MemorySender {
     this.#progress = new Deferred();
     before.resolve();
   }
+}
+
+/** How many of them bring pages. */
+function bringing(records: readonly ChunkRecord[]): number {
+  return records.reduce((sum, { pages }) => sum + (pages.length > 0 ? 1 : 0), 0);
 }
 
 function keyOf({ task, index }: Pick<Chunk, 'task' | 'index'>): string {
