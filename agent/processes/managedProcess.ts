@@ -182,8 +182,8 @@ export class ManagedProcess implements Disposable {
   /** @throws {FlickError} `busy` while it stands still for a move, `inDoubt`, `processGone` */
   requireHere(): void {
     if (this.#handoff !== undefined && !['check', 'copy'].includes(this.#handoff.step)) {
-      throw new FlickError('busy', `“${this.#record.name}” is being moved just now.`, {
-        remedy: 'Try again when the move is over.',
+      throw new FlickError('busy', `“${this.#record.name}” is being moved or saved just now.`, {
+        remedy: 'Try again when that is over.',
       });
     }
     if (this.#serving !== undefined && this.doubt === undefined) {
