@@ -1,7 +1,7 @@
 /**
  * The fault matrix as it is expected to come out, written down before anything is broken. A row is a moment of a move
- * from alpha to beta at which one side's agent is stopped; a column is what happens to that side then. `post-copy` rows
- * count where the process ran before its last page was there.
+ * from alpha to beta at which one side's agent is stopped; a column is what happens to that side then. In `post-copy`
+ * rows the process runs before its last page is there.
  */
 
 export const faults = [
@@ -39,7 +39,7 @@ export type Verdict =
   | 'target or ended'
   | 'lost or ended';
 
-/** What is so while a device cannot be reached at all: `doubt` is an original that stands still and no copy that runs. */
+/** What is so while a device cannot be reached at all: `doubt` is an original that stands still and no copy that goes on. */
 export type Meanwhile = 'source' | 'target' | 'doubt' | 'source or doubt' | 'target or doubt';
 
 export interface Row {
@@ -178,7 +178,7 @@ export const rows: readonly Row[] = [
     name: 'serves pages',
     at: 'write serving',
     postCopy: true,
-    meanwhile: 'target',
+    meanwhile: 'target or doubt',
     verdicts: {
       ...arrived,
       'keeper killed': 'stranded',
@@ -244,7 +244,7 @@ export const rows: readonly Row[] = [
     name: 'has written incomplete',
     at: 'write incomplete',
     postCopy: true,
-    meanwhile: 'target',
+    meanwhile: 'target or doubt',
     verdicts: { ...arrived, 'keeper killed': 'lost there', 'power cut': 'lost there' },
   },
   {
@@ -282,10 +282,10 @@ export interface Cell {
   readonly expected: Verdict;
 }
 
-/** Every cell of the rows that count now, column by column: devices are prepared for a fault once. */
+/** Every cell, column by column: devices are prepared for a fault once. */
 export const cells: readonly Cell[] = faults.flatMap((fault) =>
   rows.flatMap((row) => {
     const expected = row.verdicts[fault];
-    return expected === undefined || row.postCopy === true ? [] : [{ row, fault, expected }];
+    return expected === undefined ? [] : [{ row, fault, expected }];
   }),
 );

@@ -60,8 +60,7 @@ function table(results: ReadonlyMap<Cell, string>): string {
     `${row.side} ${row.name}`,
     ...faults.map((fault) => {
       const cell = cells.find((each) => each.row === row && each.fault === fault);
-      if (cell === undefined) return row.verdicts[fault] === undefined ? '–' : 'post-copy';
-      return results.get(cell) ?? '·';
+      return cell === undefined ? '–' : (results.get(cell) ?? '·');
     }),
   ]);
   const all = [heading, ...lines];

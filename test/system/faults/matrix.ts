@@ -45,7 +45,8 @@ export async function play(ground: Ground, cell: Cell): Promise<string> {
   await observer.goesOn('alpha');
   const capsule = expected.includes('ended') ? await save(ground, id) : undefined;
   ground.stopAt(row.side, row.at);
-  const move = new UnderWay(ground.fixture.lab.flickHome, ['move', '--json', id, 'beta']);
+  const way = row.postCopy === true ? ['--memory', 'post-copy'] : [];
+  const move = new UnderWay(ground.fixture.lab.flickHome, ['move', '--json', ...way, id, 'beta']);
   try {
     const agentPid = await ground.stopped(place, move);
     const struck = { ground, place, process: id, agentPid, move, cutFor };
@@ -103,6 +104,9 @@ async function assertAfter(
     // The copy that was lost is still told of, until somebody has read it.
     await ground.end('alpha', id);
     await ground.end('beta', id);
+  } else if (verdict === 'stranded') {
+    assertSaid(await ground.fixture.flick.run(['resolve', id, '--gone', '--yes']), 0);
+    await ground.end('beta', id);
   } else {
     await observer.assertTidy(owner);
     await ground.end(owner, id);
@@ -115,6 +119,6 @@ async function assertClientSaid(move: UnderWay, verdict: string): Promise<void> 
   const ran = await Promise.race([move.ended, delay(30_000, undefined, { ref: false })]);
   assert.ok(ran !== undefined, 'the client still waits');
   const said = `${String(ran.code)}: ${ran.stdout}${ran.stderr}`;
-  if (ran.code === 0) assert.match(verdict, /target$/, said);
+  if (ran.code === 0) assert.match(verdict, /target$|stranded/, said);
   else if (verdict === 'target') assert.match(said, /decided where it runs|stands still here/);
 }

@@ -191,6 +191,7 @@ function settledAs(
     return last.device === 'alpha' ? 'ended on source' : 'ended on target';
   }
   if (live.state === 'inDoubt') {
+    if (live.doubt?.what === 'stranded' && live.device === 'beta') return 'stranded';
     const there = live.doubt?.what === 'lostThere' && live.device === 'alpha';
     return there && here === 1 ? 'lost there' : undefined;
   }
