@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { makePrivateFolder, removeTree } from '../processes/cells.ts';
 import { readProc } from '../procfs/read.ts';
 import { writeFailure } from '../state/durable.ts';
+import { findElsewhere } from './elsewhere.ts';
 import { planLayer } from './layer.ts';
 import { finishFile, sizeAndClose, temporaryName, writeFully } from './layerWriter.ts';
 import { childOf, type Entry, type FileEntry } from './manifest.ts';
@@ -17,12 +18,13 @@ export const keptFrom = 256 * 1024;
 const spareBytes = 1 << 30;
 
 /**
- * What this device once had of the large files of a process: of a move that was broken off, or of its last stay here.
- * The next move needs only what is different (`pieceTransfer.ts`). Nothing in here is trusted: pieces are compared by
+ * What this device has of the large files of a process: of a move that was broken off, of its last stay here, or elsewhere
+ * on its disk. The next move needs only what is different (`pieceTransfer.ts`). Nothing in here is trusted: pieces are compared by
  * their digests, files by theirs.
  */
 export class KeptFiles {
   readonly folder: string;
+  #elsewhere: ReadonlyMap<string, readonly string[]> = new Map();
 
   /** @param folder made when something is to be kept */
   constructor(folder: string) {
@@ -35,11 +37,19 @@ export class KeptFiles {
     await rename(file, this.#place(path, isComplete));
   }
 
-  /** Both versions of the file that may be here: a complete one, and one that did not get through. */
+  /** Looks for files elsewhere on the device that may be the ones that are to come. */
+  async look(entries: readonly Entry[], signal: AbortSignal): Promise<void> {
+    const isLarge = (each: Entry): each is FileEntry =>
+      each.kind === 'file' && each.size >= keptFrom;
+    this.#elsewhere = await findElsewhere(entries.filter(isLarge), { signal });
+  }
+
+  /** The versions of the file that may be here: one that did not get through, a complete one, and what was found elsewhere. */
   async open(path: string): Promise<FileHandle[]> {
+    const places = [false, true].map((isComplete) => this.#place(path, isComplete));
     const opened: FileHandle[] = [];
-    for (const isComplete of [false, true]) {
-      const file = await openRegular(this.#place(path, isComplete));
+    for (const each of [...places, ...(this.#elsewhere.get(path) ?? [])]) {
+      const file = await openRegular(each);
       if (file !== undefined) opened.push(file);
     }
     return opened;

@@ -81,7 +81,7 @@ export class AwayArrival implements ArrivalFiles {
 
   async plan(
     entries: readonly Entry[],
-    _last: boolean,
+    last: boolean,
     signal: AbortSignal,
   ): Promise<ReadonlySet<string>> {
     const mappedBefore = this.#mapped.size;
@@ -93,6 +93,7 @@ export class AwayArrival implements ArrivalFiles {
     // A path that lies in the layer hides the device's own file, even if that one would do now.
     for (const each of fresh) if (this.#placed.has(each.path)) wanted.add(each.path);
     const missing = fresh.filter((each) => wanted.has(each.path));
+    if (!last) await this.#kept.look(missing, signal);
     if (missing.length > 0 || this.#mapped.size > mappedBefore) this.#mounts = undefined;
     this.#writer.requirePlaces(missing);
     await this.#writer.reserve(totalBytes(missing));
@@ -238,6 +239,11 @@ export class HomeArrival implements ArrivalFiles {
     const { hasher, kept } = this.#options;
     const large = entries.filter((each) => each.kind === 'file' && each.size >= keptFrom);
     const { needed, bytes } = await lacking(large, '/', { hasher, signal });
+    const missing = new Set(needed);
+    await kept.look(
+      large.filter((each) => missing.has(each.path)),
+      signal,
+    );
     return new Set(bytes > 0 && (await kept.hasRoom(bytes)) ? needed : []);
   }
 }

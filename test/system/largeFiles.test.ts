@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { copyFile, mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { Moved } from '../support/flick.ts';
 import { assertSaid } from './steady.ts';
+import { pathOn } from './deviceView.ts';
 import { eventually, LabFixture } from './labFixture.ts';
 import { UnderWay } from './underWay.ts';
 import { SampledTests } from '../support/sampledTests.ts';
@@ -70,6 +73,17 @@ describe('large files that a process works on', function () {
       }
     },
   );
+
+  tests.add('are not sent where the device has the same elsewhere', async () => {
+    await start(String(20 * megabyte), String(10 * megabyte));
+    for (const name of ['log', 'pages']) {
+      const elsewhere = pathOn(fixture.lab, 'beta', `/opt/copies/${name}`);
+      await mkdir(dirname(elsewhere), { recursive: true });
+      await copyFile(pathOn(fixture.lab, 'alpha', `/srv/ledger/${name}`), elsewhere);
+    }
+    const { bytesSent } = await move('beta');
+    assert.ok(bytesSent < 10 * megabyte, String(bytesSent));
+  });
 
   tests.add('are sent once, also when they grow all the time', async () => {
     await start(String(logBytes), '4096', 'restless');
