@@ -478,9 +478,11 @@ async function noticeLoss(side: TargetSide): Promise<void> {
 
 /** So can what stands still until the other side has all of it. */
 async function noticeOriginalLoss(side: SourceSide): Promise<void> {
-  if (side.managed?.isLive === false && side.heeds({ type: 'originalLost' })) {
-    await side.feed({ type: 'originalLost' });
-  }
+  const { managed } = side;
+  if (managed === undefined || !side.heeds({ type: 'originalLost' })) return;
+  // What CRIU holds goes with it.
+  if (managed.cell?.isOver === true) await managed.lost('CRIU, which held it, was ended.');
+  if (!managed.isLive) await side.feed({ type: 'originalLost' });
 }
 
 function lostThere({ peer }: SourceSide): FlickError {

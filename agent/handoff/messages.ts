@@ -43,7 +43,7 @@ export const travellingProcess = v.pick(processRecord, [
 export type TravellingProcess = v.InferOutput<typeof travellingProcess>;
 
 /** What the two agents speak on a handoff stream; counted up when it changes. */
-export const handoffWire = 3;
+export const handoffWire = 4;
 const wire = v.optional(v.pipe(v.number(), v.integer(), v.minValue(1)), 1);
 
 /** @throws {FlickError} `notSupported` when the other agent is of a build that speaks otherwise */

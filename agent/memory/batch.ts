@@ -29,7 +29,7 @@ export interface ChunkRecord {
   readonly pages: readonly Buffer[];
 }
 
-export const codecs = ['none', 'deflate', 'zstd'] as const;
+export const codecs = ['none', 'deflate', 'zstd', 'brotli'] as const;
 export type Codec = (typeof codecs)[number];
 
 /** Most bytes of records in a batch. */
@@ -42,6 +42,8 @@ export function recordBytes(record: ChunkRecord): number {
 type Zstd = (content: Buffer, options: object) => Promise<Buffer>;
 const deflate = promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.deflateRaw);
 const inflate = promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.inflateRaw);
+const brotli = promisify<Buffer, zlib.BrotliOptions, Buffer>(zlib.brotliCompress);
+const unbrotli = promisify<Buffer, zlib.BrotliOptions, Buffer>(zlib.brotliDecompress);
 const zstdCompress = zstdFunction('zstdCompress');
 const zstdDecompress = zstdFunction('zstdDecompress');
 
@@ -63,6 +65,9 @@ function zstdFunction(name: 'zstdCompress' | 'zstdDecompress'): Zstd | undefined
 
 /** Less than this goes as it is: packing takes longer than sending, in bytes. */
 const worthPacking = 512;
+
+/** From here on, pages become hardly smaller, and it takes far longer. */
+const brotliQuality = 5;
 
 /** ZSTD_c_compressionLevel (zstd.h). */
 const zstdLevel = 100;
@@ -156,6 +161,13 @@ async function pack(raw: Buffer, codec: Codec): Promise<Buffer> {
     case 'zstd':
       if (zstdCompress === undefined) throw damaged();
       return zstdCompress(raw, { params: { [zstdLevel]: 1 } });
+    case 'brotli':
+      return brotli(raw, {
+        params: {
+          [zlib.constants.BROTLI_PARAM_QUALITY]: brotliQuality,
+          [zlib.constants.BROTLI_PARAM_SIZE_HINT]: raw.length,
+        },
+      });
   }
 }
 
@@ -169,6 +181,8 @@ async function unpack(packed: Buffer, codec: Codec, length: number): Promise<Buf
       case 'zstd':
         if (zstdDecompress === undefined) throw damaged();
         return await zstdDecompress(packed, { maxOutputLength: Math.max(length, 1) });
+      case 'brotli':
+        return await unbrotli(packed, { maxOutputLength: Math.max(length, 1) });
     }
   } catch (error) {
     throw error instanceof FlickError ? error : damaged(error);

@@ -35,7 +35,10 @@ const fasterThanPacking: Readonly<Record<Codec, number>> = {
   none: 0,
   deflate: 50_000,
   zstd: 250_000,
+  brotli: 0,
 };
+/** Links that are slower than this get what is packed best, which takes ten times as long. In bytes a ms. */
+const slowerThanBrotli = 2_000;
 
 export interface Round {
   /** Pages that were sent, and bytes on the wire. */
@@ -308,6 +311,7 @@ export class MemorySender {
   /** Differences pack well and fast; whole pages are packed only where the link is slower than that. */
   #codecFor(records: readonly ChunkRecord[]): Codec {
     const { codec } = this.#options;
+    if (this.#rate.rate < slowerThanBrotli) return 'brotli';
     let balance = 0;
     for (const { kinds } of records) {
       for (const kind of kinds) {

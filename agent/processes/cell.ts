@@ -383,6 +383,11 @@ export class Cell implements Disposable {
     };
   }
 
+  /** Its keeper has gone, and all that was in it. */
+  get isOver(): boolean {
+    return this.#over;
+  }
+
   #end(end: CellEnd): void {
     if (this.#over) return;
     this.#over = true;

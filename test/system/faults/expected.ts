@@ -182,7 +182,8 @@ export const rows: readonly Row[] = [
     verdicts: {
       ...arrived,
       'keeper killed': 'stranded',
-      'criu killed': 'target',
+      // What it held goes with it.
+      'criu killed': 'stranded',
       'power cut': 'stranded',
     },
   },

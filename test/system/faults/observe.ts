@@ -195,7 +195,8 @@ function settledAs(
     const there = live.doubt?.what === 'lostThere' && live.device === 'alpha';
     return there && here === 1 ? 'lost there' : undefined;
   }
-  if (live.state !== 'running') return undefined;
+  // Whether its memory will come is not known yet.
+  if (live.state !== 'running' || live.memory !== undefined) return undefined;
   if (live.device === 'alpha') return here === 1 && there === 0 ? 'source' : undefined;
   return here === 0 && there === 1 ? 'target' : undefined;
 }
