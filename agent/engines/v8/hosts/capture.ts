@@ -5,6 +5,7 @@ import { Stream } from 'node:stream';
 import type { HostState, KindRecord, Value } from '../capsule/format.ts';
 import { isCorePrototype, makerOf } from '../capture/coreClasses.ts';
 import type { Graph } from '../capture/graph.ts';
+import { interfaceOf } from './readlines.ts';
 import { handles } from './handles.ts';
 import { standardStream } from './standardStreams.ts';
 import { consoleState } from './consoles.ts';
@@ -248,7 +249,13 @@ function streamRecord(graph: Graph, name: 'stdin' | 'stdout' | 'stderr'): KindRe
     throw graph.refuse('read already, but not handed on', { passing: true });
   }
   const isReader = (event: Value): boolean => event === 'data' || event === 'readable';
-  if (stdin.readableFlowing === true && !listeners.some(([event]) => isReader(event))) {
+  const readers = stdin
+    .rawListeners('data')
+    .flatMap((each) => interfaceOf(graph, each) ?? [])
+    .map((each) => graph.value(each, 'readline'));
+  record.state['readers'] = readers;
+  const isRead = readers.length > 0 || listeners.some(([event]) => isReader(event));
+  if (stdin.readableFlowing === true && !isRead) {
     throw graph.refuse('read by something that cannot be carried');
   }
   record.state['encoding'] = stdin.readableEncoding;

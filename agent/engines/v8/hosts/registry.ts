@@ -6,6 +6,7 @@ import { httpAgents } from './httpAgents.ts';
 import { intlFunctions, intlObjects } from './intl.ts';
 import { listenerLists } from './listenerLists.ts';
 import { textDecoders, textEncoders } from './textCoding.ts';
+import { readlines } from './readlines.ts';
 import { httpServers, netServers } from './servers.ts';
 import { sockets } from './sockets.ts';
 import { searchParams, searchParamsIterators, urls } from './urls.ts';
@@ -24,6 +25,7 @@ export const adapters: readonly Adapter[] = [
   intlObjects,
   listenerLists,
   netServers,
+  readlines,
   searchParams,
   searchParamsIterators,
   sockets,
