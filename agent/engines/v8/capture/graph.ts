@@ -352,7 +352,10 @@ export class Graph {
   #visit(object: object): ObjectRecord {
     if (types.isProxy(object)) {
       const [target, handler] = this.proxyDetails(object);
-      if (handler === null) throw this.refuse('a revoked proxy');
+      if (handler === null) {
+        const revoked = typeof object === 'function' ? 'function' : 'object';
+        return { k: 'proxy', target: null, handler: null, revoked };
+      }
       return {
         k: 'proxy',
         target: this.value(target, 'target'),

@@ -5,6 +5,7 @@ import { Stream } from 'node:stream';
 import type { HostState, KindRecord, Value } from '../capsule/format.ts';
 import { isCorePrototype, makerOf } from '../capture/coreClasses.ts';
 import type { Graph } from '../capture/graph.ts';
+import type { NodeInternals } from '../capture/internals.ts';
 import { interfaceOf } from './readlines.ts';
 import { handles } from './handles.ts';
 import { standardStream } from './standardStreams.ts';
@@ -56,7 +57,7 @@ export class HostWorld {
   readonly immediateProto: object;
   /** The engine's own timers and the like; they are not the program's. */
   readonly own: ReadonlySet<unknown>;
-  readonly adapters = new AdapterTable();
+  readonly adapters: AdapterTable;
   /** What the program does without from now on, by sentence with its number. */
   readonly #dropped = new Map<string, { many: (count: number) => string; count: number }>();
   /** When the sockets of the program were seen for the first time, in ms; kept from one try to the next. */
@@ -67,7 +68,9 @@ export class HostWorld {
     timeout: object,
     immediate: object,
     seenSockets: WeakMap<object, number>,
+    internals: NodeInternals,
   ) {
+    this.adapters = new AdapterTable(internals);
     this.own = own;
     this.seenSockets = seenSockets;
     this.timeoutProto = Object.getPrototypeOf(timeout) as object;

@@ -18,6 +18,7 @@ import { iterate, stepEarly, stepLate } from './iterators.ts';
 import type { FunctionTexts } from './functionTexts.ts';
 import { Code, RebuildError, type Objects } from './code.ts';
 import type { Modules } from './modules.ts';
+import { Proxies } from './proxies.ts';
 import { setProperties } from './properties.ts';
 import {
   emptyArguments,
@@ -48,6 +49,7 @@ export class World implements Objects {
   readonly code: Code;
   readonly #texts: FunctionTexts;
   readonly modules: Modules;
+  readonly proxies = new Proxies(this);
   readonly #symbols: symbol[];
   readonly #objects: unknown[] = [];
   readonly #made: Uint8Array;
@@ -303,7 +305,7 @@ export class World implements Objects {
         ]);
       }
       case 'proxy':
-        return new Proxy(this.value(kind.target) as object, this.value(kind.handler) as object);
+        return this.proxies.make(kind);
       case 'settler':
         return this.#settler(kind.promise, kind.rejects);
       case 'finally':
