@@ -4,11 +4,7 @@ import type { Graph } from '../capture/graph.ts';
 import type { Adapter } from './adapter.ts';
 
 /** What revokes a proxy; undefined for other functions. */
-export function revocationRecord(
-  graph: Graph,
-  f: object,
-  name: string,
-): ObjectRecord | undefined {
+export function revocationRecord(graph: Graph, f: object, name: string): ObjectRecord | undefined {
   if (!name.startsWith('ProxyRevoke')) return undefined;
   const { snapshot } = graph.heap;
   const context = snapshot.follow(graph.heap.nodeOf(f), 'context');
