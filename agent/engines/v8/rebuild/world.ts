@@ -298,12 +298,9 @@ export class World implements Objects {
         this.#activation(id, kind);
         return undefined;
       case 'bound': {
-        const args = kind.args.map((each) => this.value(each));
-        const target = this.value(kind.target);
-        return Reflect.apply(Function.prototype.bind, target as () => void, [
-          this.value(kind.self),
-          ...args,
-        ]);
+        const parts = [kind.target, kind.self, ...kind.args].map((each) => this.value(each));
+        const [target, ...given] = parts;
+        return Reflect.apply(Function.prototype.bind, target as () => void, given);
       }
       case 'proxy':
         return this.proxies.make(kind);
