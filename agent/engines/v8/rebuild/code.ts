@@ -20,10 +20,12 @@ import { resumedText } from '../language/resumedText.ts';
 import { ScopeTree, type Scope } from '../language/scopes.ts';
 import type { ActivationView } from '../language/stable.ts';
 import { metaEdits, moduleBody } from '../language/moduleBody.ts';
+import type { MethodDefinition } from 'acorn';
 import type { Modules } from './modules.ts';
 import { RebuildError } from './rebuildError.ts';
 import { classNames, editClass, methodKey, type ClassText } from './classText.ts';
 import { Homes } from './homes.ts';
+import { isPrivateMember, lineage } from './privateMethods.ts';
 import { Layout, named, outermost, type Evaluator, type Origin } from './evaluator.ts';
 
 export { RebuildError };
@@ -66,7 +68,9 @@ export class Code {
   readonly #classOfContext = new Map<number, number>();
   readonly #methodOwners = new Map<number, number>();
   readonly #activationContexts = new Set<number>();
-  readonly #quiet: ReadonlySet<number>;
+  readonly #quiet: Set<number>;
+  /** Private methods that something refers to, by their class. */
+  readonly #privateOwners = new Map<number, number>();
   readonly #home: object;
   readonly #homes: Homes;
   readonly #modules: Modules;
@@ -77,7 +81,7 @@ export class Code {
     this.#modules = modules;
     this.#objects = objects;
     this.#homes = new Homes(objects);
-    this.#quiet = quiet;
+    this.#quiet = new Set(quiet);
     this.#home = Object.freeze({ scripts: capsule.scripts });
     capsule.objects.forEach((record, id) => {
       if (record === null || Array.isArray(record)) return;
@@ -91,6 +95,18 @@ export class Code {
       else list.push(id);
       if (fn.isClass === 1) this.#noteClass(id, fn);
     });
+    for (const [context, owner] of this.#classOfContext) {
+      for (const id of this.#functionsOf.get(context) ?? []) this.#notePrivate(id, owner);
+    }
+  }
+
+  /** Only an instance shows the private methods of its class. */
+  #notePrivate(id: number, owner: number): void {
+    const { script, start } = this.#capsule.objects[id] as FunctionRecord;
+    const { source } = this.#script(script);
+    if (!isPrivateMember(source, start)) return;
+    this.#privateOwners.set(id, owner);
+    for (const each of lineage(this.#capsule, this.#objects, owner)) this.#quiet.add(each);
   }
 
   #noteClass(id: number, record: FunctionRecord): void {
@@ -173,6 +189,12 @@ export class Code {
       this.#objects.get(owner);
       return;
     }
+    const privateOwner = this.#privateOwners.get(id);
+    if (privateOwner !== undefined && parent?.type === 'MethodDefinition') {
+      if (parent.kind !== 'method') throw new RebuildError('a private accessor that is held');
+      this.#objects.made(id, this.#privateMethod(privateOwner, parent));
+      return;
+    }
     const { source } = this.#script(record.script);
     const metas = [...metaEdits(tree, record.start, record.end), ...newTargetEdits(node)];
     const whole = applyEdits(source, record.start, record.end, metas);
@@ -201,6 +223,16 @@ export class Code {
     const descriptor = Reflect.getOwnPropertyDescriptor(literal, name ?? '');
     this.#objects.made(id, descriptor?.value ?? descriptor?.get ?? descriptor?.set);
     if (record.home !== undefined) this.#homes.standIn(literal, record.home);
+  }
+
+  #privateMethod(owner: number, { static: isStatic, key }: MethodDefinition): unknown {
+    const made = this.#objects.get(owner);
+    const holder = isStatic
+      ? made
+      : this.instance(lineage(this.#capsule, this.#objects, owner), []);
+    const text = `(($flickO) => $flickO.#${(key as { name: string }).name})`;
+    const get = this.#classes.get(owner)?.evaluate?.({ text, pieces: [] });
+    return (get as (holder: unknown) => unknown)(holder);
   }
 
   /** To be called when all objects are there. */
