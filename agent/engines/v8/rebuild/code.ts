@@ -24,6 +24,7 @@ import type { MethodDefinition } from 'acorn';
 import type { Modules } from './modules.ts';
 import { RebuildError } from './rebuildError.ts';
 import { classNames, editClass, methodKey, type ClassText } from './classText.ts';
+import { contextText, isHole } from './contextText.ts';
 import { Homes } from './homes.ts';
 import { isPrivateMember, lineage } from './privateMethods.ts';
 import { Layout, named, outermost, type Evaluator, type Origin } from './evaluator.ts';
@@ -382,35 +383,18 @@ export class Code {
       .join()} ${this.#activationContexts.has(this.#capsule.contexts.indexOf(record))}`;
     const known = this.#factories.get(key);
     if (known !== undefined) return known as (...args: unknown[]) => unknown;
-    const strict = scope.strict && parent?.strict !== true;
-    const opening = record.home === undefined ? '(function* () {' : '({ *m() {';
-    const layout = new Layout(source, `${opening} ${strict ? "'use strict'; " : ''}`);
-    const sorted = [...declared].sort(([, a], [, b]) => this.#start(a) - this.#start(b));
-    for (const [, id] of sorted) {
-      const fn = this.#capsule.objects[id] as FunctionRecord;
-      const metas = metaEdits(this.tree(fn.script), fn.start, fn.end);
-      layout.at(fn.start, applyEdits(source, fn.start, fn.end, metas)).add(';');
-    }
-    const own = [...declared.keys()];
-    layout.add(
-      `let $flickR = yield { ${own.join(', ')} }; while (typeof $flickR === 'string') $flickR = yield eval($flickR);`,
-    );
-    const waiting: string[] = [];
-    const isRunning = this.#activationContexts.has(this.#capsule.contexts.indexOf(record));
-    for (const [name, value] of Object.entries(record.vars)) {
-      if (name === 'arguments' && scope.strict) continue;
-      const binding = scope.bindings.get(name);
-      if (isHole(value)) {
-        if (isRunning) layout.add(` let ${name};`);
-        else waiting.push(name);
-      } else if (declared.has(name)) layout.add(` ${name} = $flickR.${name};`);
-      else layout.add(` ${binding?.kind === 'const' ? 'const' : 'let'} ${name} = $flickR.${name};`);
-    }
-    if (waiting.length > 0) layout.add(` yield; let ${waiting.join(', ')};`);
-    if (record.target !== undefined)
-      layout.add(` let ${newTargetName} = $flickR.${newTargetName};`);
-    layout.add(record.home === undefined ? ' })' : ' } })');
-    const text = layout.unit;
+    const text = contextText(source, record, scope, {
+      strict: scope.strict && parent?.strict !== true,
+      isRunning: this.#activationContexts.has(this.#capsule.contexts.indexOf(record)),
+      declared: [...declared].map(([name, id]) => {
+        const { script, start, end } = this.#capsule.objects[id] as FunctionRecord;
+        return {
+          name,
+          start,
+          text: applyEdits(source, start, end, metaEdits(this.tree(script), start, end)),
+        };
+      }),
+    });
     const evaluate = parent?.evaluate ?? outermost(origin, this.#home);
     const held = evaluate(text);
     if (record.home !== undefined) this.#homes.standIn(held as object, record.home);
@@ -419,10 +403,6 @@ export class Code {
     ) => unknown;
     this.#factories.set(key, made);
     return made;
-  }
-
-  #start(id: number): number {
-    return (this.#capsule.objects[id] as FunctionRecord).start;
   }
 
   #makeClass(id: number, record: FunctionRecord, node: ClassNode, tree: ScopeTree): void {
@@ -604,8 +584,4 @@ export class Code {
   makeContext(index: number): void {
     this.#context(index);
   }
-}
-
-function isHole(value: unknown): boolean {
-  return Array.isArray(value) && value[0] === 'h';
 }
