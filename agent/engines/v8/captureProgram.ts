@@ -25,6 +25,8 @@ export interface CaptureOptions {
   readonly patienceMs?: number;
   /** Whether the program ends when its capsule is written; it does unless told otherwise. */
   readonly end?: boolean;
+  /** Files: what the program tells of itself while it still runs, and the word that somebody is ready for it. */
+  readonly announce?: { readonly advance: string; readonly ready: string };
 }
 
 export interface CaptureReport {
@@ -52,9 +54,9 @@ type Answer = { readonly done: Done } | { readonly refused: string; readonly hin
  * @throws {FlickError} `refused` when the program cannot be carried, naming what and where; it then goes on unharmed
  */
 export async function captureProgram(options: CaptureOptions): Promise<CaptureReport> {
-  const { pid, end = true, patienceMs = defaultPatience } = options;
+  const { pid, end = true, patienceMs = defaultPatience, announce } = options;
   const file = resolve(options.file);
-  await converse(pid, { file, end, patienceMs });
+  await converse(pid, { file, end, patienceMs, ...announce });
   return reportOf(file);
 }
 
@@ -112,6 +114,8 @@ interface Settings {
   readonly patienceMs: number;
   readonly gate?: string;
   readonly rehearse?: boolean;
+  readonly advance?: string;
+  readonly ready?: string;
 }
 
 /** Has the code in the program do its work. @returns undefined when the program ended with its capsule */

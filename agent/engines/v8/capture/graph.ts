@@ -21,7 +21,7 @@ import type { NodeInternals } from './internals.ts';
 import type { LiveModules } from './modules.ts';
 import type { Natives } from './natives.ts';
 import type { Originals } from './originals.ts';
-import type { ScopeTree } from '../language/scopes.ts';
+import type { Trees } from '../language/readTree.ts';
 import { Contexts } from './contexts.ts';
 import { homeOf } from './homes.ts';
 import { Scripts } from './scripts.ts';
@@ -94,8 +94,8 @@ export class Graph {
     builtins: Builtins;
     originals: Originals;
     coreSymbols: Map<symbol, string>;
-    /** Scripts that have been read already, by kind and source. */
-    trees: Map<string, ScopeTree>;
+    /** Scripts that have been read already. */
+    trees: Trees;
     hosts: HostWorld;
     hidden: Hidden;
     modules: LiveModules;

@@ -4,20 +4,15 @@ import type {
   ContextRecord,
   FunctionRecord,
 } from '../capsule/format.ts';
-import {
-  isClass,
-  isFunction,
-  parseScript,
-  type ClassNode,
-  type FunctionNode,
-} from '../language/parse.ts';
+import { isClass, isFunction, type ClassNode, type FunctionNode } from '../language/parse.ts';
 import { applyEdits } from '../language/edits.ts';
 import { wrapUnit, type ResumedState, type Unit } from '../language/origin.ts';
 import { findTarget } from '../language/places.ts';
 import { newTargetEdits, newTargetName } from '../language/receivers.ts';
 import { planResumption, planStart, type Resumption } from '../language/resume.ts';
 import { resumedText } from '../language/resumedText.ts';
-import { ScopeTree, type Scope } from '../language/scopes.ts';
+import { readTree, type Trees } from '../language/readTree.ts';
+import type { ScopeTree, Scope } from '../language/scopes.ts';
 import type { ActivationView } from '../language/stable.ts';
 import { metaEdits, moduleBody } from '../language/moduleBody.ts';
 import type { MethodDefinition } from 'acorn';
@@ -61,6 +56,7 @@ interface LiveClass {
 export class Code {
   readonly #capsule: Capsule;
   readonly #objects: Objects;
+  readonly #read: Trees;
   readonly #trees: (ScopeTree | undefined)[] = [];
   readonly #contexts: (LiveContext | undefined)[] = [];
   readonly #factories = new Map<string, unknown>();
@@ -76,9 +72,19 @@ export class Code {
   readonly #homes: Homes;
   readonly #modules: Modules;
 
-  /** @param quiet ids of the classes of which instances with private members are made */
-  constructor(capsule: Capsule, objects: Objects, quiet: ReadonlySet<number>, modules: Modules) {
+  /**
+   * @param quiet ids of the classes of which instances with private members are made
+   * @param read scripts that have been read already
+   */
+  constructor(
+    capsule: Capsule,
+    objects: Objects,
+    quiet: ReadonlySet<number>,
+    modules: Modules,
+    read: Trees,
+  ) {
     this.#capsule = capsule;
+    this.#read = read;
     this.#modules = modules;
     this.#objects = objects;
     this.#homes = new Homes(objects);
@@ -140,7 +146,7 @@ export class Code {
     const known = this.#trees[script];
     if (known !== undefined) return known;
     const { source, kind } = this.#script(script);
-    const tree = new ScopeTree(source, parseScript(source, kind), kind);
+    const tree = readTree(this.#read, source, kind);
     this.#trees[script] = tree;
     return tree;
   }

@@ -11,6 +11,7 @@ import type {
   ReactionRecord,
   Value,
 } from '../capsule/format.ts';
+import type { Trees } from '../language/readTree.ts';
 import { hostShell } from '../hosts/rebuild.ts';
 import { activationState } from './activationState.ts';
 import { combinator, giveResults, spentElement, type Combinator } from './combinators.ts';
@@ -65,7 +66,7 @@ export class World implements Objects {
   readonly #makers = new Map<number, () => object>();
   #depth = 0;
 
-  constructor(capsule: Capsule, texts: FunctionTexts, modules: Modules) {
+  constructor(capsule: Capsule, texts: FunctionTexts, modules: Modules, read: Trees) {
     this.capsule = capsule;
     this.#texts = texts;
     this.modules = modules;
@@ -80,7 +81,7 @@ export class World implements Objects {
       return found;
     });
     this.#index();
-    this.code = new Code(capsule, this, this.#quietClasses(), modules);
+    this.code = new Code(capsule, this, this.#quietClasses(), modules, read);
   }
 
   #record(id: number): ObjectRecord {
