@@ -121,9 +121,13 @@ interface Settings {
 /** Has the code in the program do its work. @returns undefined when the program ended with its capsule */
 async function converse(pid: number, settings: Settings): Promise<Done | undefined> {
   const status = await readStatus(pid);
-  if (status === undefined) throw new FlickError('processGone', `There is no process ${pid}.`);
+  if (status === undefined) throw gone(pid);
   const command = (await readArguments(pid)) ?? [];
-  const builtins = await listBuiltins(pid, command);
+  const builtins = await listBuiltins(pid, command).catch(async (error: unknown) => {
+    const { state } = (await readStatus(pid)) ?? {};
+    // It ended while it was looked at.
+    throw state === undefined || state === 'Z' || state === 'X' ? gone(pid) : error;
+  });
   const innerPid = status.nsPids.at(-1) ?? pid;
   const debuggee = { pid, innerPid, command: command.join(' ').slice(0, 4096) };
   const answer = await withInspector(debuggee, (inspector, wasOpen) => {
@@ -154,6 +158,10 @@ async function reportOf(file: string): Promise<CaptureReport> {
   if (size === undefined) throw noCapsule();
   const { pauseMs, attempts, counts, dropped } = inspectCapsule(file);
   return { file, bytes: size, pauseMs, attempts, objects: counts.objects, dropped: [...dropped] };
+}
+
+function gone(pid: number): FlickError {
+  return new FlickError('processGone', `There is no process ${pid}.`);
 }
 
 function noCapsule(): FlickError {

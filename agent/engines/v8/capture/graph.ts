@@ -246,8 +246,8 @@ export class Graph {
     if (props.length > 0) record.props = props;
     if (!Object.isExtensible(object)) record.closed = 1;
     if (this.#privateClasses.isIn(Object.getPrototypeOf(object))) {
-      const { privates } = this.inspection.internals(object);
-      if (privates.length > 0) {
+      const { privates, hasPrivateMethods } = this.inspection.internals(object);
+      if (privates.length > 0 || hasPrivateMethods) {
         record.priv = privates.map(([name, value]) => [name, this.value(value, name)]);
       }
     }

@@ -58,6 +58,7 @@ export class HostWorld {
   /** The engine's own timers and the like; they are not the program's. */
   readonly own: ReadonlySet<unknown>;
   readonly adapters: AdapterTable;
+  #now: number | undefined;
   /** What the program does without from now on, by sentence with its number. */
   readonly #dropped = new Map<string, { many: (count: number) => string; count: number }>();
   /** When the sockets of the program were seen for the first time, in ms; kept from one try to the next. */
@@ -75,6 +76,12 @@ export class HostWorld {
     this.seenSockets = seenSockets;
     this.timeoutProto = Object.getPrototypeOf(timeout) as object;
     this.immediateProto = Object.getPrototypeOf(immediate) as object;
+  }
+
+  /** The one moment that all timers are looked at, however long the capture takes, in ms of the event loop's clock. */
+  now(internals: NodeInternals): number {
+    this.#now ??= (internals.binding('timers')['getLibuvNow'] as () => number)();
+    return this.#now;
   }
 
   drop(one: string, many: (count: number) => string): void {
@@ -131,7 +138,7 @@ function timeoutRecord(graph: Graph, timer: LiveTimer): KindRecord {
       args: (timer._timerArgs ?? []).map((each, index) => graph.value(each, `argument ${index}`)),
       repeat: repeat,
       idle,
-      elapsed: now(graph) - start,
+      elapsed: graph.hosts.now(graph.internals) - start,
       active: isActive,
       ref: timer.hasRef(),
     },
@@ -165,11 +172,6 @@ function moduleRecord(graph: Graph, module: NodeJS.Module): KindRecord {
       children: module.children.map((each, index) => graph.value(each, `child ${index}`)),
     },
   };
-}
-
-function now(graph: Graph): number {
-  const clock = graph.internals.binding('timers')['getLibuvNow'] as () => number;
-  return clock();
 }
 
 /** What the event loop holds for the program. */
@@ -279,6 +281,8 @@ function processState(graph: Graph): HostState {
       .map((key): [Value, Value] => [key, graph.value(Reflect.get(process, key), key)]),
     exitCode: graph.value(process.exitCode, 'exitCode'),
     umask: process.umask(),
+    // What nobody has set is the command, which is another one on the target.
+    ...(process.title === process.argv0 ? {} : { title: process.title }),
     uptime: process.uptime(),
   };
 }

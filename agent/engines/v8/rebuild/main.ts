@@ -54,13 +54,17 @@ async function main(): Promise<void> {
   fillHosts(world);
   modules.run();
   verify(world);
+  // The program has been told of rejections that nobody handled: here they are reported to no one.
+  const reported = (): void => undefined;
+  process.on('unhandledRejection', reported);
   await world.settle();
+  process.off('unhandledRejection', reported);
   if (readiness !== undefined) waitFor(readiness.go);
   const { hold } = settings;
   const gate = hold === undefined ? undefined : new Gate(hold.gate);
   if (hold !== undefined) writeFileSync(hold.mark, '');
   gate?.wait();
-  showTracesAsWritten(internals, new Set(capsule.scripts.map(({ url }) => url)));
+  showTracesAsWritten(internals, capsule.scripts);
   goLive(world, internals);
   inspection.dispose();
   gate?.leave();

@@ -543,7 +543,8 @@ export class World implements Objects {
       const settling = this.#settling.get(id);
       if (record.state === 'fulfilled') this.#fulfil(settling, this.value(record.result));
       else {
-        (this.#objects[id] as Promise<unknown>).then(undefined, () => undefined);
+        if (record.unhandled !== 1)
+          (this.#objects[id] as Promise<unknown>).then(undefined, () => undefined);
         settling?.reject(this.value(record.result));
       }
     }
