@@ -32,6 +32,11 @@ const extraModules = [
   '_http_client',
   '_stream_readable',
 ];
+/** A module that programs can load, and that changes nothing when it is. */
+export function isPublicModule(id: string): boolean {
+  return builtinModules.includes(id) && !skippedModules.test(id);
+}
+
 /** What these lead to belongs to the program, not to Node.js. */
 export const skippedSteps = new Set([
   '.mainModule',
@@ -64,14 +69,14 @@ export const skippedSteps = new Set([
   '.sourceMapsEnabled',
 ]);
 
-/** Objects that are reached by no name. */
+/** Objects that are reached by no name. A capture has `Map` and `Set` of another realm, whose iterators are others. */
 const samples: Record<string, () => unknown> = {
   generator: () => function* () {},
   asyncGenerator: () => async function* () {},
   asyncFunction: () => async () => {},
   arrayIterator: () => [][Symbol.iterator](),
-  mapIterator: () => new Map()[Symbol.iterator](),
-  setIterator: () => new Set()[Symbol.iterator](),
+  mapIterator: () => new globalThis.Map()[Symbol.iterator](),
+  setIterator: () => new globalThis.Set()[Symbol.iterator](),
   stringIterator: () => ''[Symbol.iterator](),
   regExpIterator: () => 'x'.matchAll(/x/g),
   poison: () => {
@@ -218,10 +223,7 @@ export function listBuiltins(): BuiltinList {
   };
   const globals = Reflect.ownKeys(globalThis).map(stepOf);
   add(globalThis, -1, 'global');
-  for (const name of [
-    ...builtinModules.filter((each) => !skippedModules.test(each)),
-    ...extraModules,
-  ]) {
+  for (const name of [...builtinModules.filter(isPublicModule), ...extraModules]) {
     try {
       add(load(name), -1, `module ${name}`);
     } catch {
