@@ -151,9 +151,11 @@ function running(state: Phase<'running'>, event: TargetEvent): TargetStep {
     case 'copyLost':
       return step(as(state, { phase: 'lost' }), [{ do: 'write', word: 'lost' }]);
     case 'decide':
-      return event.choice === 'gone' && !complete
-        ? step(as(state, { phase: 'lost' }), [{ do: 'discard' }, { do: 'write', word: 'lost' }])
-        : stay(state);
+      if (event.choice !== 'gone' || complete) return stay(state);
+      // Nobody is left who would have to hear of it.
+      return state.stranded
+        ? step(as(state, { phase: 'over', aborted: false }), [{ do: 'discard' }, { do: 'erase' }])
+        : step(as(state, { phase: 'lost' }), [{ do: 'discard' }, { do: 'write', word: 'lost' }]);
     default:
       return stay(state);
   }
