@@ -79,17 +79,22 @@ export class DepartureMemory {
     const memory = new ProcessMemory(tasks);
     await this.#watch(tasks);
     try {
-      for (;;) {
-        const pages =
-          (await this.#written((dirty) => dirty.next())) ?? (await memory.writtenPages());
+      let expected = Infinity;
+      while (this.#rounds.length < maxRounds) {
+        const written = await this.#written((dirty) => dirty.next());
+        const pages = written ?? (await memory.writtenPages());
+        // It writes as fast as the link is; what it wrote goes with the rest.
+        if (written !== undefined && countOf(pages) > worthwhile * expected) break;
+        expected = countOf(pages);
         const round = await this.#sender.round(memory, chunksOf(pages));
         const before = this.#rounds.at(-1);
         this.#rounds.push(round);
         // One that took long was followed by as many writes, of which another one brings all but a few.
-        const isShort = this.#dirty === undefined || round.ms < shortRound;
+        const isShort = written === undefined || round.ms < shortRound;
         if (isShort && round.bytes < this.#sender.rate * shortRound) break;
-        if (this.#rounds.length === maxRounds) break;
-        if (before !== undefined && round.bytes > worthwhile * before.bytes) break;
+        // Without knowing what was written: another one looks at all of it again.
+        const isVain = before !== undefined && round.bytes > worthwhile * before.bytes;
+        if (written === undefined && isVain) break;
       }
     } finally {
       await memory.close();
@@ -201,13 +206,19 @@ export class DepartureMemory {
 
   async #end(): Promise<void> {
     const pages = await this.#written((dirty) => dirty.next());
-    const bytes = (pages ?? []).reduce((sum, each) => sum + each.pages, 0) * pageBytes;
-    if (pages !== undefined && bytes < this.#sender.rate * shortRound) {
+    if (pages !== undefined && this.#packed(pages) < this.#sender.rate * shortRound) {
       const memory = new ProcessMemory(this.#tasks);
       await this.#sender.round(memory, chunksOf(pages)).finally(() => memory.close());
     }
     await this.#frames.sendJson({ type: 'rounds-end' });
     await this.#answers;
+  }
+
+  /** How many bytes of the link pages will take, going by the last round. */
+  #packed(pages: readonly PageRun[]): number {
+    const last = this.#rounds.at(-1);
+    const each = last === undefined || last.pages === 0 ? pageBytes : last.bytes / last.pages;
+    return countOf(pages) * each;
   }
 
   async #watch(tasks: readonly MemoryTask[]): Promise<void> {
@@ -283,6 +294,10 @@ export interface DepartureMemoryOptions {
   readonly frames: FrameStream;
   readonly signal: AbortSignal;
   readonly onProgress: (bytes: number) => void;
+}
+
+function countOf(runs: readonly PageRun[]): number {
+  return runs.reduce((sum, { pages }) => sum + pages, 0);
 }
 
 /** What both sides can do: zstd from Node.js 22.15 on. */
