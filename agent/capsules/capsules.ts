@@ -20,7 +20,7 @@ import type { Engines } from '../engines/engine.ts';
 import { totalBytes, type FileEntry } from '../files/manifest.ts';
 import type { Handoffs } from '../handoff/handoffs.ts';
 import { processFolders, removeTree } from '../processes/cells.ts';
-import type { ManagedProcess } from '../processes/managedProcess.ts';
+import { progressInterval, type ManagedProcess } from '../processes/managedProcess.ts';
 import type { Processes } from '../processes/processes.ts';
 import { writeDurably, writeFailure } from '../state/durable.ts';
 import type { AgentHome } from '../state/home.ts';
@@ -43,9 +43,6 @@ export interface CapsulesOptions {
 }
 
 type Progress = ParamsOf<typeof capsuleProgress>;
-
-/** Most often that progress of one step is announced, in ms. */
-const progressInterval = 100;
 const largestShown = 100;
 
 /**

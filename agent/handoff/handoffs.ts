@@ -15,7 +15,7 @@ import {
   type sendProcess,
 } from '../../protocol/index.ts';
 import { removeImages } from '../processes/leftovers.ts';
-import type { ManagedProcess } from '../processes/managedProcess.ts';
+import { progressInterval, type ManagedProcess } from '../processes/managedProcess.ts';
 import { Arrival } from './arrival.ts';
 import type { HandoffContext, HandoffOperation, HandoffProgress } from './context.ts';
 import { findCopy } from './copies.ts';
@@ -32,8 +32,6 @@ import { TargetSide } from './targetSide.ts';
 
 /** How long the outcome of a handoff can still be asked for, in ms. */
 const outcomeKept = 600_000;
-/** Most often that progress is announced for one handoff, in ms. */
-const progressInterval = 100;
 
 /** All handoffs of this agent, in both roles. */
 export class Handoffs {

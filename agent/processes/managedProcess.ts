@@ -22,6 +22,9 @@ import { TerminalViewer } from './terminalViewer.ts';
 import { typeInto } from './typeInto.ts';
 
 /** A handoff that is under way, as the tree shows it. */
+/** How often is said how far a move has come, in ms: on a slow link what is said of it costs time as well. */
+export const progressInterval = 250;
+
 export interface ActiveHandoff {
   readonly id: string;
   readonly role: 'source' | 'target';
@@ -53,6 +56,7 @@ export class ManagedProcess implements Disposable {
   /** Pages of its memory that are still on their way. */
   #memory: ArrivingMemory | undefined;
   /** It runs on another device, which fetches memory from what stands still here. */
+  #progressToldAt = 0;
   #serving: ActiveHandoff | undefined;
   /** By their handoffs: it can have come by one that is not confirmed, and be leaving by another. */
   readonly #doubts = new Map<string, ProcessDoubt>();
@@ -210,7 +214,11 @@ export class ManagedProcess implements Disposable {
 
   progress(step: HandoffStep, doneBytes: number, totalBytes: number): void {
     if (this.#handoff === undefined) return;
+    const isNew = this.#handoff.step !== step;
     Object.assign(this.#handoff, { step, doneBytes, totalBytes });
+    const now = performance.now();
+    if (!isNew && now - this.#progressToldAt < progressInterval) return;
+    this.#progressToldAt = now;
     this.#changed.fire();
   }
 
