@@ -27,7 +27,7 @@ import { homeOf } from './homes.ts';
 import { Scripts } from './scripts.ts';
 import { Refusal } from './refusal.ts';
 import { hostRecord, type HostWorld } from '../hosts/capture.ts';
-import { checkCoreClass, corePrototype, makerOf } from './coreClasses.ts';
+import { checkCoreClass, corePrototype, isCoreModule, makerOf } from './coreClasses.ts';
 import { functionRecord, isUserFunction } from './functions.ts';
 import { promiseRecord } from './promises.ts';
 import { PrivateClasses } from './privateClasses.ts';
@@ -360,7 +360,7 @@ export class Graph {
       };
     }
     if (this.activations.has(object)) return activationRecord(this, object);
-    if (types.isModuleNamespaceObject(object)) return this.#namespace(object);
+    if (types.isModuleNamespaceObject(object)) return this.modules.namespaceRecord(this, object);
     const meta = this.modules.metaOf(object);
     if (meta !== undefined) return this.finish({ k: 'meta', module: meta }, object);
     const prototype = corePrototype(this, object);
@@ -380,14 +380,6 @@ export class Graph {
       if (added !== undefined) return this.#plain(object, added);
     }
     return this.finish({ k: 'obj' }, object);
-  }
-
-  #namespace(object: object): ObjectRecord {
-    const module = this.modules.namespaceOf(object);
-    if (module === undefined) {
-      throw this.refuse('the namespace of an ES module that Node.js has not loaded itself');
-    }
-    return { k: 'namespace', module };
   }
 
   #plain(object: object, { index, keys }: LiveShape): ObjectRecord {
@@ -575,7 +567,7 @@ export class Graph {
     if (maker !== undefined && isUserFunction(this, maker)) return;
     checkCoreClass(this, object);
     for (let proto = Object.getPrototypeOf(object) as object | null; proto !== null;) {
-      if (this.hosts.isOrdinary(proto, object)) return;
+      if (this.hosts.isOrdinary(proto, object) || isCoreModule(this, proto)) return;
       if (this.builtins.indexOf.has(proto)) {
         const name = (proto.constructor as { name?: string } | undefined)?.name ?? 'object';
         throw this.refuse(`a ${name}, which cannot be carried`, {

@@ -28,6 +28,7 @@ import { readModules } from './readModules.ts';
 import { Originals } from './originals.ts';
 import { forgetNatives, nativeFunctions } from './natives.ts';
 import { Refusal } from './refusal.ts';
+import { shortUrl } from './scripts.ts';
 
 interface Settings {
   readonly file: string;
@@ -207,6 +208,12 @@ function capture(
       hidden,
       modules,
     });
+    // Not among the builtins, since what they hold is the program's.
+    for (const name of ['env', 'argv', 'execArgv'] as const)
+      graph.named(process[name], [`sample process\n.${name}`]);
+    // V8 answers with that of the realm which asks what an `arguments` iterates with.
+    const { values } = (realm as typeof globalThis).Array.prototype;
+    graph.named(values, ['global\n.Array\n.prototype\n.values']);
     const roots = rootsOf(graph, list);
     graph.visitAll();
     graph.contexts.confirm();
@@ -300,7 +307,7 @@ function rootsOf(graph: Graph, list: BuiltinList): Roots {
   const cache = Reflect.get(Module, '_cache') as Record<string, object>;
   const modules = Object.entries(cache).map(([name, module]): [string, Value] => [
     name,
-    graph.value(module, name.replace(/^.*\//, '')),
+    graph.value(module, shortUrl(name)),
   ]);
   const known = new Set(list.globals);
   const globals = graph.properties(globalThis, (key) => {

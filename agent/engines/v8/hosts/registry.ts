@@ -1,5 +1,6 @@
 import type { Adapter } from './adapter.ts';
 import { abortController, abortSignal } from './abort.ts';
+import { callSites } from './callSites.ts';
 import { consoles } from './consoles.ts';
 import { customEvents, events, eventTargets } from './eventTargets.ts';
 import { httpAgents } from './httpAgents.ts';
@@ -14,6 +15,7 @@ import { searchParams, searchParamsIterators, urls } from './urls.ts';
 export const adapters: readonly Adapter[] = [
   abortController,
   abortSignal,
+  callSites,
   consoles,
   customEvents,
   events,

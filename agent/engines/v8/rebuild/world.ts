@@ -325,6 +325,7 @@ export class World implements Objects {
         return iterator;
       }
       case 'namespace':
+      case 'facade':
       case 'meta':
         return this.modules[kind.k](kind.module);
       case 'host':
@@ -463,6 +464,7 @@ export class World implements Objects {
       record.k === 'builtin' ||
       record.k === 'host' ||
       record.k === 'namespace' ||
+      record.k === 'facade' ||
       record.k === 'combinator' ||
       record.k === 'proxy'
     ) {
