@@ -25,6 +25,8 @@ export interface CaptureOptions {
   readonly patienceMs?: number;
   /** Whether the program ends when its capsule is written; it does unless told otherwise. */
   readonly end?: boolean;
+  /** Files: what the program tells of itself while it still runs, and the word that somebody is ready for it. */
+  readonly announce?: { readonly advance: string; readonly ready: string };
 }
 
 export interface CaptureReport {
@@ -52,9 +54,9 @@ type Answer = { readonly done: Done } | { readonly refused: string; readonly hin
  * @throws {FlickError} `refused` when the program cannot be carried, naming what and where; it then goes on unharmed
  */
 export async function captureProgram(options: CaptureOptions): Promise<CaptureReport> {
-  const { pid, end = true, patienceMs = defaultPatience } = options;
+  const { pid, end = true, patienceMs = defaultPatience, announce } = options;
   const file = resolve(options.file);
-  await converse(pid, { file, end, patienceMs });
+  await converse(pid, { file, end, patienceMs, ...announce });
   return reportOf(file);
 }
 
@@ -112,14 +114,20 @@ interface Settings {
   readonly patienceMs: number;
   readonly gate?: string;
   readonly rehearse?: boolean;
+  readonly advance?: string;
+  readonly ready?: string;
 }
 
 /** Has the code in the program do its work. @returns undefined when the program ended with its capsule */
 async function converse(pid: number, settings: Settings): Promise<Done | undefined> {
   const status = await readStatus(pid);
-  if (status === undefined) throw new FlickError('processGone', `There is no process ${pid}.`);
+  if (status === undefined) throw gone(pid);
   const command = (await readArguments(pid)) ?? [];
-  const builtins = await listBuiltins(pid, command);
+  const builtins = await listBuiltins(pid, command).catch(async (error: unknown) => {
+    const { state } = (await readStatus(pid)) ?? {};
+    // It ended while it was looked at.
+    throw state === undefined || state === 'Z' || state === 'X' ? gone(pid) : error;
+  });
   const innerPid = status.nsPids.at(-1) ?? pid;
   const debuggee = { pid, innerPid, command: command.join(' ').slice(0, 4096) };
   const answer = await withInspector(debuggee, (inspector, wasOpen) => {
@@ -150,6 +158,10 @@ async function reportOf(file: string): Promise<CaptureReport> {
   if (size === undefined) throw noCapsule();
   const { pauseMs, attempts, counts, dropped } = inspectCapsule(file);
   return { file, bytes: size, pauseMs, attempts, objects: counts.objects, dropped: [...dropped] };
+}
+
+function gone(pid: number): FlickError {
+  return new FlickError('processGone', `There is no process ${pid}.`);
 }
 
 function noCapsule(): FlickError {
