@@ -460,17 +460,8 @@ export class World implements Objects {
   }
 
   #fillKind(id: number, record: KindRecord): void {
-    if (
-      record.k === 'builtin' ||
-      record.k === 'host' ||
-      record.k === 'namespace' ||
-      record.k === 'facade' ||
-      record.k === 'combinator' ||
-      record.k === 'proxy'
-    ) {
-      if (record.k === 'host') this.#fillHost(id, record);
-      return;
-    }
+    if (record.k === 'host') this.#fillHost(id, record);
+    if (/^(builtin|host|namespace|facade|combinator|proxy)$/.test(record.k)) return;
     if (record.k === 'activation' && record.kind === 'async') return;
     const object = this.#objects[id] as object;
     if (record.k === 'map')
