@@ -117,9 +117,10 @@ export class World implements Objects {
       if (record?.k === 'fn') {
         const prototype = record.props?.find(([key]) => key === 'prototype')?.[2];
         const owned = this.idOf(prototype);
-        if (owned > 0 && this.kind(owned)?.k === 'obj' && !this.#prototypeOwners.has(owned)) {
+        // That of a class cannot be replaced; functions may share it.
+        const isFree = record.isClass === 1 || !this.#prototypeOwners.has(owned);
+        if (owned > 0 && this.kind(owned)?.k === 'obj' && isFree)
           this.#prototypeOwners.set(owned, id);
-        }
       }
     });
   }
