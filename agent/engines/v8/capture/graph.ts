@@ -26,6 +26,7 @@ import { Contexts } from './contexts.ts';
 import { homeOf } from './homes.ts';
 import { Scripts } from './scripts.ts';
 import { Refusal } from './refusal.ts';
+import { refuseKnown } from '../hosts/foreign.ts';
 import { hostRecord, type HostWorld } from '../hosts/capture.ts';
 import { checkCoreClass, corePrototype, isCoreModule, makerOf } from './coreClasses.ts';
 import { functionRecord, isUserFunction } from './functions.ts';
@@ -568,6 +569,7 @@ export class Graph {
     // What instances inherit from has been made by a class declaration, not by a class of Node.js.
     const maker = makerOf(object);
     if (maker !== undefined && isUserFunction(this, maker)) return;
+    refuseKnown(this, object);
     checkCoreClass(this, object);
     for (let proto = Object.getPrototypeOf(object) as object | null; proto !== null;) {
       if (this.hosts.isOrdinary(proto, object) || isCoreModule(this, proto)) return;

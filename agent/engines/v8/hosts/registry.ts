@@ -3,17 +3,20 @@ import type { Adapter } from './adapter.ts';
 import { abortController, abortSignal } from './abort.ts';
 import { callSites } from './callSites.ts';
 import { consoles } from './consoles.ts';
+import { datagrams } from './datagrams.ts';
 import { customEvents, events, eventTargets } from './eventTargets.ts';
 import { finalizationRegistries } from './finalization.ts';
 import { fixedQueues } from './queues.ts';
 import { httpAgents } from './httpAgents.ts';
 import { intlFunctions, intlObjects } from './intl.ts';
 import { listenerLists } from './listenerLists.ts';
+import { messagePorts } from './messagePorts.ts';
 import { textDecoders, textEncoders } from './textCoding.ts';
 import { readlines } from './readlines.ts';
 import { revocations } from './revocations.ts';
 import { httpServers, netServers } from './servers.ts';
 import { sockets } from './sockets.ts';
+import { filePolls, fileWatchers } from './watchers.ts';
 import { searchParams, searchParamsIterators, urls } from './urls.ts';
 
 /** All adapters, in no order. */
@@ -23,8 +26,11 @@ export const adapters: readonly Adapter[] = [
   callSites,
   consoles,
   customEvents,
+  datagrams,
   events,
   eventTargets,
+  filePolls,
+  fileWatchers,
   finalizationRegistries,
   fixedQueues,
   httpAgents,
@@ -32,6 +38,7 @@ export const adapters: readonly Adapter[] = [
   intlFunctions,
   intlObjects,
   listenerLists,
+  messagePorts,
   netServers,
   readlines,
   revocations,
