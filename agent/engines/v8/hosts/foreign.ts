@@ -79,6 +79,11 @@ export function refuseKnown(graph: Graph, object: object): void {
     const what = table.get(proto);
     if (what !== undefined) throw cannot(graph, what);
   }
+  // A Node.js that has no frames keeps stores on timers and promises, and follows them as long as this is so.
+  const isStorage = Object.hasOwn(object, 'kResourceStore') && Object.hasOwn(object, 'enabled');
+  if (isStorage && Reflect.get(object, 'enabled') === true) {
+    throw cannot(graph, 'an AsyncLocalStorage that has been used');
+  }
   const vm = loadedModule('vm') as { isContext(object: object): boolean } | undefined;
   if (vm?.isContext(object) === true) throw cannot(graph, 'a vm context');
 }
