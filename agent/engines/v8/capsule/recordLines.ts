@@ -21,7 +21,7 @@ export class RecordLines {
   /** The number of objects that are known, and of the functions among them. */
   count = 1;
   functions = 0;
-  readonly #pending = new Map<number, Pending>([[0, { records: [null], count: 1 }]]);
+  readonly #pending = new Map<number, Pending>();
   readonly #lines: Buffer[] = [];
 
   /** @returns the id of an object whose record will follow */
@@ -30,11 +30,20 @@ export class RecordLines {
     return this.count - 1;
   }
 
+  has(id: number): boolean {
+    const index = Math.floor(id / lineRecords);
+    const line = this.#pending.get(index);
+    if (line === undefined) return this.#lines[index] !== undefined;
+    return line.records[id % lineRecords] != null;
+  }
+
   set(id: number, record: ObjectRecord): void {
     const index = Math.floor(id / lineRecords);
     let line = this.#pending.get(index);
     if (line === undefined) {
-      line = { records: new Array<ObjectRecord | null>(lineRecords).fill(null), count: 0 };
+      const records = new Array<ObjectRecord | null>(lineRecords).fill(null);
+      // There is no object 0.
+      line = { records, count: index === 0 ? 1 : 0 };
       this.#pending.set(index, line);
     }
     line.records[id % lineRecords] = record;

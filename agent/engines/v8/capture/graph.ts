@@ -27,6 +27,7 @@ import { Contexts } from './contexts.ts';
 import { homeOf } from './homes.ts';
 import { Scripts } from './scripts.ts';
 import { Refusal } from './refusal.ts';
+import { refuseKnown } from '../hosts/foreign.ts';
 import { hostRecord, type HostWorld } from '../hosts/capture.ts';
 import { checkCoreClass, corePrototype, makerOf } from './coreClasses.ts';
 import { functionRecord, isUserFunction } from './functions.ts';
@@ -87,8 +88,6 @@ export class Graph {
   readonly #listenerLists = new Set<object>();
   /** The functions among the builtins, by script. */
   #coreFunctions: Map<number, [object, number][]> | undefined;
-  /** Objects whose records were there at once. */
-  readonly #written = new Set<number>();
   #current = 0;
 
   constructor(world: {
@@ -159,7 +158,6 @@ export class Graph {
     if (paths !== undefined) {
       const callable = typeof object === 'function' ? { callable: 1 as const } : {};
       this.objects.set(id, { k: 'builtin', paths, ...callable });
-      this.#written.add(id);
     }
     return id;
   }
@@ -171,7 +169,6 @@ export class Graph {
     this.#labels.push('');
     const id = this.objects.reserve();
     this.objects.set(id, record);
-    this.#written.add(id);
     return id;
   }
 
@@ -179,7 +176,7 @@ export class Graph {
     // In the order of their ids, so that what is written down can be put away.
     for (; this.#next < this.objects.count; this.#next += 1) {
       const id = this.#next;
-      if (this.#written.delete(id)) continue;
+      if (this.objects.has(id)) continue;
       this.#current = id;
       try {
         this.objects.set(id, this.#visit(this.#live[id] as object));
@@ -359,7 +356,10 @@ export class Graph {
   #visit(object: object): ObjectRecord {
     if (types.isProxy(object)) {
       const [target, handler] = this.proxyDetails(object);
-      if (handler === null) throw this.refuse('a revoked proxy');
+      if (handler === null) {
+        const revoked = typeof object === 'function' ? 'function' : 'object';
+        return { k: 'proxy', target: null, handler: null, revoked };
+      }
       return {
         k: 'proxy',
         target: this.value(target, 'target'),
@@ -580,6 +580,7 @@ export class Graph {
     // What instances inherit from has been made by a class declaration, not by a class of Node.js.
     const maker = makerOf(object);
     if (maker !== undefined && isUserFunction(this, maker)) return;
+    refuseKnown(this, object);
     checkCoreClass(this, object);
     for (let proto = Object.getPrototypeOf(object) as object | null; proto !== null;) {
       if (this.hosts.isOrdinary(proto, object)) return;

@@ -154,7 +154,7 @@ function write({ file, rehearse }: Settings, capsule: WrittenCapsule): Done {
 }
 
 function capture(own: Set<unknown>, attempts: number, means: Means, began: number): WrittenCapsule {
-  const hosts = hostWorld(own, means.seenSockets);
+  const hosts = hostWorld(own, means);
   refuseForeign(hosts);
   requireQuiet();
   leaveSockets(hosts);

@@ -8,7 +8,7 @@ import { Graph } from './graph.ts';
 import { Heap } from './heap.ts';
 import type { Hidden } from './hidden.ts';
 import { Inspection } from './inspection.ts';
-import { nodeInternals } from './internals.ts';
+import { nodeInternals, type NodeInternals } from './internals.ts';
 import { LiveModules } from './modules.ts';
 import { nativeFunctions } from './natives.ts';
 import { Originals } from './originals.ts';
@@ -21,6 +21,7 @@ export interface Means {
   /** The global object of a realm in which nothing is changed. */
   readonly realm: object;
   readonly inspection: Inspection;
+  readonly internals: NodeInternals;
   /** Undefined where it cannot be read, or does not tell enough of this program. */
   memory: OwnMemory | undefined;
   /** Scripts that have been read. */
@@ -33,32 +34,34 @@ export interface Means {
 export function prepare(list: BuiltinList, realm: object): Means {
   const inspection = new Inspection();
   inspection.watchScripts();
+  const internals = nodeInternals(inspection);
   const memory = OwnMemory.open();
   const dispose = (): void => {
     inspection.dispose();
     memory?.close();
   };
   const seenSockets = new WeakMap<object, number>();
-  return { list, realm, inspection, memory, trees: new Map(), seenSockets, dispose };
+  return {
+    ...{ list, realm, inspection, internals, memory, trees: new Map(), seenSockets, dispose },
+  };
 }
 
 /** @param own what of the process is the engine's, first of all the immediate under way */
-export function hostWorld(own: Set<unknown>, seenSockets: WeakMap<object, number>): HostWorld {
+export function hostWorld(own: Set<unknown>, { internals, seenSockets }: Means): HostWorld {
   const timeout = setTimeout(() => undefined, 1e6);
   clearTimeout(timeout);
   const [immediate] = [...own];
   own.add(timeout);
-  return new HostWorld(own, timeout, immediate as object, seenSockets);
+  return new HostWorld(own, timeout, immediate as object, seenSockets, internals);
 }
 
 /** To be followed by `forgetNatives`, and a release of the memory. */
 export function newGraph(
-  { list, realm, inspection, memory, trees }: Means,
+  { list, realm, inspection, internals, memory, trees }: Means,
   hosts: HostWorld,
   hidden: Hidden,
 ): Graph {
   const natives = nativeFunctions();
-  const internals = nodeInternals(inspection);
   const modules = new LiveModules(inspection, internals);
   const heap = new Heap(inspection, natives, memory?.hold() === true ? memory : undefined);
   const isCore = (value: object): boolean =>
