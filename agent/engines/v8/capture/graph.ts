@@ -31,6 +31,7 @@ import { checkCoreClass, corePrototype, makerOf } from './coreClasses.ts';
 import { functionRecord, isUserFunction } from './functions.ts';
 import { promiseRecord } from './promises.ts';
 import { PrivateClasses } from './privateClasses.ts';
+import { TemplateObjects } from './templateObjects.ts';
 import { lengthOfView } from './views.ts';
 import { weakTarget } from './weakTarget.ts';
 import { activationRecord } from './activations.ts';
@@ -61,6 +62,7 @@ export class Graph {
   readonly hosts: HostWorld;
   readonly hidden: Hidden;
   readonly modules: LiveModules;
+  readonly templates = new TemplateObjects(this);
   /** By the node of a promise, what the functions that settle it share. */
   readonly settlers = new Map<number, number>();
   /** Activations of asynchronous functions, which reflection takes for plain objects. */
@@ -458,6 +460,8 @@ export class Graph {
       const list = array.map((each, index) => this.value(each, `listener ${index}`));
       return { k: 'host', host: 'listeners', state: { list } };
     }
+    const template = this.templates.record(this.#current, array);
+    if (template !== undefined) return template;
     const plain = this.#arrays.some((specimen) => this.natives.sameShape(array, specimen));
     if (plain) {
       const record: [1, ...Value[]] = [1];

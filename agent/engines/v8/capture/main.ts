@@ -239,6 +239,7 @@ function capture(
     const roots = rootsOf(graph, list);
     graph.visitAll();
     graph.contexts.confirm();
+    graph.templates.complete();
     roots.esm = modules.complete(roots.esm);
     const objects = graph.objects as ObjectRecord[];
     const functions = objects.filter(

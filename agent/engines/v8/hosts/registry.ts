@@ -5,6 +5,7 @@ import { customEvents, events, eventTargets } from './eventTargets.ts';
 import { httpAgents } from './httpAgents.ts';
 import { intlFunctions, intlObjects } from './intl.ts';
 import { listenerLists } from './listenerLists.ts';
+import { templateObjects } from './templateObjects.ts';
 import { textDecoders, textEncoders } from './textCoding.ts';
 import { httpServers, netServers } from './servers.ts';
 import { sockets } from './sockets.ts';
@@ -27,6 +28,7 @@ export const adapters: readonly Adapter[] = [
   searchParams,
   searchParamsIterators,
   sockets,
+  templateObjects,
   textDecoders,
   textEncoders,
   urls,

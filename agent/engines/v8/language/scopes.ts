@@ -1,4 +1,5 @@
 import type { AnyNode, Program } from 'acorn';
+import type { TaggedTemplate } from './templateSites.ts';
 import {
   childrenOf,
   hasUseStrict,
@@ -113,6 +114,7 @@ export class ScopeTree {
   readonly byPosition = new Map<number, FunctionNode | ClassNode>();
   /** Every `import.meta`. */
   readonly metas: AnyNode[] = [];
+  readonly taggedTemplates: TaggedTemplate[] = [];
   readonly usesWith: boolean;
   #with = false;
 
@@ -214,6 +216,7 @@ export class ScopeTree {
     this.parents.set(node, parent);
     if (isFunction(node)) return this.#function(node, scope);
     if (isClass(node)) return this.#class(node, scope);
+    if (node.type === 'TaggedTemplateExpression') this.taggedTemplates.push(node);
     switch (node.type) {
       case 'Identifier':
         this.#refer(node, node.name, scope);
