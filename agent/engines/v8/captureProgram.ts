@@ -56,6 +56,8 @@ type Answer = { readonly done: Done } | { readonly refused: string; readonly hin
 export async function captureProgram(options: CaptureOptions): Promise<CaptureReport> {
   const { pid, end = true, patienceMs = defaultPatience, announce } = options;
   const file = resolve(options.file);
+  // What is there afterwards is this program's.
+  await rm(file, { force: true });
   await converse(pid, { file, end, patienceMs, ...announce });
   return reportOf(file);
 }

@@ -157,7 +157,8 @@ export type KindRecord =
   | FunctionRecord
   | ActivationRecord
   | (Common & { k: 'bound'; target: Value; self: Value; args: Value[] })
-  | (Common & { k: 'proxy'; target: Value; handler: Value })
+  /** One that was revoked has neither. */
+  | (Common & { k: 'proxy'; target: Value; handler: Value; revoked?: 'object' | 'function' })
   | (Common & { k: 'settler'; promise: number; rejects: boolean })
   | (Common & { k: 'finally'; callback: Value; catches: boolean })
   | IteratorRecord

@@ -26,6 +26,7 @@ import { Contexts } from './contexts.ts';
 import { homeOf } from './homes.ts';
 import { Scripts } from './scripts.ts';
 import { Refusal } from './refusal.ts';
+import { refuseKnown } from '../hosts/foreign.ts';
 import { hostRecord, type HostWorld } from '../hosts/capture.ts';
 import { checkCoreClass, corePrototype, makerOf } from './coreClasses.ts';
 import { functionRecord, isUserFunction } from './functions.ts';
@@ -354,7 +355,10 @@ export class Graph {
   #visit(object: object): ObjectRecord {
     if (types.isProxy(object)) {
       const [target, handler] = this.proxyDetails(object);
-      if (handler === null) throw this.refuse('a revoked proxy');
+      if (handler === null) {
+        const revoked = typeof object === 'function' ? 'function' : 'object';
+        return { k: 'proxy', target: null, handler: null, revoked };
+      }
       return {
         k: 'proxy',
         target: this.value(target, 'target'),
@@ -577,6 +581,7 @@ export class Graph {
     // What instances inherit from has been made by a class declaration, not by a class of Node.js.
     const maker = makerOf(object);
     if (maker !== undefined && isUserFunction(this, maker)) return;
+    refuseKnown(this, object);
     checkCoreClass(this, object);
     for (let proto = Object.getPrototypeOf(object) as object | null; proto !== null;) {
       if (this.hosts.isOrdinary(proto, object)) return;

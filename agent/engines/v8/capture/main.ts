@@ -209,14 +209,14 @@ function capture(
   clearTimeout(timeout);
   const [immediate] = [...own];
   own.add(timeout);
-  const hosts = new HostWorld(own, timeout, immediate as object, seenSockets);
+  const internals = nodeInternals(inspection);
+  const hosts = new HostWorld(own, timeout, immediate as object, seenSockets, internals);
   refuseForeign(hosts);
   requireQuiet();
   leaveSockets(hosts);
   const natives = nativeFunctions();
   const hidden = new Hidden();
   try {
-    const internals = nodeInternals(inspection);
     const modules = new LiveModules(inspection, internals);
     const heap = new Heap(inspection, natives, memory?.hold() === true ? memory : undefined);
     const isCore = (value: object): boolean =>

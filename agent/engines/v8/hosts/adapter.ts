@@ -14,7 +14,7 @@ export interface Adapter {
   /** The name of its records. */
   readonly host: string;
   /** Prototypes of the classes that it carries, of those that the program has loaded. */
-  prototypes?(): readonly (object | undefined)[];
+  prototypes?(internals: NodeInternals): readonly (object | undefined)[];
   /** @throws {Refusal} */
   record?(graph: Graph, object: object): HostRecord;
   /** Makes the object, empty; what it refers to may not be there yet. */

@@ -6,6 +6,7 @@ import type { HostState, KindRecord, Value } from '../capsule/format.ts';
 import { isCorePrototype, makerOf } from '../capture/coreClasses.ts';
 import type { Graph } from '../capture/graph.ts';
 import type { NodeInternals } from '../capture/internals.ts';
+import { interfaceOf } from './readlines.ts';
 import { handles } from './handles.ts';
 import { standardStream } from './standardStreams.ts';
 import { consoleState } from './consoles.ts';
@@ -56,7 +57,7 @@ export class HostWorld {
   readonly immediateProto: object;
   /** The engine's own timers and the like; they are not the program's. */
   readonly own: ReadonlySet<unknown>;
-  readonly adapters = new AdapterTable();
+  readonly adapters: AdapterTable;
   #now: number | undefined;
   /** What the program does without from now on, by sentence with its number. */
   readonly #dropped = new Map<string, { many: (count: number) => string; count: number }>();
@@ -68,7 +69,9 @@ export class HostWorld {
     timeout: object,
     immediate: object,
     seenSockets: WeakMap<object, number>,
+    internals: NodeInternals,
   ) {
+    this.adapters = new AdapterTable(internals);
     this.own = own;
     this.seenSockets = seenSockets;
     this.timeoutProto = Object.getPrototypeOf(timeout) as object;
@@ -251,7 +254,13 @@ function streamRecord(graph: Graph, name: 'stdin' | 'stdout' | 'stderr'): KindRe
     throw graph.refuse('read already, but not handed on', { passing: true });
   }
   const isReader = (event: Value): boolean => event === 'data' || event === 'readable';
-  if (stdin.readableFlowing === true && !listeners.some(([event]) => isReader(event))) {
+  const readers = stdin
+    .rawListeners('data')
+    .flatMap((each) => interfaceOf(graph, each) ?? [])
+    .map((each) => graph.value(each, 'readline'));
+  record.state['readers'] = readers;
+  const isRead = readers.length > 0 || listeners.some(([event]) => isReader(event));
+  if (stdin.readableFlowing === true && !isRead) {
     throw graph.refuse('read by something that cannot be carried');
   }
   record.state['encoding'] = stdin.readableEncoding;

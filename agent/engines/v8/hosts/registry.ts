@@ -1,14 +1,22 @@
+import type { NodeInternals } from '../capture/internals.ts';
 import type { Adapter } from './adapter.ts';
 import { abortController, abortSignal } from './abort.ts';
 import { consoles } from './consoles.ts';
+import { datagrams } from './datagrams.ts';
 import { customEvents, events, eventTargets } from './eventTargets.ts';
+import { finalizationRegistries } from './finalization.ts';
+import { fixedQueues } from './queues.ts';
 import { httpAgents } from './httpAgents.ts';
 import { intlFunctions, intlObjects } from './intl.ts';
 import { listenerLists } from './listenerLists.ts';
 import { templateObjects } from './templateObjects.ts';
+import { messagePorts } from './messagePorts.ts';
 import { textDecoders, textEncoders } from './textCoding.ts';
+import { readlines } from './readlines.ts';
+import { revocations } from './revocations.ts';
 import { httpServers, netServers } from './servers.ts';
 import { sockets } from './sockets.ts';
+import { filePolls, fileWatchers } from './watchers.ts';
 import { searchParams, searchParamsIterators, urls } from './urls.ts';
 
 /** All adapters, in no order. */
@@ -17,14 +25,22 @@ export const adapters: readonly Adapter[] = [
   abortSignal,
   consoles,
   customEvents,
+  datagrams,
   events,
   eventTargets,
+  filePolls,
+  fileWatchers,
+  finalizationRegistries,
+  fixedQueues,
   httpAgents,
   httpServers,
   intlFunctions,
   intlObjects,
   listenerLists,
+  messagePorts,
   netServers,
+  readlines,
+  revocations,
   searchParams,
   searchParamsIterators,
   sockets,
@@ -44,9 +60,9 @@ export function adapterNamed(host: string): Adapter | undefined {
 export class AdapterTable {
   readonly #byPrototype = new Map<object | null, Adapter | undefined>();
 
-  constructor() {
+  constructor(internals: NodeInternals) {
     for (const adapter of adapters) {
-      for (const prototype of adapter.prototypes?.() ?? []) {
+      for (const prototype of adapter.prototypes?.(internals) ?? []) {
         if (prototype !== undefined) this.#byPrototype.set(prototype, adapter);
       }
     }

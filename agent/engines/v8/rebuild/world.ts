@@ -19,6 +19,7 @@ import { iterate, stepEarly, stepLate } from './iterators.ts';
 import type { FunctionTexts } from './functionTexts.ts';
 import { Code, RebuildError, type Objects } from './code.ts';
 import type { Modules } from './modules.ts';
+import { Proxies } from './proxies.ts';
 import { setProperties } from './properties.ts';
 import {
   emptyArguments,
@@ -49,6 +50,7 @@ export class World implements Objects {
   readonly code: Code;
   readonly #texts: FunctionTexts;
   readonly modules: Modules;
+  readonly proxies = new Proxies(this);
   readonly #symbols: symbol[];
   readonly #objects: unknown[] = [];
   readonly #made: Uint8Array;
@@ -296,15 +298,12 @@ export class World implements Objects {
         this.#activation(id, kind);
         return undefined;
       case 'bound': {
-        const args = kind.args.map((each) => this.value(each));
-        const target = this.value(kind.target);
-        return Reflect.apply(Function.prototype.bind, target as () => void, [
-          this.value(kind.self),
-          ...args,
-        ]);
+        const parts = [kind.target, kind.self, ...kind.args].map((each) => this.value(each));
+        const [target, ...given] = parts;
+        return Reflect.apply(Function.prototype.bind, target as () => void, given);
       }
       case 'proxy':
-        return new Proxy(this.value(kind.target) as object, this.value(kind.handler) as object);
+        return this.proxies.make(kind);
       case 'settler':
         return this.#settler(kind.promise, kind.rejects);
       case 'finally':
