@@ -1,4 +1,5 @@
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { Refusal } from './refusal.ts';
 
 /** A word of the heap: a small integer of V8, or the address of an object. */
 export type Word = bigint;
@@ -87,7 +88,12 @@ export class Memory {
       const found = read();
       if (this.#slot(slot.canary) === before) return found;
     }
-    throw new Error('the heap does not stand still');
+    throw new Refusal(
+      'Cannot move yet: the objects of the program are being moved in its memory.',
+      {
+        passing: true,
+      },
+    );
   }
 
   /** The word for a value. */
