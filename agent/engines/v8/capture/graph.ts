@@ -7,6 +7,7 @@ import type {
   SymbolRecord,
   Value,
 } from '../capsule/format.ts';
+import { RecordLines } from '../capsule/recordLines.ts';
 import {
   corePath,
   isObject,
@@ -51,7 +52,7 @@ const comparedShapes = 12;
 export class Graph {
   readonly symbols: SymbolRecord[] = [];
   readonly shapes: ShapeRecord[] = [];
-  readonly objects: (ObjectRecord | null)[] = [null];
+  readonly objects = new RecordLines();
   readonly contexts: Contexts;
   readonly scripts: Scripts;
   readonly heap: Heap;
@@ -76,9 +77,11 @@ export class Graph {
   readonly #ids = new Map<unknown, number>();
   readonly #live: unknown[] = [undefined];
   readonly #from: number[] = [0];
-  readonly #labels: string[] = ['the program'];
+  /** Names of properties, or places in an array. */
+  readonly #labels: (string | number)[] = ['the program'];
   readonly #symbolIds = new Map<symbol, number>();
-  readonly #queue: number[] = [];
+  /** The first object that has not been visited. */
+  #next = 1;
   readonly #shapesOf = new Map<unknown, LiveShape[]>();
   readonly #shapeIndex = new Map<string, number>();
   readonly #privateClasses = new PrivateClasses(this);
@@ -125,7 +128,7 @@ export class Graph {
   }
 
   /** Writes a value down; what it refers to is visited by {@link visitAll}. */
-  value(value: unknown, label: string): Value {
+  value(value: unknown, label: string | number): Value {
     switch (typeof value) {
       case 'string':
       case 'boolean':
@@ -144,10 +147,10 @@ export class Graph {
     }
   }
 
-  id(object: unknown, label: string): number {
+  id(object: unknown, label: string | number): number {
     const known = this.#ids.get(object);
     if (known !== undefined) return known;
-    const id = this.objects.length;
+    const id = this.objects.reserve();
     this.#ids.set(object, id);
     this.#live.push(object);
     this.#from.push(this.#current);
@@ -156,10 +159,7 @@ export class Graph {
     const paths = builtin === undefined ? this.#lazy.get(object) : this.builtins.paths(builtin);
     if (paths !== undefined) {
       const callable = typeof object === 'function' ? { callable: 1 as const } : {};
-      this.objects.push({ k: 'builtin', paths, ...callable });
-    } else {
-      this.objects.push(null);
-      this.#queue.push(id);
+      this.objects.set(id, { k: 'builtin', paths, ...callable });
     }
     return id;
   }
@@ -169,16 +169,19 @@ export class Graph {
     this.#live.push(undefined);
     this.#from.push(this.#current);
     this.#labels.push('');
-    return this.objects.push(record) - 1;
+    const id = this.objects.reserve();
+    this.objects.set(id, record);
+    return id;
   }
 
   visitAll(): void {
-    for (;;) {
-      const id = this.#queue.pop();
-      if (id === undefined) return;
+    // In the order of their ids, so that what is written down can be put away.
+    for (; this.#next < this.objects.count; this.#next += 1) {
+      const id = this.#next;
+      if (this.objects.has(id)) continue;
       this.#current = id;
       try {
-        this.objects[id] = this.#visit(this.#live[id] as object);
+        this.objects.set(id, this.#visit(this.#live[id] as object));
       } catch (error) {
         if (!(error instanceof Refusal) || error.message.startsWith('Cannot move')) throw error;
         const { hint, passing } = error;
@@ -202,7 +205,7 @@ export class Graph {
   path(id = this.#current): string {
     const labels: string[] = [];
     for (let at = id; at > 0 && labels.length < 8; at = this.#from[at] ?? 0) {
-      labels.unshift(this.#labels[at] ?? '');
+      labels.unshift(String(this.#labels[at] ?? ''));
     }
     return labels.join(' › ');
   }
@@ -473,7 +476,7 @@ export class Graph {
       for (let index = 0; index < array.length && whole; index += 1) {
         const each = array[index];
         if (each === undefined && !Object.hasOwn(array, index)) whole = false;
-        else record.push(this.value(each, String(index)));
+        else record.push(this.value(each, index));
       }
       if (whole) return record;
     }
