@@ -377,7 +377,8 @@ export class Graph {
     const host = hostRecord(this, object);
     if (host !== undefined) return host;
     if (typeof object === 'function') return functionRecord(this, object);
-    if (Array.isArray(object)) return this.#array(object);
+    if (Array.isArray(object))
+      return this.templates.record(this.#current, object) ?? this.#array(object);
     const proto = Object.getPrototypeOf(object) as object | null;
     const shape = this.#knownShape(object, proto);
     if (shape !== undefined) return this.#plain(object, shape);
@@ -467,8 +468,6 @@ export class Graph {
       const list = array.map((each, index) => this.value(each, `listener ${index}`));
       return { k: 'host', host: 'listeners', state: { list } };
     }
-    const template = this.templates.record(this.#current, array);
-    if (template !== undefined) return template;
     const plain = this.#arrays.some((specimen) => this.natives.sameShape(array, specimen));
     if (plain) {
       const record: [1, ...Value[]] = [1];

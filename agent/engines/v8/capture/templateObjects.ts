@@ -10,8 +10,6 @@ type Site = readonly [script: Script, start: number];
 interface Found {
   readonly id: number;
   readonly object: readonly unknown[] & { readonly raw: readonly string[] };
-  readonly raw: number;
-  readonly state: HostState;
 }
 
 /**
@@ -31,29 +29,33 @@ export class TemplateObjects {
     if (!isTemplateObject(array)) return undefined;
     const value = (each: unknown): Value => this.#graph.value(each, 'text');
     const state: HostState = { strings: array.map(value), raw: array.raw.map(value) };
+    const { objects } = this.#graph;
     const raw = this.#graph.id(array.raw, 'raw');
-    this.#found.push({ id, object: array, raw, state });
+    if (objects.has(raw)) throw this.#graph.refuse('a template object whose raw texts are kept');
+    objects.set(raw, { k: 'host', host: 'template', state: { of: [id] } });
+    this.#found.push({ id, object: array });
     return { k: 'host', host: 'template', state };
   }
 
   /**
    * To be called when every script of the program is known.
+   * @returns for each object that has a place its id, the script and the offset of the place
    * @throws {Refusal} when it cannot be told of which of several places an object is
    */
-  complete(): void {
-    const taken = new Map<string, number>();
-    for (const { id, object, raw, state } of this.#found) {
-      this.#graph.objects[raw] = { k: 'host', host: 'template', state: { of: [id] } };
+  complete(): HostState {
+    const places: number[] = [];
+    const taken = new Set<string>();
+    for (const { id, object } of this.#found) {
       const sites = this.#sitesOf(object);
       const [site] = sites;
       if (site === undefined) continue;
       const [script, start] = site;
       const key = `${script.index}:${start}`;
       if (sites.length > 1 || taken.has(key)) throw this.#refuse(id, sites);
-      taken.set(key, id);
-      state['script'] = script.index;
-      state['at'] = start;
+      taken.add(key);
+      places.push(id, script.index, start);
     }
+    return { places };
   }
 
   #sitesOf(object: Found['object']): Site[] {

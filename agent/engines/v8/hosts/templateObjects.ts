@@ -7,13 +7,14 @@ import type { Adapter } from './adapter.ts';
  */
 export const templateObjects: Adapter = {
   host: 'template',
-  shell(world, { state }) {
+  shell(world, { state }, id) {
     if (state['of'] !== undefined) {
       return (world.value(state['of'] as Value) as { raw: object }).raw;
     }
-    const { script, at } = state;
-    if (typeof script === 'number' && typeof at === 'number') {
-      return world.code.templateAt(script, at);
+    const places = (world.capsule.roots.hosts['templates']?.['places'] ?? []) as number[];
+    for (let index = 0; index < places.length; index += 3) {
+      const [of, script = 0, start = 0] = places.slice(index, index + 3);
+      if (of === id) return world.code.templateAt(script, start);
     }
     const [strings = [], raw = []] = [state['strings'], state['raw']].map((list) =>
       ((list ?? []) as Value[]).map((each) => world.value(each)),
