@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { FlickError } from '../../../protocol/index.ts';
@@ -56,6 +56,8 @@ type Answer = { readonly done: Done } | { readonly refused: string; readonly hin
 export async function captureProgram(options: CaptureOptions): Promise<CaptureReport> {
   const { pid, end = true, patienceMs = defaultPatience, announce } = options;
   const file = resolve(options.file);
+  // What is there afterwards is this program's.
+  await rm(file, { force: true });
   await converse(pid, { file, end, patienceMs, ...announce });
   return reportOf(file);
 }
@@ -218,7 +220,7 @@ async function listBuiltins(pid: number, command: readonly string[]): Promise<st
 
 /** An emulator stands before the binary that it runs. */
 function nodeCommand(pid: number, command: readonly string[]): readonly string[] {
-  const emulated = /(^|\/)qemu-[^/]*$/.test(command[0] ?? '');
+  const emulated = /(^|\/)qemu(-[^/]*)?$/.test(command[0] ?? '');
   if (!emulated) return [`/proc/${pid}/exe`];
   const node = command.findIndex((part, index) => index > 0 && /(^|\/)node[^/]*$/.test(part));
   return command.slice(0, node + 1);

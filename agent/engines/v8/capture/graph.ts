@@ -30,10 +30,11 @@ import { Scripts } from './scripts.ts';
 import { Refusal } from './refusal.ts';
 import { refuseKnown } from '../hosts/foreign.ts';
 import { hostRecord, type HostWorld } from '../hosts/capture.ts';
-import { checkCoreClass, corePrototype, makerOf } from './coreClasses.ts';
+import { checkCoreClass, corePrototype, isCoreModule, makerOf } from './coreClasses.ts';
 import { functionRecord, isUserFunction } from './functions.ts';
 import { promiseRecord } from './promises.ts';
 import { PrivateClasses } from './privateClasses.ts';
+import { TemplateObjects } from './templateObjects.ts';
 import { lengthOfView } from './views.ts';
 import { weakTarget } from './weakTarget.ts';
 import { activationRecord } from './activations.ts';
@@ -66,6 +67,7 @@ export class Graph {
   readonly hosts: HostWorld;
   readonly hidden: Hidden;
   readonly modules: LiveModules;
+  readonly templates = new TemplateObjects(this);
   /** By the node of a promise, what the functions that settle it share. */
   readonly settlers = new Map<number, number>();
   /** Activations of asynchronous functions, which reflection takes for plain objects. */
@@ -366,7 +368,7 @@ export class Graph {
       };
     }
     if (this.activations.has(object)) return activationRecord(this, object);
-    if (types.isModuleNamespaceObject(object)) return this.#namespace(object);
+    if (types.isModuleNamespaceObject(object)) return this.modules.namespaceRecord(this, object);
     const meta = this.modules.metaOf(object);
     if (meta !== undefined) return this.finish({ k: 'meta', module: meta }, object);
     const prototype = corePrototype(this, object);
@@ -374,7 +376,8 @@ export class Graph {
     const host = hostRecord(this, object);
     if (host !== undefined) return host;
     if (typeof object === 'function') return functionRecord(this, object);
-    if (Array.isArray(object)) return this.#array(object);
+    if (Array.isArray(object))
+      return this.templates.record(this.#current, object) ?? this.#array(object);
     const proto = Object.getPrototypeOf(object) as object | null;
     const shape = this.#knownShape(object, proto);
     if (shape !== undefined) return this.#plain(object, shape);
@@ -386,14 +389,6 @@ export class Graph {
       if (added !== undefined) return this.#plain(object, added);
     }
     return this.finish({ k: 'obj' }, object);
-  }
-
-  #namespace(object: object): ObjectRecord {
-    const module = this.modules.namespaceOf(object);
-    if (module === undefined) {
-      throw this.refuse('the namespace of an ES module that Node.js has not loaded itself');
-    }
-    return { k: 'namespace', module };
   }
 
   #plain(object: object, { index, keys }: LiveShape): ObjectRecord {
@@ -582,7 +577,7 @@ export class Graph {
     refuseKnown(this, object);
     checkCoreClass(this, object);
     for (let proto = Object.getPrototypeOf(object) as object | null; proto !== null;) {
-      if (this.hosts.isOrdinary(proto, object)) return;
+      if (this.hosts.isOrdinary(proto, object) || isCoreModule(this, proto)) return;
       if (this.builtins.indexOf.has(proto)) {
         const name = (proto.constructor as { name?: string } | undefined)?.name ?? 'object';
         throw this.refuse(`a ${name}, which cannot be carried`, {

@@ -1,6 +1,7 @@
 import type { NodeInternals } from '../capture/internals.ts';
 import type { Adapter } from './adapter.ts';
 import { abortController, abortSignal } from './abort.ts';
+import { callSites } from './callSites.ts';
 import { consoles } from './consoles.ts';
 import { datagrams } from './datagrams.ts';
 import { customEvents, events, eventTargets } from './eventTargets.ts';
@@ -9,6 +10,7 @@ import { fixedQueues } from './queues.ts';
 import { httpAgents } from './httpAgents.ts';
 import { intlFunctions, intlObjects } from './intl.ts';
 import { listenerLists } from './listenerLists.ts';
+import { templateObjects } from './templateObjects.ts';
 import { messagePorts } from './messagePorts.ts';
 import { textDecoders, textEncoders } from './textCoding.ts';
 import { readlines } from './readlines.ts';
@@ -22,6 +24,7 @@ import { searchParams, searchParamsIterators, urls } from './urls.ts';
 export const adapters: readonly Adapter[] = [
   abortController,
   abortSignal,
+  callSites,
   consoles,
   customEvents,
   datagrams,
@@ -43,6 +46,7 @@ export const adapters: readonly Adapter[] = [
   searchParams,
   searchParamsIterators,
   sockets,
+  templateObjects,
   textDecoders,
   textEncoders,
   urls,
