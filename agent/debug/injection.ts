@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { FlickError, type Debuggee } from '../../protocol/index.ts';
+import { readProc } from '../procfs/read.ts';
 import { readStatus } from '../procfs/status.ts';
 import {
   defaultInspectorPort,
@@ -22,6 +23,9 @@ const openInterval = 10;
 const startPatience = 2_000;
 /** How long a process may take to be gone once its inspector does not answer any more, in ms. */
 const endPatience = 300;
+/** How long a process that computes is waited for before it gets the signal, and how often is looked, in ms. */
+const restPatience = 500;
+const restInterval = 2;
 /** How often the runtime is loaded into a program that has just begun, and after what pause, in ms. */
 const loadAgain = 3;
 const loadInterval = 200;
@@ -78,6 +82,7 @@ async function openFor<T>(
     : undefined;
   let opened: InspectorAddress | undefined;
   try {
+    await rests(pid);
     process.kill(pid, 'SIGUSR1');
     opened = await awaitInspector(pid, before);
   } finally {
@@ -94,6 +99,22 @@ async function openFor<T>(
     return await use(opened, false);
   } finally {
     await closeInspector(opened);
+  }
+}
+
+/**
+ * Waits a moment for the event loop of a process to wait. Node.js 20 aborts when the signal comes while it takes itself
+ * down (`StartIoThreadMain` in its src/inspector_agent.cc).
+ */
+async function rests(pid: number): Promise<void> {
+  const deadline = performance.now() + restPatience;
+  while (performance.now() < deadline) {
+    const state = (await readStatus(pid))?.state;
+    if (state === undefined || state === 'Z') return;
+    // Its event loop waits in epoll; a system that does not tell says 0.
+    const waitsIn = state === 'S' ? await readProc(`/proc/${pid}/wchan`) : 'nothing';
+    if (waitsIn === undefined || /^0?$|poll/.test(waitsIn)) return;
+    await delay(restInterval);
   }
 }
 

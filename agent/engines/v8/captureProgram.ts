@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { FlickError } from '../../../protocol/index.ts';
@@ -56,6 +56,8 @@ type Answer = { readonly done: Done } | { readonly refused: string; readonly hin
 export async function captureProgram(options: CaptureOptions): Promise<CaptureReport> {
   const { pid, end = true, patienceMs = defaultPatience, announce } = options;
   const file = resolve(options.file);
+  // What is there afterwards is this program's.
+  await rm(file, { force: true });
   await converse(pid, { file, end, patienceMs, ...announce });
   return reportOf(file);
 }

@@ -165,6 +165,7 @@ function capture(own: Set<unknown>, attempts: number, means: Means, began: numbe
     const roots = rootsOf(graph, means.list);
     graph.visitAll();
     graph.contexts.confirm();
+    roots.hosts['templates'] = graph.templates.complete();
     roots.esm = modules.complete(roots.esm);
     const scripts = graph.scripts.all.map(({ url, kind, source }) => ({ url, kind, source }));
     const capsule: WrittenCapsule = {
