@@ -44,6 +44,8 @@ interface LiveShape {
 
 /** How many shapes of one prototype are compared with an object before its own keys are listed. */
 const comparedShapes = 12;
+/** Objects between two looks at whether they are still wanted. */
+const callInterval = 10_000;
 
 /** Everything that is reachable from the roots, written down. */
 export class Graph {
@@ -169,10 +171,12 @@ export class Graph {
     return this.objects.push(record) - 1;
   }
 
-  visitAll(): void {
-    for (;;) {
+  /** @param between called now and then: what it throws ends it */
+  visitAll(between: () => void = () => undefined): void {
+    for (let count = 1; ; count += 1) {
       const id = this.#queue.pop();
       if (id === undefined) return;
+      if (count % callInterval === 0) between();
       this.#current = id;
       try {
         this.objects[id] = this.#visit(this.#live[id] as object);

@@ -1,4 +1,4 @@
-import { readdirSync, readlinkSync } from 'node:fs';
+import { readdirSync, readlinkSync, unlinkSync } from 'node:fs';
 import { close as closeInspector } from 'node:inspector';
 import { Module } from 'node:module';
 import { Builtins, builtinSymbols, listBuiltins, type BuiltinList } from '../capsule/builtins.ts';
@@ -11,6 +11,7 @@ import {
   type Value,
 } from '../capsule/format.ts';
 import { Gate } from '../capsule/gate.ts';
+import { beginPatience, capturePatience } from '../capsule/patience.ts';
 import { writeCapsule } from '../capsule/write.ts';
 import { HostWorld, hostRoots } from '../hosts/capture.ts';
 import { refuseForeign } from '../hosts/handles.ts';
@@ -36,6 +37,8 @@ interface Settings {
   readonly pid: number;
   /** The FIFO where the program stands still once its capsule is written, until it is told to go on. */
   readonly gate?: string;
+  /** The program's clock when it was asked, as `process.hrtime.bigint()` tells it: what is awaited is so from then on. */
+  readonly since: string;
   /** The inspector was opened for this: it is closed once a program that was held goes on. */
   readonly closeInspector?: boolean;
   /** Finds out whether the program can be captured, and writes nothing. */
@@ -49,6 +52,11 @@ interface Done {
 
 /** Where a debug runtime that was loaded into the program says that it is there. */
 const debugRuntime = Symbol.for('flick.debugRuntime');
+
+/** A program that ends later than this before it is given up does not end, in ms. */
+const lastMoment = 2_000;
+const calledOff = 'The move was called off.';
+const tooBusy = 'Cannot move yet: the program is too busy to be taken apart in time.';
 
 /** How long the program runs on between two tries, in ms. */
 const betweenTries = 15;
@@ -65,7 +73,9 @@ export function begin(settings: Settings, builtins: BuiltinList, realm: object):
       answer(JSON.stringify({ refused: 'The inspector belongs to another process.' }));
       return;
     }
-    const deadline = performance.now() + settings.patienceMs;
+    const asked = BigInt(settings.since);
+    const elapsed = (): number => Number(process.hrtime.bigint() - asked) / 1e6;
+    const deadline = performance.now() + settings.patienceMs - elapsed();
     let attempts = 0;
     let means: Means | undefined;
     const settle = (result: object): void => {
@@ -83,13 +93,15 @@ export function begin(settings: Settings, builtins: BuiltinList, realm: object):
       const own = new Set<unknown>();
       const immediate = setImmediate(() => {
         attempts += 1;
+        let gate: Gate | undefined;
         try {
+          // Nobody waits for it any more.
+          if (elapsed() > settings.patienceMs + beginPatience) throw new Refusal(tooBusy);
           means ??= prepare();
+          gate = means.gate = openGate(settings.gate);
           const capsule = captureBy(builtins, realm, own, attempts, means);
-          // Opened before there is a capsule: one that is seen belongs to a program that stands still.
-          const gate = settings.gate === undefined ? undefined : new Gate(settings.gate);
           const done = write(settings, capsule);
-          if (settings.end) process.kill(process.pid, 'SIGKILL');
+          if (settings.end) end(settings, elapsed());
           gate?.wait();
           gate?.leave();
           settle({ done });
@@ -98,6 +110,7 @@ export function begin(settings: Settings, builtins: BuiltinList, realm: object):
             setImmediate(() => closeInspector());
           }
         } catch (error) {
+          gate?.dispose();
           if (error instanceof Refusal) {
             if (error.passing && performance.now() < deadline) setTimeout(attempt, betweenTries);
             else settle({ refused: error.message, hint: error.hint });
@@ -121,6 +134,25 @@ export function begin(settings: Settings, builtins: BuiltinList, realm: object):
   });
 }
 
+/** Opened before there is a capsule: one that is seen belongs to a program that stands still. */
+function openGate(path: string | undefined): Gate | undefined {
+  if (path === undefined) return undefined;
+  try {
+    return new Gate(path);
+  } catch {
+    throw new Refusal(calledOff);
+  }
+}
+
+/** @throws {Refusal} when nobody waits for it any more: then it is taken back */
+function end({ file, patienceMs }: Settings, elapsed: number): void {
+  if (elapsed < patienceMs + beginPatience + capturePatience - lastMoment) {
+    process.kill(process.pid, 'SIGKILL');
+  }
+  unlinkSync(file);
+  throw new Refusal(tooBusy);
+}
+
 /** What is got ready before the program stands still, and serves all tries. */
 interface Means {
   readonly inspection: Inspection;
@@ -130,6 +162,8 @@ interface Means {
   readonly trees: Map<string, ScopeTree>;
   /** Sockets that were there at an earlier try, and when, in ms. */
   readonly seenSockets: WeakMap<object, number>;
+  /** Where the program will stand still, while a try is under way. */
+  gate: Gate | undefined;
   dispose(): void;
 }
 
@@ -141,7 +175,8 @@ function prepare(): Means {
     inspection.dispose();
     memory?.close();
   };
-  return { inspection, memory, trees: new Map(), seenSockets: new WeakMap(), dispose };
+  const seenSockets = new WeakMap<object, number>();
+  return { inspection, memory, trees: new Map(), seenSockets, gate: undefined, dispose };
 }
 
 /** By the memory, and where that does not do by a snapshot, whose size counts what has been read until then. */
@@ -173,7 +208,7 @@ function capture(
   realm: object,
   own: Set<unknown>,
   attempts: number,
-  { inspection, memory, trees, seenSockets }: Means,
+  { inspection, memory, trees, seenSockets, gate }: Means,
   began: number,
 ): Capsule {
   const timeout = setTimeout(() => undefined, 1e6);
@@ -182,7 +217,7 @@ function capture(
   own.add(timeout);
   const hosts = new HostWorld(own, timeout, immediate as object, seenSockets);
   refuseForeign(hosts);
-  requireQuiet();
+  requireQuiet(gate);
   leaveSockets(hosts);
   const natives = nativeFunctions();
   const hidden = new Hidden();
@@ -208,7 +243,9 @@ function capture(
       modules,
     });
     const roots = rootsOf(graph, list);
-    graph.visitAll();
+    graph.visitAll(() => {
+      if (gate?.isThere === false) throw new Refusal(calledOff);
+    });
     graph.contexts.confirm();
     roots.esm = modules.complete(roots.esm);
     const objects = graph.objects as ObjectRecord[];
@@ -252,7 +289,7 @@ function capture(
 }
 
 /** @throws {Refusal} while something is under way that is nowhere but in Node.js itself */
-function requireQuiet(): void {
+function requireQuiet(gate: Gate | undefined): void {
   const requests = (process as unknown as { _getActiveRequests(): object[] })._getActiveRequests();
   const [first] = requests;
   if (first !== undefined) {
@@ -261,6 +298,7 @@ function requireQuiet(): void {
     });
   }
   for (const name of openFiles()) {
+    if (name === gate?.path) continue;
     throw new Refusal(`Cannot move yet: the file ${name} is open.`, {
       passing: true,
       hint: 'Close it before the move.',
