@@ -64,14 +64,14 @@ export const skippedSteps = new Set([
   '.sourceMapsEnabled',
 ]);
 
-/** Objects that are reached by no name. */
+/** Objects that are reached by no name. A capture has `Map` and `Set` of another realm, whose iterators are others. */
 const samples: Record<string, () => unknown> = {
   generator: () => function* () {},
   asyncGenerator: () => async function* () {},
   asyncFunction: () => async () => {},
   arrayIterator: () => [][Symbol.iterator](),
-  mapIterator: () => new Map()[Symbol.iterator](),
-  setIterator: () => new Set()[Symbol.iterator](),
+  mapIterator: () => new globalThis.Map()[Symbol.iterator](),
+  setIterator: () => new globalThis.Set()[Symbol.iterator](),
   stringIterator: () => ''[Symbol.iterator](),
   regExpIterator: () => 'x'.matchAll(/x/g),
   poison: () => {

@@ -16,12 +16,14 @@ export function iteratorRecord(graph: Graph, object: object): ObjectRecord | und
   if (types.isMapIterator(object) || types.isSetIterator(object))
     return tableIterator(graph, object);
   const proto = Object.getPrototypeOf(object) as unknown;
+  if (proto !== arrayIterator && proto !== stringIterator && proto !== matchIterator)
+    return undefined;
   // An object that only inherits from such a prototype has nothing that iterates.
   if (!/Iterator/.test(graph.heap.snapshot.name(graph.heap.nodeOf(object)))) return undefined;
   const { memory } = graph.hidden;
   if (proto === arrayIterator) return arrayRecord(graph, object, memory);
   if (proto === stringIterator) return stringRecord(graph, object, memory);
-  return proto === matchIterator ? matchRecord(graph, object, memory) : undefined;
+  return matchRecord(graph, object, memory);
 }
 
 function unknown(graph: Graph, what: string): Error {
