@@ -93,11 +93,10 @@ export class Line {
   #hear({ id = 0, result: { result, exceptionDetails } = {} }: Message): void {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
-    // A process that ends with its capsule takes the answer with it.
-    if (typeof result?.value === 'string') waiting?.resolve(result.value);
-    else {
-      const why = exceptionDetails?.exception?.description ?? exceptionDetails?.text ?? 'no answer';
+    const why = exceptionDetails?.exception?.description ?? exceptionDetails?.text;
+    if (why !== undefined)
       waiting?.reject(new FlickError('internal', `The capture failed: ${why}`));
-    }
+    // A process that ends with its capsule takes the answer with it.
+    else waiting?.resolve(typeof result?.value === 'string' ? result.value : undefined);
   }
 }

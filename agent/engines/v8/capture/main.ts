@@ -146,11 +146,11 @@ function openGate(path: string | undefined): Gate | undefined {
 
 /** @throws {Refusal} when nobody waits for it any more: then it is taken back */
 function end({ file, patienceMs }: Settings, elapsed: number): void {
-  if (elapsed < patienceMs + beginPatience + capturePatience - lastMoment) {
-    process.kill(process.pid, 'SIGKILL');
+  if (elapsed > patienceMs + beginPatience + capturePatience - lastMoment) {
+    unlinkSync(file);
+    throw new Refusal(tooBusy);
   }
-  unlinkSync(file);
-  throw new Refusal(tooBusy);
+  process.kill(process.pid, 'SIGKILL');
 }
 
 /** What is got ready before the program stands still, and serves all tries. */
