@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as v from 'valibot';
-import { captureProgram, restoreProgram } from '../../agent/engines/v8/index.ts';
+import { captureProgram, moveProgram } from '../../agent/engines/v8/index.ts';
 import { temporaryFolder } from '../../test/support/temporary.ts';
 
 /** What one move of a program cost. Times in ms, on the wall clock and by the program's own heartbeat. */
@@ -93,11 +93,11 @@ export class PortableSubject {
     const gone = new Promise<number>((resolve) => {
       this.#child.once('exit', () => resolve(Date.now()));
     });
-    const { bytes } = await captureProgram({ pid, file }).finally(() => clearInterval(watch));
+    const { report, child } = await moveProgram({
+      ...{ pid, file, node: process.execPath, stdio: ['ignore', 'pipe', 'pipe'] },
+    }).finally(() => clearInterval(watch));
     const goneAt = await gone;
-    this.#child = this.#adopt(
-      restoreProgram({ file, node: process.execPath, stdio: ['ignore', 'pipe', 'pipe'] }),
-    );
+    this.#child = this.#adopt(child);
     const { gap = NaN, until = NaN } = await this.says(
       ({ until: end }) => end !== undefined && end > goneAt,
       from,
@@ -108,7 +108,7 @@ export class PortableSubject {
       captureMs: goneAt - (until - gap),
       restoreMs: until - goneAt,
       memory: peak / before,
-      capsuleBytes: bytes,
+      capsuleBytes: report.bytes,
     };
   }
 

@@ -15,6 +15,8 @@ export interface CaptureOptions {
   readonly patienceMs?: number;
   /** Whether the program ends when its capsule is written; it does unless told otherwise. */
   readonly end?: boolean;
+  /** Files: what the program tells of itself while it still runs, and the word that somebody is ready for it. */
+  readonly announce?: { readonly advance: string; readonly ready: string };
 }
 
 export interface CaptureReport {
@@ -34,9 +36,9 @@ export interface CaptureReport {
  * @throws {FlickError} `refused` when the program cannot be carried, naming what and where; it then goes on unharmed
  */
 export async function captureProgram(options: CaptureOptions): Promise<CaptureReport> {
-  const { pid, end = true, patienceMs = defaultPatience } = options;
+  const { pid, end = true, patienceMs = defaultPatience, announce } = options;
   const file = resolve(options.file);
-  await converse(pid, { file, end, patienceMs });
+  await converse(pid, { file, end, patienceMs, ...announce });
   return reportOf(file);
 }
 

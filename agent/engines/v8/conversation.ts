@@ -20,6 +20,8 @@ export interface Settings {
   readonly patienceMs: number;
   readonly gate?: string;
   readonly rehearse?: boolean;
+  readonly advance?: string;
+  readonly ready?: string;
 }
 
 export interface Done {
@@ -42,9 +44,13 @@ export async function converse(
   signal?: AbortSignal,
 ): Promise<Done | undefined> {
   const status = await readStatus(pid);
-  if (status === undefined) throw new FlickError('processGone', `There is no process ${pid}.`);
+  if (status === undefined) throw gone(pid);
   const command = (await readArguments(pid)) ?? [];
-  const builtins = await listBuiltins(pid, command);
+  const builtins = await listBuiltins(pid, command).catch(async (error: unknown) => {
+    const { state } = (await readStatus(pid)) ?? {};
+    // It ended while it was looked at.
+    throw state === undefined || state === 'Z' || state === 'X' ? gone(pid) : error;
+  });
   signal?.throwIfAborted();
   const innerPid = status.nsPids.at(-1) ?? pid;
   const debuggee: Debuggee = { pid, innerPid, command: command.join(' ').slice(0, 4096) };
@@ -67,6 +73,10 @@ export async function converse(
     answer.refused,
     answer.hint === undefined ? {} : { remedy: answer.hint },
   );
+}
+
+function gone(pid: number): FlickError {
+  return new FlickError('processGone', `There is no process ${pid}.`);
 }
 
 /** The program may have put functions of its own in the place of those of the language. */

@@ -11,5 +11,6 @@ export {
   type RestoreHold,
   type RestoreOptions,
 } from './restoreProgram.ts';
+export { moveProgram, type MoveOptions, type MovedProgram } from './moveProgram.ts';
 export { inspectCapsule } from './capsule/read.ts';
 export type { CapsuleHeader } from './capsule/format.ts';

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { rebuildSource } from './parts.ts';
+import type { Readiness } from './rebuild/getReady.ts';
 
 export interface RestoreOptions {
   readonly file: string;
@@ -28,10 +29,12 @@ export interface RestoreHold {
 
 /**
  * Starts a fresh Node.js that rebuilds the program of a capsule, compares its objects with the capsule and goes on with
- * it. It ends with the program's own status, or with status 70 and a sentence on standard error when it could not be
+ * it. It may be started before there is a capsule. It ends with the program's own status, or with status 70 and a sentence on standard error when it could not be
  * rebuilt; nothing of the program has run then.
  */
-export function restoreProgram(options: RestoreOptions): ChildProcess {
+export function restoreProgram(
+  options: RestoreOptions & { readonly readiness?: Readiness },
+): ChildProcess {
   const { cwd, env, stdio = 'inherit' } = options;
   const [node = process.execPath, ...args] = restoreCommand(options);
   return spawn(node, args, { cwd, env: env ?? process.env, stdio });
@@ -42,13 +45,14 @@ export function restoreCommand(
   options: Omit<RestoreOptions, 'env' | 'stdio'> & {
     readonly env?: NodeJS.ProcessEnv | undefined;
     readonly hold?: RestoreHold;
+    readonly readiness?: Readiness;
   },
 ): readonly string[] {
   const file = resolve(options.file);
   const node = typeof options.node === 'string' ? [options.node] : options.node;
   const script = placeScript(dirname(file));
-  const { cwd, hold } = options;
-  const settings = JSON.stringify({ file, cwd, env: options.env !== undefined, hold });
+  const { cwd, hold, readiness } = options;
+  const settings = JSON.stringify({ file, cwd, env: options.env !== undefined, hold, readiness });
   return [...node, ...(options.args ?? []), script, settings];
 }
 

@@ -8,7 +8,7 @@ for await (const line of lines) {
   seen.push(line.length);
   console.log(seen.length, line.toUpperCase());
   if (line === 'last') break;
-  await new Promise((done) => setTimeout(done, 20));
+  await new Promise((done) => setTimeout(done, 90));
   console.log('?', seen.length + 1);
 }
 process.stdin.destroy();

@@ -22,7 +22,7 @@ lines.on('close', () => console.log('closed'));
     const answer = await ask(`more, ${answers.get('name')}`);
     if (answer === 'done') break;
     answers.set(answer, (answers.get(answer) ?? 0) + 1);
-    await new Promise((done) => setTimeout(done, 20));
+    await new Promise((done) => setTimeout(done, 90));
     console.log('noted', answer, answers.get(answer));
   }
   lines.close();

@@ -32,6 +32,11 @@ const extraModules = [
   '_http_client',
   '_stream_readable',
 ];
+/** A module that programs can load, and that changes nothing when it is. */
+export function isPublicModule(id: string): boolean {
+  return builtinModules.includes(id) && !skippedModules.test(id);
+}
+
 /** What these lead to belongs to the program, not to Node.js. */
 export const skippedSteps = new Set([
   '.mainModule',
@@ -218,10 +223,7 @@ export function listBuiltins(): BuiltinList {
   };
   const globals = Reflect.ownKeys(globalThis).map(stepOf);
   add(globalThis, -1, 'global');
-  for (const name of [
-    ...builtinModules.filter((each) => !skippedModules.test(each)),
-    ...extraModules,
-  ]) {
+  for (const name of [...builtinModules.filter(isPublicModule), ...extraModules]) {
     try {
       add(load(name), -1, `module ${name}`);
     } catch {

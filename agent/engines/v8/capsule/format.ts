@@ -153,11 +153,12 @@ export type KindRecord =
   | (Common & { k: 'buf'; data: string; shared?: 1; max?: number })
   | (Common & { k: 'view'; type: string; buffer: Value; offset: number; length: number | null })
   | (Common & { k: 'promise'; state: 'pending'; reactions: ReactionRecord[] })
-  | (Common & { k: 'promise'; state: 'fulfilled' | 'rejected'; result: Value; handled?: 1 })
+  | (Common & { k: 'promise'; state: 'fulfilled' | 'rejected'; result: Value; unhandled?: 1 })
   | FunctionRecord
   | ActivationRecord
   | (Common & { k: 'bound'; target: Value; self: Value; args: Value[] })
-  | (Common & { k: 'proxy'; target: Value; handler: Value })
+  /** One that was revoked has neither. */
+  | (Common & { k: 'proxy'; target: Value; handler: Value; revoked?: 'object' | 'function' })
   | (Common & { k: 'settler'; promise: number; rejects: boolean })
   | (Common & { k: 'finally'; callback: Value; catches: boolean })
   | IteratorRecord

@@ -2,6 +2,7 @@ import { Module } from 'node:module';
 import { types } from 'node:util';
 import { skippedSteps, stepOf, tagOf, type BuiltinList } from '../capsule/builtins.ts';
 import type { PropertyRecord, Value } from '../capsule/format.ts';
+import { isConsoleState } from '../hosts/consoles.ts';
 import { isUserFunction } from './functions.ts';
 import type { Graph } from './graph.ts';
 
@@ -86,6 +87,7 @@ function changedKeys(
     const descriptor = Reflect.getOwnPropertyDescriptor(holder, key);
     if (descriptor === undefined || skippedSteps.has(step)) continue;
     if (holder === process && ofProcess.test(String(key))) continue;
+    if (holder === console && isConsoleState(key)) continue;
     const isOfFunction =
       typeof holder === 'function' && /^(name|length|prototype)$/.test(String(key));
     if (isOfFunction && !isTheirs(graph, descriptor.value)) continue;

@@ -3,6 +3,7 @@ import type { ObjectRecord, FunctionRecord, Value } from '../capsule/format.ts';
 import { isClass } from '../language/parse.ts';
 import { textRange } from '../language/positions.ts';
 import { intlFunctionRecord } from '../hosts/intl.ts';
+import { revocationRecord } from '../hosts/revocations.ts';
 import { canCarryCore, isCore, needOfCore } from './coreFunctions.ts';
 import { elementRecord } from './combinators.ts';
 import { fieldKeys } from './fieldKeys.ts';
@@ -117,6 +118,8 @@ function nativeFunction(graph: Graph, f: Function): ObjectRecord {
       };
     }
   }
+  const revocation = revocationRecord(graph, f, name);
+  if (revocation !== undefined) return revocation;
   const ofIntl = intlFunctionRecord(graph, name, node);
   if (ofIntl !== undefined) return ofIntl;
   const paths = graph.originals.pathsOf(node);

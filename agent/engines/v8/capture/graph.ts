@@ -21,7 +21,7 @@ import type { NodeInternals } from './internals.ts';
 import type { LiveModules } from './modules.ts';
 import type { Natives } from './natives.ts';
 import type { Originals } from './originals.ts';
-import type { ScopeTree } from '../language/scopes.ts';
+import type { Trees } from '../language/readTree.ts';
 import { Contexts } from './contexts.ts';
 import { homeOf } from './homes.ts';
 import { Scripts } from './scripts.ts';
@@ -96,8 +96,8 @@ export class Graph {
     builtins: Builtins;
     originals: Originals;
     coreSymbols: Map<symbol, string>;
-    /** Scripts that have been read already, by kind and source. */
-    trees: Map<string, ScopeTree>;
+    /** Scripts that have been read already. */
+    trees: Trees;
     hosts: HostWorld;
     hidden: Hidden;
     modules: LiveModules;
@@ -250,8 +250,8 @@ export class Graph {
     if (props.length > 0) record.props = props;
     if (!Object.isExtensible(object)) record.closed = 1;
     if (this.#privateClasses.isIn(Object.getPrototypeOf(object))) {
-      const { privates } = this.inspection.internals(object);
-      if (privates.length > 0) {
+      const { privates, hasPrivateMethods } = this.inspection.internals(object);
+      if (privates.length > 0 || hasPrivateMethods) {
         record.priv = privates.map(([name, value]) => [name, this.value(value, name)]);
       }
     }
@@ -356,7 +356,10 @@ export class Graph {
   #visit(object: object): ObjectRecord {
     if (types.isProxy(object)) {
       const [target, handler] = this.proxyDetails(object);
-      if (handler === null) throw this.refuse('a revoked proxy');
+      if (handler === null) {
+        const revoked = typeof object === 'function' ? 'function' : 'object';
+        return { k: 'proxy', target: null, handler: null, revoked };
+      }
       return {
         k: 'proxy',
         target: this.value(target, 'target'),

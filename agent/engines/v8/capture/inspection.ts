@@ -21,6 +21,8 @@ export interface Internals {
   readonly fields: ReadonlyMap<string, unknown>;
   readonly scopes: readonly LiveScope[];
   readonly privates: readonly (readonly [name: string, value: unknown])[];
+  /** Whether it has private methods or accessors. */
+  readonly hasPrivateMethods: boolean;
   readonly location:
     { readonly scriptId: string; readonly line: number; readonly column: number } | undefined;
 }
@@ -144,7 +146,8 @@ export class Inspection {
     const privates = privateProperties
       .filter((each) => each.value !== undefined && each.get === undefined)
       .map((each) => [each.name, this.#liveOf(each.value)] as const);
-    return { fields, scopes, privates, location };
+    const hasPrivateMethods = internalProperties.some(({ name }) => name === '[[PrivateMethods]]');
+    return { fields, scopes, privates, hasPrivateMethods, location };
   }
 
   /** The URL of every script by its id. */

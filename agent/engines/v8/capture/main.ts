@@ -1,6 +1,7 @@
-import { readdirSync, readlinkSync, unlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readlinkSync, unlinkSync } from 'node:fs';
 import { close as closeInspector } from 'node:inspector';
 import { Module } from 'node:module';
+import { writeAdvance, type Advance } from '../capsule/advance.ts';
 import { Builtins, builtinSymbols, listBuiltins, type BuiltinList } from '../capsule/builtins.ts';
 import {
   capsuleFormat,
@@ -16,7 +17,7 @@ import { writeCapsule } from '../capsule/write.ts';
 import { HostWorld, hostRoots } from '../hosts/capture.ts';
 import { refuseForeign } from '../hosts/handles.ts';
 import { leaveSockets } from '../hosts/sockets.ts';
-import type { ScopeTree } from '../language/scopes.ts';
+import type { Trees } from '../language/readTree.ts';
 import { changesOfBuiltins } from './changes.ts';
 import { Graph } from './graph.ts';
 import { Heap, SnapshotNeeded } from './heap.ts';
@@ -43,6 +44,9 @@ interface Settings {
   readonly closeInspector?: boolean;
   /** Finds out whether the program can be captured, and writes nothing. */
   readonly rehearse?: boolean;
+  /** Files: what the program tells of itself while it runs on, and the word that somebody is ready for it. */
+  readonly advance?: string;
+  readonly ready?: string;
 }
 
 interface Done {
@@ -60,6 +64,9 @@ const tooBusy = 'Cannot move yet: the program is too busy to be taken apart in t
 
 /** How long the program runs on between two tries, in ms. */
 const betweenTries = 15;
+/** How long somebody may take to get ready, in ms, and how often is looked whether that is so. */
+const readinessMs = 5_000;
+const betweenLooks = 3;
 
 /**
  * Captures the program at its next safe point. Evaluated in it by the inspector, which may interrupt it anywhere: hence
@@ -129,7 +136,9 @@ export function begin(settings: Settings, builtins: BuiltinList, realm: object):
       } catch {
         // The attempt meets the same, and tells of it.
       }
-      readModules(means?.trees ?? new Map(), deadline, attempt);
+      readModules(means?.trees ?? new Map(), deadline, (advance) =>
+        announce(settings, advance, attempt),
+      );
     });
   });
 }
@@ -153,13 +162,33 @@ function end({ file, patienceMs }: Settings, elapsed: number): void {
   process.kill(process.pid, 'SIGKILL');
 }
 
+/** Tells what is coming, and lets the program run on until somebody is ready for it. */
+function announce({ advance: file, ready }: Settings, advance: Advance, then: () => void): void {
+  if (file === undefined || ready === undefined) {
+    then();
+    return;
+  }
+  const deadline = performance.now() + readinessMs;
+  const look = (): void => {
+    if (existsSync(ready) || performance.now() > deadline) then();
+    else setTimeout(look, betweenLooks);
+  };
+  try {
+    writeAdvance(file, advance);
+    look();
+  } catch {
+    // Then nobody is ready, which only takes longer.
+    then();
+  }
+}
+
 /** What is got ready before the program stands still, and serves all tries. */
 interface Means {
   readonly inspection: Inspection;
   /** Undefined where it cannot be read, or does not tell enough of this program. */
   memory: OwnMemory | undefined;
   /** Scripts that have been read. */
-  readonly trees: Map<string, ScopeTree>;
+  readonly trees: Trees;
   /** Sockets that were there at an earlier try, and when, in ms. */
   readonly seenSockets: WeakMap<object, number>;
   /** Where the program will stand still, while a try is under way. */
@@ -215,14 +244,14 @@ function capture(
   clearTimeout(timeout);
   const [immediate] = [...own];
   own.add(timeout);
-  const hosts = new HostWorld(own, timeout, immediate as object, seenSockets);
+  const internals = nodeInternals(inspection);
+  const hosts = new HostWorld(own, timeout, immediate as object, seenSockets, internals);
   refuseForeign(hosts);
   requireQuiet(gate);
   leaveSockets(hosts);
   const natives = nativeFunctions();
   const hidden = new Hidden();
   try {
-    const internals = nodeInternals(inspection);
     const modules = new LiveModules(inspection, internals);
     const heap = new Heap(inspection, natives, memory?.hold() === true ? memory : undefined);
     const isCore = (value: object): boolean =>

@@ -18,7 +18,7 @@ export class Memory {
   readonly #file: number;
   readonly #table: unknown[];
   readonly #base: bigint;
-  readonly #kinds: ReadonlyMap<Word, 'latin1' | 'utf16le' | 'number' | 'bigint'>;
+  readonly #kinds: ReadonlyMap<Word, 'latin1' | 'utf16le' | 'joined' | 'number' | 'bigint'>;
   readonly #oddballs: ReadonlyMap<Word, unknown>;
   /** What stands where there is no element. */
   readonly hole: Word;
@@ -56,6 +56,9 @@ export class Memory {
       ['latin1', Buffer.from(text).toString('latin1')],
       ['utf16le', 'Ω≈ç'],
       ['utf16le', Buffer.from(`≈${text}`).toString('utf8')],
+      // Kept as two texts until they are looked at.
+      ['joined', `${text}, ${text}`],
+      ['joined', `${text}≈ ${text}`],
       ['number', Math.random() + 1],
       ['bigint', process.hrtime.bigint()],
     ] as const;
@@ -133,6 +136,10 @@ export class Memory {
       return (flags & 1) === 1 ? -size : size;
     }
     if (kind === undefined) return undefined;
+    if (kind === 'joined') {
+      const [, , first = 0n, second = 0n] = this.words(word, 4);
+      return `${String(this.primitive(first))}${String(this.primitive(second))}`;
+    }
     const length = head.readUInt32LE(4);
     return this.#bytes(word + 15n, kind === 'latin1' ? length : 2 * length).toString(kind);
   }

@@ -1,18 +1,18 @@
-import type { ObjectRecord, ReactionRecord } from '../capsule/format.ts';
+import type { KindRecord, ObjectRecord, ReactionRecord } from '../capsule/format.ts';
 import { hiddenActivation } from './activations.ts';
 import type { Graph } from './graph.ts';
+import { isReported } from './rejections.ts';
 
 export function promiseRecord(graph: Graph, promise: Promise<unknown>): ObjectRecord {
   const [state, result] = graph.promiseDetails(promise);
   if (state !== 0) {
-    return graph.finish(
-      {
-        k: 'promise',
-        state: state === 1 ? 'fulfilled' : 'rejected',
-        result: graph.value(result, 'result'),
-      },
-      promise,
-    );
+    const record: Extract<KindRecord, { k: 'promise'; result: unknown }> = {
+      k: 'promise',
+      state: state === 1 ? 'fulfilled' : 'rejected',
+      result: graph.value(result, 'result'),
+    };
+    if (state !== 1 && isReported(graph, promise)) record.unhandled = 1;
+    return graph.finish(record, promise);
   }
   const reactions = graph.heap.reactionsOf(promise).map((node) => reaction(graph, node));
   return graph.finish({ k: 'promise', state: 'pending', reactions }, promise);

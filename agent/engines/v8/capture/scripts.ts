@@ -1,11 +1,6 @@
-import { ScopeTree } from '../language/scopes.ts';
-import {
-  isClass,
-  parseScript,
-  type ClassNode,
-  type FunctionNode,
-  type ScriptKind,
-} from '../language/parse.ts';
+import type { ScopeTree } from '../language/scopes.ts';
+import { isClass, type ClassNode, type FunctionNode, type ScriptKind } from '../language/parse.ts';
+import { readTree, type Trees } from '../language/readTree.ts';
 import type { ScriptRecord } from '../capsule/format.ts';
 import type { Heap } from './heap.ts';
 import type { Natives } from './natives.ts';
@@ -29,11 +24,11 @@ export class Scripts {
   readonly #byId = new Map<number, Script>();
   readonly #marks = new Map<number, OriginMark | undefined>();
   readonly #origins = new Map<ScriptRecord, Script>();
-  readonly #parsed: Map<string, ScopeTree>;
+  readonly #parsed: Trees;
   readonly #heap: Heap;
   readonly #natives: Natives;
 
-  constructor(heap: Heap, natives: Natives, parsed: Map<string, ScopeTree>) {
+  constructor(heap: Heap, natives: Natives, parsed: Trees) {
     this.#parsed = parsed;
     this.#heap = heap;
     this.#natives = natives;
@@ -142,20 +137,6 @@ export class Scripts {
       throw new Refusal(`${url} could not be read: ${String(error)}.`);
     }
   }
-}
-
-/** The scopes of a source, which is read once. @throws {SyntaxError} */
-export function readTree(
-  trees: Map<string, ScopeTree>,
-  source: string,
-  kind: ScriptKind,
-): ScopeTree {
-  const key = `${kind} ${source}`;
-  const known = trees.get(key);
-  if (known !== undefined) return known;
-  const tree = new ScopeTree(source, parseScript(source, kind), kind);
-  trees.set(key, tree);
-  return tree;
 }
 
 /** `file.js:12`, with the name of what stands there. */

@@ -14,7 +14,7 @@ export interface Adapter {
   /** The name of its records. */
   readonly host: string;
   /** Prototypes of the classes that it carries, of those that the program has loaded. */
-  prototypes?(): readonly (object | undefined)[];
+  prototypes?(internals: NodeInternals): readonly (object | undefined)[];
   /** @throws {Refusal} */
   record?(graph: Graph, object: object): HostRecord;
   /** Makes the object, empty; what it refers to may not be there yet. */
@@ -68,12 +68,14 @@ export function describeHost(
   graph.finish(record, object, isKnown);
   if (record.priv === undefined) return record;
   // Those of the class of Node.js come back with it.
-  const names = graph.inspection.internals(fresh).privates.map(([name]) => name);
+  const theirs = graph.inspection.internals(fresh);
+  const names = theirs.privates.map(([name]) => name);
   const others = record.priv.filter(([name]) => !names.includes(name));
   if (others.length + names.length !== record.priv.length) {
     throw graph.refuse('an object of a class with the same private names as that of Node.js');
   }
-  if (others.length > 0) record.priv = others;
+  const { hasPrivateMethods } = graph.inspection.internals(object);
+  if (others.length > 0 || (hasPrivateMethods && !theirs.hasPrivateMethods)) record.priv = others;
   else delete record.priv;
   return record;
 }

@@ -5,6 +5,8 @@ import { Stream } from 'node:stream';
 import type { HostState, KindRecord, Value } from '../capsule/format.ts';
 import { isCorePrototype, makerOf } from '../capture/coreClasses.ts';
 import type { Graph } from '../capture/graph.ts';
+import type { NodeInternals } from '../capture/internals.ts';
+import { interfaceOf } from './readlines.ts';
 import { handles } from './handles.ts';
 import { standardStream } from './standardStreams.ts';
 import { consoleState } from './consoles.ts';
@@ -55,7 +57,8 @@ export class HostWorld {
   readonly immediateProto: object;
   /** The engine's own timers and the like; they are not the program's. */
   readonly own: ReadonlySet<unknown>;
-  readonly adapters = new AdapterTable();
+  readonly adapters: AdapterTable;
+  #now: number | undefined;
   /** What the program does without from now on, by sentence with its number. */
   readonly #dropped = new Map<string, { many: (count: number) => string; count: number }>();
   /** When the sockets of the program were seen for the first time, in ms; kept from one try to the next. */
@@ -66,11 +69,19 @@ export class HostWorld {
     timeout: object,
     immediate: object,
     seenSockets: WeakMap<object, number>,
+    internals: NodeInternals,
   ) {
+    this.adapters = new AdapterTable(internals);
     this.own = own;
     this.seenSockets = seenSockets;
     this.timeoutProto = Object.getPrototypeOf(timeout) as object;
     this.immediateProto = Object.getPrototypeOf(immediate) as object;
+  }
+
+  /** The one moment that all timers are looked at, however long the capture takes, in ms of the event loop's clock. */
+  now(internals: NodeInternals): number {
+    this.#now ??= (internals.binding('timers')['getLibuvNow'] as () => number)();
+    return this.#now;
   }
 
   drop(one: string, many: (count: number) => string): void {
@@ -127,7 +138,7 @@ function timeoutRecord(graph: Graph, timer: LiveTimer): KindRecord {
       args: (timer._timerArgs ?? []).map((each, index) => graph.value(each, `argument ${index}`)),
       repeat: repeat,
       idle,
-      elapsed: now(graph) - start,
+      elapsed: graph.hosts.now(graph.internals) - start,
       active: isActive,
       ref: timer.hasRef(),
     },
@@ -161,11 +172,6 @@ function moduleRecord(graph: Graph, module: NodeJS.Module): KindRecord {
       children: module.children.map((each, index) => graph.value(each, `child ${index}`)),
     },
   };
-}
-
-function now(graph: Graph): number {
-  const clock = graph.internals.binding('timers')['getLibuvNow'] as () => number;
-  return clock();
 }
 
 /** What the event loop holds for the program. */
@@ -248,7 +254,13 @@ function streamRecord(graph: Graph, name: 'stdin' | 'stdout' | 'stderr'): KindRe
     throw graph.refuse('read already, but not handed on', { passing: true });
   }
   const isReader = (event: Value): boolean => event === 'data' || event === 'readable';
-  if (stdin.readableFlowing === true && !listeners.some(([event]) => isReader(event))) {
+  const readers = stdin
+    .rawListeners('data')
+    .flatMap((each) => interfaceOf(graph, each) ?? [])
+    .map((each) => graph.value(each, 'readline'));
+  record.state['readers'] = readers;
+  const isRead = readers.length > 0 || listeners.some(([event]) => isReader(event));
+  if (stdin.readableFlowing === true && !isRead) {
     throw graph.refuse('read by something that cannot be carried');
   }
   record.state['encoding'] = stdin.readableEncoding;
@@ -269,6 +281,8 @@ function processState(graph: Graph): HostState {
       .map((key): [Value, Value] => [key, graph.value(Reflect.get(process, key), key)]),
     exitCode: graph.value(process.exitCode, 'exitCode'),
     umask: process.umask(),
+    // What nobody has set is the command, which is another one on the target.
+    ...(process.title === process.argv0 ? {} : { title: process.title }),
     uptime: process.uptime(),
   };
 }

@@ -16,6 +16,11 @@ const maker = console.Console as unknown as Maker;
 /** Symbols that hold by how much lines are indented; versions of Node.js differ. */
 const indentations = ['kGroupIndent', 'kGroupIndentationString', 'kGroupIndentation'];
 
+/** Whether a property of a console is a part of its state. */
+export function isConsoleState(key: string | symbol): boolean {
+  return typeof key === 'symbol' && indentations.includes(key.description ?? '');
+}
+
 /** What a console counts, and how far it is indented. */
 export function consoleState(graph: Graph, object: object): Record<string, Value | Value[]> {
   const counts = hiddenValue(object, 'counts') as Map<string, number> | undefined;

@@ -1,4 +1,6 @@
 import { createRequire } from 'node:module';
+import { resolveBuiltin } from '../capsule/builtins.ts';
+import type { NodeInternals } from '../capture/internals.ts';
 
 const load = createRequire(import.meta.url);
 
@@ -26,4 +28,17 @@ export type Maker = new (...args: never[]) => object;
 /** A module of Node.js, in a process in which a program is rebuilt. */
 export function needModule(id: string): Record<string, unknown> {
   return load(`node:${id}`) as Record<string, unknown>;
+}
+
+/** What a module that Node.js keeps for itself exports, when the program has it. */
+export function loadedInternal(
+  internals: NodeInternals,
+  id: string,
+): Record<string, unknown> | undefined {
+  return isLoaded(id) ? internals.require(id) : undefined;
+}
+
+/** What such a module exports, in a process in which a program is rebuilt; undefined where there is none. */
+export function needInternal(id: string): Record<string, unknown> | undefined {
+  return resolveBuiltin(`core ${id}\n=`) as Record<string, unknown> | undefined;
 }

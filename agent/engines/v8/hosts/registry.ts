@@ -1,11 +1,16 @@
+import type { NodeInternals } from '../capture/internals.ts';
 import type { Adapter } from './adapter.ts';
 import { abortController, abortSignal } from './abort.ts';
 import { consoles } from './consoles.ts';
 import { customEvents, events, eventTargets } from './eventTargets.ts';
+import { finalizationRegistries } from './finalization.ts';
+import { fixedQueues } from './queues.ts';
 import { httpAgents } from './httpAgents.ts';
 import { intlFunctions, intlObjects } from './intl.ts';
 import { listenerLists } from './listenerLists.ts';
 import { textDecoders, textEncoders } from './textCoding.ts';
+import { readlines } from './readlines.ts';
+import { revocations } from './revocations.ts';
 import { httpServers, netServers } from './servers.ts';
 import { sockets } from './sockets.ts';
 import { searchParams, searchParamsIterators, urls } from './urls.ts';
@@ -18,12 +23,16 @@ export const adapters: readonly Adapter[] = [
   customEvents,
   events,
   eventTargets,
+  finalizationRegistries,
+  fixedQueues,
   httpAgents,
   httpServers,
   intlFunctions,
   intlObjects,
   listenerLists,
   netServers,
+  readlines,
+  revocations,
   searchParams,
   searchParamsIterators,
   sockets,
@@ -42,9 +51,9 @@ export function adapterNamed(host: string): Adapter | undefined {
 export class AdapterTable {
   readonly #byPrototype = new Map<object | null, Adapter | undefined>();
 
-  constructor() {
+  constructor(internals: NodeInternals) {
     for (const adapter of adapters) {
-      for (const prototype of adapter.prototypes?.() ?? []) {
+      for (const prototype of adapter.prototypes?.(internals) ?? []) {
         if (prototype !== undefined) this.#byPrototype.set(prototype, adapter);
       }
     }

@@ -41,6 +41,8 @@ export interface OriginMark {
   readonly script: number;
   /** The offset in the script; -1 for what was generated. */
   toOriginal(offset: number): number;
+  /** The same; for what was generated, the place that it leads to. */
+  nearest(offset: number): number;
 }
 
 export function readOriginMark(source: string): OriginMark | undefined {
@@ -49,8 +51,15 @@ export function readOriginMark(source: string): OriginMark | undefined {
   const match = /^\n\/\/\$flick (\d+) ([\d:,]*)/.exec(source.slice(at));
   if (match === null) return undefined;
   const pieces = (match[2] ?? '').split(',').map((piece) => piece.split(':').map(Number));
+  const [, last = 0, length = 0] = pieces.at(-1) ?? [];
   return {
     script: Number(match[1]),
+    nearest: (offset) => {
+      for (const [generated = 0, original = 0, length = 0] of pieces) {
+        if (offset < generated + length) return original + Math.max(offset - generated, 0);
+      }
+      return last + length;
+    },
     toOriginal: (offset) => {
       for (const [generated = 0, original = 0, length = 0] of pieces) {
         if (offset >= generated && offset < generated + length)

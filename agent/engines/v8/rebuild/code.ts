@@ -4,26 +4,24 @@ import type {
   ContextRecord,
   FunctionRecord,
 } from '../capsule/format.ts';
-import {
-  isClass,
-  isFunction,
-  parseScript,
-  type ClassNode,
-  type FunctionNode,
-} from '../language/parse.ts';
+import { isClass, isFunction, type ClassNode, type FunctionNode } from '../language/parse.ts';
 import { applyEdits } from '../language/edits.ts';
 import { wrapUnit, type ResumedState, type Unit } from '../language/origin.ts';
 import { findTarget } from '../language/places.ts';
 import { newTargetEdits, newTargetName } from '../language/receivers.ts';
 import { planResumption, planStart, type Resumption } from '../language/resume.ts';
 import { resumedText } from '../language/resumedText.ts';
-import { ScopeTree, type Scope } from '../language/scopes.ts';
+import { readTree, type Trees } from '../language/readTree.ts';
+import type { ScopeTree, Scope } from '../language/scopes.ts';
 import type { ActivationView } from '../language/stable.ts';
 import { metaEdits, moduleBody } from '../language/moduleBody.ts';
+import type { MethodDefinition } from 'acorn';
 import type { Modules } from './modules.ts';
 import { RebuildError } from './rebuildError.ts';
 import { classNames, editClass, methodKey, type ClassText } from './classText.ts';
+import { contextText, isHole } from './contextText.ts';
 import { Homes } from './homes.ts';
+import { isPrivateMember, lineage } from './privateMethods.ts';
 import { Layout, named, outermost, type Evaluator, type Origin } from './evaluator.ts';
 
 export { RebuildError };
@@ -58,6 +56,7 @@ interface LiveClass {
 export class Code {
   readonly #capsule: Capsule;
   readonly #objects: Objects;
+  readonly #read: Trees;
   readonly #trees: (ScopeTree | undefined)[] = [];
   readonly #contexts: (LiveContext | undefined)[] = [];
   readonly #factories = new Map<string, unknown>();
@@ -66,18 +65,30 @@ export class Code {
   readonly #classOfContext = new Map<number, number>();
   readonly #methodOwners = new Map<number, number>();
   readonly #activationContexts = new Set<number>();
-  readonly #quiet: ReadonlySet<number>;
+  readonly #quiet: Set<number>;
+  /** Private methods that something refers to, by their class. */
+  readonly #privateOwners = new Map<number, number>();
   readonly #home: object;
   readonly #homes: Homes;
   readonly #modules: Modules;
 
-  /** @param quiet ids of the classes of which instances with private members are made */
-  constructor(capsule: Capsule, objects: Objects, quiet: ReadonlySet<number>, modules: Modules) {
+  /**
+   * @param quiet ids of the classes of which instances with private members are made
+   * @param read scripts that have been read already
+   */
+  constructor(
+    capsule: Capsule,
+    objects: Objects,
+    quiet: ReadonlySet<number>,
+    modules: Modules,
+    read: Trees,
+  ) {
     this.#capsule = capsule;
+    this.#read = read;
     this.#modules = modules;
     this.#objects = objects;
     this.#homes = new Homes(objects);
-    this.#quiet = quiet;
+    this.#quiet = new Set(quiet);
     this.#home = Object.freeze({ scripts: capsule.scripts });
     capsule.objects.forEach((record, id) => {
       if (record === null || Array.isArray(record)) return;
@@ -91,6 +102,18 @@ export class Code {
       else list.push(id);
       if (fn.isClass === 1) this.#noteClass(id, fn);
     });
+    for (const [context, owner] of this.#classOfContext) {
+      for (const id of this.#functionsOf.get(context) ?? []) this.#notePrivate(id, owner);
+    }
+  }
+
+  /** Only an instance shows the private methods of its class. */
+  #notePrivate(id: number, owner: number): void {
+    const { script, start } = this.#capsule.objects[id] as FunctionRecord;
+    const { source } = this.#script(script);
+    if (!isPrivateMember(source, start)) return;
+    this.#privateOwners.set(id, owner);
+    for (const each of lineage(this.#capsule, this.#objects, owner)) this.#quiet.add(each);
   }
 
   #noteClass(id: number, record: FunctionRecord): void {
@@ -123,7 +146,7 @@ export class Code {
     const known = this.#trees[script];
     if (known !== undefined) return known;
     const { source, kind } = this.#script(script);
-    const tree = new ScopeTree(source, parseScript(source, kind), kind);
+    const tree = readTree(this.#read, source, kind);
     this.#trees[script] = tree;
     return tree;
   }
@@ -173,6 +196,12 @@ export class Code {
       this.#objects.get(owner);
       return;
     }
+    const privateOwner = this.#privateOwners.get(id);
+    if (privateOwner !== undefined && parent?.type === 'MethodDefinition') {
+      if (parent.kind !== 'method') throw new RebuildError('a private accessor that is held');
+      this.#objects.made(id, this.#privateMethod(privateOwner, parent));
+      return;
+    }
     const { source } = this.#script(record.script);
     const metas = [...metaEdits(tree, record.start, record.end), ...newTargetEdits(node)];
     const whole = applyEdits(source, record.start, record.end, metas);
@@ -201,6 +230,16 @@ export class Code {
     const descriptor = Reflect.getOwnPropertyDescriptor(literal, name ?? '');
     this.#objects.made(id, descriptor?.value ?? descriptor?.get ?? descriptor?.set);
     if (record.home !== undefined) this.#homes.standIn(literal, record.home);
+  }
+
+  #privateMethod(owner: number, { static: isStatic, key }: MethodDefinition): unknown {
+    const made = this.#objects.get(owner);
+    const holder = isStatic
+      ? made
+      : this.instance(lineage(this.#capsule, this.#objects, owner), []);
+    const text = `(($flickO) => $flickO.#${(key as { name: string }).name})`;
+    const get = this.#classes.get(owner)?.evaluate?.({ text, pieces: [] });
+    return (get as (holder: unknown) => unknown)(holder);
   }
 
   /** To be called when all objects are there. */
@@ -350,35 +389,18 @@ export class Code {
       .join()} ${this.#activationContexts.has(this.#capsule.contexts.indexOf(record))}`;
     const known = this.#factories.get(key);
     if (known !== undefined) return known as (...args: unknown[]) => unknown;
-    const strict = scope.strict && parent?.strict !== true;
-    const opening = record.home === undefined ? '(function* () {' : '({ *m() {';
-    const layout = new Layout(source, `${opening} ${strict ? "'use strict'; " : ''}`);
-    const sorted = [...declared].sort(([, a], [, b]) => this.#start(a) - this.#start(b));
-    for (const [, id] of sorted) {
-      const fn = this.#capsule.objects[id] as FunctionRecord;
-      const metas = metaEdits(this.tree(fn.script), fn.start, fn.end);
-      layout.at(fn.start, applyEdits(source, fn.start, fn.end, metas)).add(';');
-    }
-    const own = [...declared.keys()];
-    layout.add(
-      `let $flickR = yield { ${own.join(', ')} }; while (typeof $flickR === 'string') $flickR = yield eval($flickR);`,
-    );
-    const waiting: string[] = [];
-    const isRunning = this.#activationContexts.has(this.#capsule.contexts.indexOf(record));
-    for (const [name, value] of Object.entries(record.vars)) {
-      if (name === 'arguments' && scope.strict) continue;
-      const binding = scope.bindings.get(name);
-      if (isHole(value)) {
-        if (isRunning) layout.add(` let ${name};`);
-        else waiting.push(name);
-      } else if (declared.has(name)) layout.add(` ${name} = $flickR.${name};`);
-      else layout.add(` ${binding?.kind === 'const' ? 'const' : 'let'} ${name} = $flickR.${name};`);
-    }
-    if (waiting.length > 0) layout.add(` yield; let ${waiting.join(', ')};`);
-    if (record.target !== undefined)
-      layout.add(` let ${newTargetName} = $flickR.${newTargetName};`);
-    layout.add(record.home === undefined ? ' })' : ' } })');
-    const text = layout.unit;
+    const text = contextText(source, record, scope, {
+      strict: scope.strict && parent?.strict !== true,
+      isRunning: this.#activationContexts.has(this.#capsule.contexts.indexOf(record)),
+      declared: [...declared].map(([name, id]) => {
+        const { script, start, end } = this.#capsule.objects[id] as FunctionRecord;
+        return {
+          name,
+          start,
+          text: applyEdits(source, start, end, metaEdits(this.tree(script), start, end)),
+        };
+      }),
+    });
     const evaluate = parent?.evaluate ?? outermost(origin, this.#home);
     const held = evaluate(text);
     if (record.home !== undefined) this.#homes.standIn(held as object, record.home);
@@ -387,10 +409,6 @@ export class Code {
     ) => unknown;
     this.#factories.set(key, made);
     return made;
-  }
-
-  #start(id: number): number {
-    return (this.#capsule.objects[id] as FunctionRecord).start;
   }
 
   #makeClass(id: number, record: FunctionRecord, node: ClassNode, tree: ScopeTree): void {
@@ -572,8 +590,4 @@ export class Code {
   makeContext(index: number): void {
     this.#context(index);
   }
-}
-
-function isHole(value: unknown): boolean {
-  return Array.isArray(value) && value[0] === 'h';
 }

@@ -2,6 +2,7 @@ import { Script } from 'node:vm';
 import * as vm from 'node:vm';
 import { positionOf } from '../language/positions.ts';
 import { markUnit, wrapOutermost, type Piece, type Unit } from '../language/origin.ts';
+import { noteText } from './traces.ts';
 
 /** Makes values of text in one scope. */
 export interface Evaluator {
@@ -63,7 +64,7 @@ const constants = (vm as unknown as { constants?: { USE_MAIN_CONTEXT_DEFAULT_LOA
 /** The outermost scope of what is made again; whatever its functions see further out is global. */
 export function outermost(origin: Origin, home: object): Evaluator {
   return (unit) => {
-    const script = new Script(markUnit(origin.index, wrapOutermost(unit)), {
+    const script = new Script(noteText(markUnit(origin.index, wrapOutermost(unit))), {
       filename: origin.url,
       lineOffset: -1,
       ...(constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER === undefined
@@ -76,5 +77,5 @@ export function outermost(origin: Origin, home: object): Evaluator {
 
 /** What `eval` is given, so that traces name the script. */
 export function named(unit: Unit, { url, index }: Origin): string {
-  return `${markUnit(index, unit)}\n//# sourceURL=${url}`;
+  return noteText(`${markUnit(index, unit)}\n//# sourceURL=${url}`);
 }

@@ -8,6 +8,7 @@ import { CapsuleError, readCapsule } from '../capsule/read.ts';
 import { fillHosts, goLive } from '../hosts/rebuild.ts';
 import type { RestoreHold } from '../restoreProgram.ts';
 import { RebuildError } from './code.ts';
+import { getReady, waitFor, type Readiness } from './getReady.ts';
 import { Modules } from './modules.ts';
 import { FunctionTexts } from './functionTexts.ts';
 import { showTracesAsWritten } from './traces.ts';
@@ -23,21 +24,26 @@ interface Settings {
   /** Whether the environment is the caller's instead of the program's. */
   readonly env?: boolean;
   readonly hold?: RestoreHold;
+  /** The program still runs where it is: its capsule will come. */
+  readonly readiness?: Readiness;
 }
 
 const settings = JSON.parse(process.argv[2] ?? '{}') as Settings;
 
 async function main(): Promise<void> {
-  const capsule = readCapsule(settings.file);
-  if (settings.cwd === undefined) process.chdir(capsule.header.cwd);
-  if (settings.env === true) Reflect.deleteProperty(capsule.roots.hosts['process'] ?? {}, 'env');
   const inspection = new Inspection();
   const internals = nodeInternals(inspection);
   useHidden(hiddenOf(inspection, internals));
+  const { readiness } = settings;
+  const read = readiness === undefined ? new Map<string, never>() : getReady(readiness);
+  if (readiness !== undefined) waitFor(settings.file);
+  const capsule = readCapsule(settings.file);
+  if (settings.cwd === undefined) process.chdir(capsule.header.cwd);
+  if (settings.env === true) Reflect.deleteProperty(capsule.roots.hosts['process'] ?? {}, 'env');
   const modules = new Modules(capsule, internals, inspection);
   const texts = new FunctionTexts();
   texts.install();
-  const world = new World(capsule, texts, modules);
+  const world = new World(capsule, texts, modules, read);
   await modules.load({
     tree: (script) => world.code.tree(script),
     declaredIn: (context) => world.code.declaredIn(context),
@@ -48,12 +54,17 @@ async function main(): Promise<void> {
   fillHosts(world);
   modules.run();
   verify(world);
+  // The program has been told of rejections that nobody handled: here they are reported to no one.
+  const reported = (): void => undefined;
+  process.on('unhandledRejection', reported);
   await world.settle();
+  process.off('unhandledRejection', reported);
+  if (readiness !== undefined) waitFor(readiness.go);
   const { hold } = settings;
   const gate = hold === undefined ? undefined : new Gate(hold.gate);
   if (hold !== undefined) writeFileSync(hold.mark, '');
   gate?.wait();
-  showTracesAsWritten(internals, new Set(capsule.scripts.map(({ url }) => url)));
+  showTracesAsWritten(internals, capsule.scripts);
   goLive(world, internals);
   inspection.dispose();
   gate?.leave();

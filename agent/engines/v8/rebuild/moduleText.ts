@@ -5,6 +5,7 @@ import { localExports, metaName, moduleName } from '../language/moduleBody.ts';
 import { markUnit } from '../language/origin.ts';
 import type { ScopeTree } from '../language/scopes.ts';
 import { Layout } from './evaluator.ts';
+import { noteText } from './traces.ts';
 
 /** Addresses under which Node.js is asked for modules while they are made again. */
 export const moduleAddress = 'data:text/javascript,flick/';
@@ -56,7 +57,7 @@ export function moduleText(
   );
   layout.add(` export { ${own.join(', ')} };`);
   if (record.state === 'waits') layout.add(` await ${take('running')};`);
-  return markUnit(record.script, layout.unit);
+  return noteText(markUnit(record.script, layout.unit));
 }
 
 /** The text of a module that has not begun: its own, linked to what it asks for. */
@@ -78,7 +79,7 @@ export function untouchedText(
   layout.add(`\nimport { take as $flickTake } from ${JSON.stringify(valuesAddress)};`);
   layout.add(helpers(tree, index));
   layout.add(` const $flickModule = $flickTake(${index}, "home");`);
-  return markUnit(record.script, layout.unit);
+  return noteText(markUnit(record.script, layout.unit));
 }
 
 function helpers(tree: ScopeTree, index: number): string {

@@ -11,6 +11,7 @@ import type {
   ReactionRecord,
   Value,
 } from '../capsule/format.ts';
+import type { Trees } from '../language/readTree.ts';
 import { hostShell } from '../hosts/rebuild.ts';
 import { activationState } from './activationState.ts';
 import { combinator, giveResults, spentElement, type Combinator } from './combinators.ts';
@@ -18,6 +19,7 @@ import { iterate, stepEarly, stepLate } from './iterators.ts';
 import type { FunctionTexts } from './functionTexts.ts';
 import { Code, RebuildError, type Objects } from './code.ts';
 import type { Modules } from './modules.ts';
+import { Proxies } from './proxies.ts';
 import { setProperties } from './properties.ts';
 import {
   emptyArguments,
@@ -48,6 +50,7 @@ export class World implements Objects {
   readonly code: Code;
   readonly #texts: FunctionTexts;
   readonly modules: Modules;
+  readonly proxies = new Proxies(this);
   readonly #symbols: symbol[];
   readonly #objects: unknown[] = [];
   readonly #made: Uint8Array;
@@ -65,7 +68,7 @@ export class World implements Objects {
   readonly #makers = new Map<number, () => object>();
   #depth = 0;
 
-  constructor(capsule: Capsule, texts: FunctionTexts, modules: Modules) {
+  constructor(capsule: Capsule, texts: FunctionTexts, modules: Modules, read: Trees) {
     this.capsule = capsule;
     this.#texts = texts;
     this.modules = modules;
@@ -80,7 +83,7 @@ export class World implements Objects {
       return found;
     });
     this.#index();
-    this.code = new Code(capsule, this, this.#quietClasses(), modules);
+    this.code = new Code(capsule, this, this.#quietClasses(), modules, read);
   }
 
   #record(id: number): ObjectRecord {
@@ -295,15 +298,12 @@ export class World implements Objects {
         this.#activation(id, kind);
         return undefined;
       case 'bound': {
-        const args = kind.args.map((each) => this.value(each));
-        const target = this.value(kind.target);
-        return Reflect.apply(Function.prototype.bind, target as () => void, [
-          this.value(kind.self),
-          ...args,
-        ]);
+        const parts = [kind.target, kind.self, ...kind.args].map((each) => this.value(each));
+        const [target, ...given] = parts;
+        return Reflect.apply(Function.prototype.bind, target as () => void, given);
       }
       case 'proxy':
-        return new Proxy(this.value(kind.target) as object, this.value(kind.handler) as object);
+        return this.proxies.make(kind);
       case 'settler':
         return this.#settler(kind.promise, kind.rejects);
       case 'finally':
@@ -543,7 +543,8 @@ export class World implements Objects {
       const settling = this.#settling.get(id);
       if (record.state === 'fulfilled') this.#fulfil(settling, this.value(record.result));
       else {
-        (this.#objects[id] as Promise<unknown>).then(undefined, () => undefined);
+        if (record.unhandled !== 1)
+          (this.#objects[id] as Promise<unknown>).then(undefined, () => undefined);
         settling?.reject(this.value(record.result));
       }
     }

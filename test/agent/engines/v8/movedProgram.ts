@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   captureProgram,
+  moveProgram,
   restoreProgram,
   type CaptureReport,
 } from '../../../../agent/engines/v8/index.ts';
@@ -70,6 +71,19 @@ export class MovedProgram {
     this.reports.push(await captureProgram({ pid: this.pid, file, patienceMs: 20_000 }));
     await ended;
     this.#child = restoreProgram({ file, node, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#listen();
+  }
+
+  /** Moves it into a process that is started before it stands still. */
+  async moveAhead(node: string): Promise<void> {
+    const file = join(this.#folder, `move-${this.reports.length}.capsule`);
+    const ended = once(this.#child, 'close');
+    const { report, child } = await moveProgram({
+      ...{ pid: this.pid, file, node, patienceMs: 20_000, stdio: ['ignore', 'pipe', 'pipe'] },
+    });
+    await ended;
+    this.reports.push(report);
+    this.#child = child;
     this.#listen();
   }
 

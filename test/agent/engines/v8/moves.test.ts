@@ -89,7 +89,7 @@ describe('the portable engine', function () {
         await program.untilLines(3);
         await program.move(node24);
         await program.untilLines(program.lines.length + 2);
-        await program.move(process.execPath);
+        await program.moveAhead(process.execPath);
         assert.equal(await program.end(), status);
         assert.deepEqual(program.lines, reference.stdout.split('\n').slice(0, -1));
         const [first, second] = program.reports;

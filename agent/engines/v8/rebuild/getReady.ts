@@ -1,0 +1,45 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { isPublicModule } from '../capsule/builtins.ts';
+import { readAdvance } from '../capsule/advance.ts';
+import { readTree, type Trees } from '../language/readTree.ts';
+import { needModule } from '../hosts/loaded.ts';
+
+/** Files by which a process that is started before its program stands still is told how far that is. */
+export interface Readiness {
+  /** What the program tells of itself while it still runs. */
+  readonly advance: string;
+  /** Written when everything is ready for the capsule. */
+  readonly ready: string;
+  /** There when the program has ended where it was, and may go on here. */
+  readonly go: string;
+}
+
+/** How often is looked for a file, in ms. */
+const lookInterval = 1;
+const never = new Int32Array(new SharedArrayBuffer(4));
+
+/** Blocks the thread until there is a file. Ends the process with the one that started it. */
+export function waitFor(file: string): void {
+  const { ppid } = process;
+  while (!existsSync(file)) {
+    if (process.ppid !== ppid) process.kill(process.pid, 'SIGKILL');
+    Atomics.wait(never, 0, 0, lookInterval);
+  }
+}
+
+/** Does what can be done without the capsule. @returns the scripts that have been read */
+export function getReady({ advance, ready }: Readiness): Trees {
+  const trees: Trees = new Map();
+  waitFor(advance);
+  const { scripts, modules } = readAdvance(advance);
+  for (const id of modules.filter(isPublicModule)) needModule(id);
+  for (const { kind, source } of scripts) {
+    try {
+      readTree(trees, source, kind);
+    } catch {
+      // Nothing of it may be in the capsule; what is will be met again.
+    }
+  }
+  writeFileSync(ready, '', { mode: 0o600 });
+  return trees;
+}
