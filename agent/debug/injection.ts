@@ -12,6 +12,7 @@ import {
   type Listener,
 } from './inspectorPort.ts';
 import { freeDebugPort } from './debugPort.ts';
+import { sendOpeningSignal } from './openingSignal.ts';
 import { runtimeSource } from './runtimeSource.ts';
 import { usr1Handler, type Usr1Handler } from './signalHandlers.ts';
 
@@ -78,7 +79,7 @@ async function openFor<T>(
     : undefined;
   let opened: InspectorAddress | undefined;
   try {
-    process.kill(pid, 'SIGUSR1');
+    await sendOpeningSignal(pid);
     opened = await awaitInspector(pid, before);
   } finally {
     await restorePort?.();

@@ -148,4 +148,39 @@ setInterval(() => console.log('goes on'), 20);
     assert.deepEqual(await listenersOf(pid), []);
     assert.equal(existsSync(options.gate) || existsSync(options.file), false);
   });
+
+  it('is not taken over where its port is taken, and serves on', async () => {
+    writeFileSync(
+      join(folder, 'program.js'),
+      `const server = require('node:http').createServer((_, answer) => answer.end('served'));
+       server.listen(0, '127.0.0.1', () => console.log(server.address().port));`,
+    );
+    const { child, lines } = start([process.execPath, join(folder, 'program.js')]);
+    await until(() => lines().length > 0);
+    const url = `http://127.0.0.1:${lines()[0] ?? ''}`;
+    const file = join(folder, 'program.capsule');
+    const gate = makeGate('source');
+    const held = await holdProgram({ pid: child.pid ?? 0, file, gate, patienceMs: 20_000 });
+    const failure = join(folder, 'failure');
+    const mark = join(folder, 'mark');
+    const hold = { gate: makeGate('target'), mark, failure };
+    const rebuilt = start(restoreCommand({ file, node: process.execPath, hold }));
+    await until(() => rebuilt.child.signalCode !== null || rebuilt.child.exitCode !== null);
+    assert.match(
+      readFileSync(failure, 'utf8'),
+      /port \d+ is taken on this device by another program/,
+    );
+    assert.equal(existsSync(mark), false);
+    writeFileSync(gate, 'g');
+    await held.over;
+    assert.equal(await (await fetch(url)).text(), 'served');
+    const again = start(restoreCommand({ file, node: process.execPath, hold }));
+    child.kill('SIGKILL');
+    await until(() => existsSync(mark));
+    const answer = fetch(url);
+    await delay(100);
+    writeFileSync(hold.gate, 'g');
+    assert.equal(await (await answer).text(), 'served');
+    assert.equal(again.child.exitCode, null);
+  });
 });
