@@ -202,9 +202,17 @@ function loadExpression(innerPid: number, folder: string): string {
     })()`;
 }
 
-/** Never waited for: closing the inspector blocks the program until its last client has gone. */
+/**
+ * Never waited for: closing the inspector blocks the program until its last client has gone. Node.js opens it by an
+ * interrupt and, once more, in the next turn of the event loop; in a program that was busy that is still to come.
+ */
 async function closeInspector(inspector: InspectorAddress): Promise<void> {
-  const expression = `(typeof require === 'function' ? require : process.getBuiltinModule('module').createRequire('/'))('node:inspector').close()`;
+  const expression = `(() => {
+    const load = typeof require === 'function' ? require : process.getBuiltinModule('module').createRequire('/');
+    const inspector = load('node:inspector');
+    load('node:timers').setImmediate(() => inspector.close()).unref();
+    inspector.close();
+  })()`;
   await talk(inspector, (socket) => {
     socket.send(evaluation(1, expression), () => socket.terminate());
   }).catch(() => undefined);
