@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Moved } from '../support/flick.ts';
+import type { Listed, Moved } from '../support/flick.ts';
 import { sample } from '../support/seed.ts';
 import { Debugger } from './debugging.ts';
 import { beats, broken, eventually, fleetOf, LabFixture } from './labFixture.ts';
@@ -83,6 +83,17 @@ describe('a move by the portable engine', function () {
       const moved = await fixture.flick.run(['move', id, 'beta']);
       assertSaid(moved, 0, /Moved by the portable engine\. CRIU cannot be used on beta\./);
       await goesOn(id);
+      const saved = await fixture.flick.json<{ id: string; engine: string }>([
+        'capsule',
+        'save',
+        id,
+      ]);
+      assert.equal(saved.engine, 'v8');
+      await goesOn(id);
+      const restored = await fixture.flick.json<Listed>(['capsule', 'restore', saved.id]);
+      await goesOn(restored.id);
+      await fixture.end(restored.id);
+      await fixture.flick.json(['capsule', 'rm', saved.id]);
     } finally {
       await fixture.on('beta', ['mv', `${criu}.kept`, criu]);
       await fixture.flick.run(['doctor', 'beta']);
@@ -147,6 +158,23 @@ describe('a move by the portable engine', function () {
       assert.equal(copies.length, 1, 'there is one copy');
     }
     await fixture.end(id);
+  });
+
+  it('is refused where its port is taken, and serves on', async () => {
+    const served = await fixture.start('alpha', 'served', ['node', program, 'serve']);
+    await goesOn(served);
+    const squat = `require('node:net').createServer().listen(4790, () => console.log('beat 1'))`;
+    const squatter = await fixture.start('beta', 'squatter', [node24, '-e', squat]);
+    await eventually(
+      async () => ((await fixture.logs(squatter)).includes('beat') ? true : undefined),
+      'the port is taken',
+    );
+    const taken = /port 4790, which is taken on this device/;
+    assertSaid(await fixture.flick.run(['check', served, 'beta', '--engine', 'v8']), 3, taken);
+    assertSaid(await fixture.flick.run(['move', served, 'beta', '--engine', 'v8']), 3, taken);
+    await goesOn(served);
+    await fixture.end(squatter);
+    await fixture.end(served);
   });
 
   it('is refused where the program cannot be carried, which names the place and leaves it running', async () => {
