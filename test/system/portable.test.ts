@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { build } from 'esbuild';
+import { FleetDebugHost } from '../../client/debugHost.ts';
+import { Conversation } from '../debug-adapter/session/conversation.ts';
 import type { Listed, Moved } from '../support/flick.ts';
 import { sample } from '../support/seed.ts';
+import { temporaryFolder } from '../support/temporary.ts';
 import { Debugger } from './debugging.ts';
 import { beats, broken, eventually, fleetOf, LabFixture } from './labFixture.ts';
 import { assertSaid } from './steady.ts';
@@ -20,8 +24,12 @@ const kills = (['source', 'target'] as const).flatMap((side) =>
 );
 const text = readFileSync(join(import.meta.dirname, 'programs/ledger.cjs'), 'utf8');
 
+function lineIn(source: string, words: string): number {
+  return source.split('\n').findIndex((line) => line.includes(words)) + 1;
+}
+
 function lineOf(words: string): number {
-  return text.split('\n').findIndex((line) => line.includes(words)) + 1;
+  return lineIn(text, words);
 }
 
 interface PortableMove extends Moved {
@@ -133,6 +141,59 @@ describe('a move by the portable engine', function () {
       fleet.dispose();
     }
     await fixture.end(id);
+  });
+
+  it('takes breakpoints in TypeScript along, with closures under their names', async () => {
+    const workspace = temporaryFolder();
+    const source = join(workspace.path, 'src/orders.ts');
+    const original = readFileSync(join(import.meta.dirname, 'programs/orders.ts'), 'utf8');
+    mkdirSync(join(workspace.path, 'src'));
+    writeFileSync(source, original);
+    const outfile = join(workspace.path, 'dist/orders.js');
+    const format = { platform: 'node', target: 'node20', format: 'cjs' } as const;
+    await build({ entryPoints: [source], outfile, sourcemap: true, ...format });
+    for (const name of ['orders.js', 'orders.js.map']) {
+      const input = readFileSync(join(workspace.path, 'dist', name));
+      const script = 'mkdir -p /root/scene && cat > "/root/scene/$1"';
+      await fixture.on('alpha', ['sh', '-c', script, 'sh', name], { input });
+    }
+    const id = await fixture.start('alpha', 'orders', ['node', '/root/scene/orders.js']);
+    const fleet = fleetOf(fixture);
+    const talk = new Conversation(new FleetDebugHost(fleet));
+    try {
+      const line = lineIn(original, '// in the till');
+      await talk.begin({ process: id, workspaceFolders: [workspace.path] }, () =>
+        talk.ask('setBreakpoints', { source: { path: source }, breakpoints: [{ line }] }),
+      );
+      const seen = talk.unexpected('process').length;
+      await fixture.flick.json<PortableMove>(['move', id, 'beta', '--engine', 'v8']);
+      await eventually(
+        () => Promise.resolve(talk.unexpected('process').length > seen ? true : undefined),
+        'the session is told of the move',
+      );
+      await talk.ask('evaluate', { expression: 'open()', context: 'repl' });
+      await talk.event('stopped');
+      const top = await talk.top();
+      assert.equal(top.source?.path, source);
+      assert.equal(top.line, line);
+      const value = async (expression: string): Promise<string> =>
+        (await talk.ask<{ result: string }>('evaluate', { expression, frameId: top.id })).result;
+      assert.equal(await value('takings'), '1000');
+      const amount = Number(await value('amount'));
+      type Scopes = { scopes: { name: string; variablesReference: number }[] };
+      const { scopes } = await talk.ask<Scopes>('scopes', { frameId: top.id });
+      const { variablesReference } = scopes[1] ?? { variablesReference: 0 };
+      await talk.ask('setVariable', { variablesReference, name: 'takings', value: '70000' });
+      await talk.ask('setBreakpoints', { source: { path: source }, breakpoints: [] });
+      await talk.ask('continue', { threadId: 1 });
+      await talk.output(new RegExp(`^round 1 amount ${amount} takings ${70_000 + amount} `));
+      await talk.send('disconnect');
+    } finally {
+      talk.dispose();
+      fleet.dispose();
+      await fixture.end(id);
+      workspace.remove();
+    }
   });
 
   it('leaves one copy, whenever an agent is killed', async () => {
