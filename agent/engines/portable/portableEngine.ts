@@ -170,15 +170,20 @@ export class PortableEngine implements Engine {
       });
       const job = await parked;
       const { dropped } = held.report;
+      let isOver = false;
+      void held.over.then(() => (isOver = true));
       const end = async (goOn: boolean): Promise<void> => {
         try {
           await job.verdict(goOn);
         } catch (error) {
-          if (goOn) throw error;
-          this.#logger.log('warn', 'a program was let go without its keeper', {
+          const what = goOn ? 'ended' : 'let go';
+          this.#logger.log('warn', `a program was ${what} without its keeper`, {
             id: managed.id,
             why: messageOf(error),
           });
+          // It stands still, and must never go on: it runs elsewhere.
+          if (goOn && !isOver) process.kill(pid, 'SIGKILL');
+          if (goOn) await held.over;
         } finally {
           if (!goOn) {
             await callOff(parking.gate);
