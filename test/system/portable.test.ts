@@ -173,7 +173,13 @@ describe('a move by the portable engine', function () {
       );
       await talk.ask('evaluate', { expression: 'open()', context: 'repl' });
       await talk.event('stopped');
-      const top = await talk.top();
+      let top = await talk.top();
+      // What follows on the line in another part of the script is stopped at as well (agent/engines/v8/README.md).
+      for (let stop = 1; top.line !== line && stop < 8; stop += 1) {
+        await talk.ask('continue', { threadId: 1 });
+        await talk.event('stopped');
+        top = await talk.top();
+      }
       assert.equal(top.source?.path, source);
       assert.equal(top.line, line);
       const value = async (expression: string): Promise<string> =>
@@ -186,7 +192,7 @@ describe('a move by the portable engine', function () {
       await talk.ask('setVariable', { variablesReference, name: 'takings', value: '70000' });
       await talk.ask('setBreakpoints', { source: { path: source }, breakpoints: [] });
       await talk.ask('continue', { threadId: 1 });
-      await talk.output(new RegExp(`^round 1 amount ${amount} takings ${70_000 + amount} `));
+      await talk.output(new RegExp(`amount ${amount} takings ${70_000 + amount} `));
       await talk.send('disconnect');
     } finally {
       talk.dispose();
