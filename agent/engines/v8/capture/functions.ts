@@ -124,6 +124,8 @@ function nativeFunction(graph: Graph, f: Function): ObjectRecord {
   if (ofIntl !== undefined) return ofIntl;
   const paths = graph.originals.pathsOf(node);
   if (paths !== undefined) return { k: 'builtin', paths, callable: 1 };
+  if (/Wasm/.test(name))
+    throw graph.refuse('a function of a WebAssembly instance, which cannot be carried');
   throw graph.refuse(`a function of V8 (${name || f.name}) that cannot be carried`);
 }
 

@@ -7,6 +7,7 @@ import type {
   SymbolRecord,
   Value,
 } from '../capsule/format.ts';
+import { RecordLines } from '../capsule/recordLines.ts';
 import {
   corePath,
   isObject,
@@ -26,6 +27,7 @@ import { Contexts } from './contexts.ts';
 import { homeOf } from './homes.ts';
 import { Scripts } from './scripts.ts';
 import { Refusal } from './refusal.ts';
+import { refuseKnown } from '../hosts/foreign.ts';
 import { hostRecord, type HostWorld } from '../hosts/capture.ts';
 import { checkCoreClass, corePrototype, makerOf } from './coreClasses.ts';
 import { functionRecord, isUserFunction } from './functions.ts';
@@ -44,14 +46,12 @@ interface LiveShape {
 
 /** How many shapes of one prototype are compared with an object before its own keys are listed. */
 const comparedShapes = 12;
-/** Objects between two looks at whether they are still wanted. */
-const callInterval = 10_000;
 
 /** Everything that is reachable from the roots, written down. */
 export class Graph {
   readonly symbols: SymbolRecord[] = [];
   readonly shapes: ShapeRecord[] = [];
-  readonly objects: (ObjectRecord | null)[] = [null];
+  readonly objects = new RecordLines();
   readonly contexts: Contexts;
   readonly scripts: Scripts;
   readonly heap: Heap;
@@ -75,9 +75,11 @@ export class Graph {
   readonly #ids = new Map<unknown, number>();
   readonly #live: unknown[] = [undefined];
   readonly #from: number[] = [0];
-  readonly #labels: string[] = ['the program'];
+  /** Names of properties, or places in an array. */
+  readonly #labels: (string | number)[] = ['the program'];
   readonly #symbolIds = new Map<symbol, number>();
-  readonly #queue: number[] = [];
+  /** The first object that has not been visited. */
+  #next = 1;
   readonly #shapesOf = new Map<unknown, LiveShape[]>();
   readonly #shapeIndex = new Map<string, number>();
   readonly #privateClasses = new PrivateClasses(this);
@@ -124,7 +126,7 @@ export class Graph {
   }
 
   /** Writes a value down; what it refers to is visited by {@link visitAll}. */
-  value(value: unknown, label: string): Value {
+  value(value: unknown, label: string | number): Value {
     switch (typeof value) {
       case 'string':
       case 'boolean':
@@ -143,10 +145,10 @@ export class Graph {
     }
   }
 
-  id(object: unknown, label: string): number {
+  id(object: unknown, label: string | number): number {
     const known = this.#ids.get(object);
     if (known !== undefined) return known;
-    const id = this.objects.length;
+    const id = this.objects.reserve();
     this.#ids.set(object, id);
     this.#live.push(object);
     this.#from.push(this.#current);
@@ -155,10 +157,7 @@ export class Graph {
     const paths = builtin === undefined ? this.#lazy.get(object) : this.builtins.paths(builtin);
     if (paths !== undefined) {
       const callable = typeof object === 'function' ? { callable: 1 as const } : {};
-      this.objects.push({ k: 'builtin', paths, ...callable });
-    } else {
-      this.objects.push(null);
-      this.#queue.push(id);
+      this.objects.set(id, { k: 'builtin', paths, ...callable });
     }
     return id;
   }
@@ -168,18 +167,21 @@ export class Graph {
     this.#live.push(undefined);
     this.#from.push(this.#current);
     this.#labels.push('');
-    return this.objects.push(record) - 1;
+    const id = this.objects.reserve();
+    this.objects.set(id, record);
+    return id;
   }
 
-  /** @param between called now and then: what it throws ends it */
-  visitAll(between: () => void = () => undefined): void {
-    for (let count = 1; ; count += 1) {
-      const id = this.#queue.pop();
-      if (id === undefined) return;
-      if (count % callInterval === 0) between();
+  /** @param between called before each object: what it throws ends it */
+  visitAll(between: () => void): void {
+    // In the order of their ids, so that what is written down can be put away.
+    for (; this.#next < this.objects.count; this.#next += 1) {
+      const id = this.#next;
+      between();
+      if (this.objects.has(id)) continue;
       this.#current = id;
       try {
-        this.objects[id] = this.#visit(this.#live[id] as object);
+        this.objects.set(id, this.#visit(this.#live[id] as object));
       } catch (error) {
         if (!(error instanceof Refusal) || error.message.startsWith('Cannot move')) throw error;
         const { hint, passing } = error;
@@ -203,7 +205,7 @@ export class Graph {
   path(id = this.#current): string {
     const labels: string[] = [];
     for (let at = id; at > 0 && labels.length < 8; at = this.#from[at] ?? 0) {
-      labels.unshift(this.#labels[at] ?? '');
+      labels.unshift(String(this.#labels[at] ?? ''));
     }
     return labels.join(' › ');
   }
@@ -472,7 +474,7 @@ export class Graph {
       for (let index = 0; index < array.length && whole; index += 1) {
         const each = array[index];
         if (each === undefined && !Object.hasOwn(array, index)) whole = false;
-        else record.push(this.value(each, String(index)));
+        else record.push(this.value(each, index));
       }
       if (whole) return record;
     }
@@ -580,6 +582,7 @@ export class Graph {
     // What instances inherit from has been made by a class declaration, not by a class of Node.js.
     const maker = makerOf(object);
     if (maker !== undefined && isUserFunction(this, maker)) return;
+    refuseKnown(this, object);
     checkCoreClass(this, object);
     for (let proto = Object.getPrototypeOf(object) as object | null; proto !== null;) {
       if (this.hosts.isOrdinary(proto, object)) return;

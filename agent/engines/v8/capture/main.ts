@@ -1,34 +1,18 @@
 import { existsSync, readdirSync, readlinkSync, unlinkSync } from 'node:fs';
 import { close as closeInspector } from 'node:inspector';
-import { Module } from 'node:module';
 import { writeAdvance, type Advance } from '../capsule/advance.ts';
-import { Builtins, builtinSymbols, listBuiltins, type BuiltinList } from '../capsule/builtins.ts';
-import {
-  capsuleFormat,
-  capsuleVersion,
-  type Capsule,
-  type ObjectRecord,
-  type Roots,
-  type Value,
-} from '../capsule/format.ts';
+import { listBuiltins, type BuiltinList } from '../capsule/builtins.ts';
+import { capsuleFormat, capsuleVersion } from '../capsule/format.ts';
 import { Gate } from '../capsule/gate.ts';
 import { beginPatience, capturePatience } from '../capsule/patience.ts';
-import { writeCapsule } from '../capsule/write.ts';
-import { HostWorld, hostRoots } from '../hosts/capture.ts';
+import { writeCapsule, type WrittenCapsule } from '../capsule/write.ts';
 import { refuseForeign } from '../hosts/handles.ts';
 import { leaveSockets } from '../hosts/sockets.ts';
-import type { Trees } from '../language/readTree.ts';
-import { changesOfBuiltins } from './changes.ts';
-import { Graph } from './graph.ts';
-import { Heap, SnapshotNeeded } from './heap.ts';
+import { SnapshotNeeded } from './heap.ts';
 import { Hidden } from './hidden.ts';
-import { Inspection } from './inspection.ts';
-import { nodeInternals } from './internals.ts';
-import { OwnMemory } from './ownMemory.ts';
-import { LiveModules } from './modules.ts';
+import { hostWorld, newGraph, prepare, rootsOf, type Means } from './means.ts';
 import { readModules } from './readModules.ts';
-import { Originals } from './originals.ts';
-import { forgetNatives, nativeFunctions } from './natives.ts';
+import { forgetNatives } from './natives.ts';
 import { Refusal } from './refusal.ts';
 
 interface Settings {
@@ -59,6 +43,8 @@ const debugRuntime = Symbol.for('flick.debugRuntime');
 
 /** A program that ends later than this before it is given up does not end, in ms. */
 const lastMoment = 2_000;
+/** Objects between two looks at whether they are still wanted. */
+const betweenGateLooks = 10_000;
 const calledOff = 'The move was called off.';
 const tooBusy = 'Cannot move yet: the program is too busy to be taken apart in time.';
 
@@ -104,9 +90,9 @@ export function begin(settings: Settings, builtins: BuiltinList, realm: object):
         try {
           // Nobody waits for it any more.
           if (elapsed() > settings.patienceMs + beginPatience) throw new Refusal(tooBusy);
-          means ??= prepare();
+          means ??= prepare(builtins, realm);
           gate = means.gate = openGate(settings.gate);
-          const capsule = captureBy(builtins, realm, own, attempts, means);
+          const capsule = captureBy(own, attempts, means);
           const done = write(settings, capsule);
           if (settings.end) end(settings, elapsed());
           gate?.wait();
@@ -132,13 +118,14 @@ export function begin(settings: Settings, builtins: BuiltinList, realm: object):
     // Preparing takes its time, which need not be a part of the standstill.
     setImmediate(() => {
       try {
-        means = prepare();
+        means = prepare(builtins, realm);
       } catch {
         // The attempt meets the same, and tells of it.
       }
-      readModules(means?.trees ?? new Map(), deadline, (advance) =>
-        announce(settings, advance, attempt),
-      );
+      readModules(means?.trees ?? new Map(), deadline, (advance) => {
+        announce(settings, advance);
+        untilReady(settings, attempt);
+      });
     });
   });
 }
@@ -162,127 +149,64 @@ function end({ file, patienceMs }: Settings, elapsed: number): void {
   process.kill(process.pid, 'SIGKILL');
 }
 
-/** Tells what is coming, and lets the program run on until somebody is ready for it. */
-function announce({ advance: file, ready }: Settings, advance: Advance, then: () => void): void {
-  if (file === undefined || ready === undefined) {
-    then();
-    return;
-  }
-  const deadline = performance.now() + readinessMs;
-  const look = (): void => {
-    if (existsSync(ready) || performance.now() > deadline) then();
-    else setTimeout(look, betweenLooks);
-  };
+/** Tells what is coming. */
+function announce({ advance: file }: Settings, advance: Advance): void {
+  if (file === undefined) return;
   try {
     writeAdvance(file, advance);
-    look();
   } catch {
     // Then nobody is ready, which only takes longer.
-    then();
   }
 }
 
-/** What is got ready before the program stands still, and serves all tries. */
-interface Means {
-  readonly inspection: Inspection;
-  /** Undefined where it cannot be read, or does not tell enough of this program. */
-  memory: OwnMemory | undefined;
-  /** Scripts that have been read. */
-  readonly trees: Trees;
-  /** Sockets that were there at an earlier try, and when, in ms. */
-  readonly seenSockets: WeakMap<object, number>;
-  /** Where the program will stand still, while a try is under way. */
-  gate: Gate | undefined;
-  dispose(): void;
-}
-
-function prepare(): Means {
-  const inspection = new Inspection();
-  inspection.watchScripts();
-  const memory = OwnMemory.open();
-  const dispose = (): void => {
-    inspection.dispose();
-    memory?.close();
+/** Lets the program run on until somebody is ready for it. */
+function untilReady({ ready }: Settings, then: () => void): void {
+  const deadline = performance.now() + readinessMs;
+  const look = (): void => {
+    if (ready === undefined || existsSync(ready) || performance.now() > deadline) then();
+    else setTimeout(look, betweenLooks);
   };
-  const seenSockets = new WeakMap<object, number>();
-  return { inspection, memory, trees: new Map(), seenSockets, gate: undefined, dispose };
+  look();
 }
 
 /** By the memory, and where that does not do by a snapshot, whose size counts what has been read until then. */
-function captureBy(
-  list: BuiltinList,
-  realm: object,
-  own: Set<unknown>,
-  attempts: number,
-  means: Means,
-): Capsule {
+function captureBy(own: Set<unknown>, attempts: number, means: Means): WrittenCapsule {
   const began = performance.now();
   try {
-    return capture(list, realm, new Set(own), attempts, means, began);
+    return capture(new Set(own), attempts, means, began);
   } catch (error) {
     if (!(error instanceof SnapshotNeeded)) throw error;
     means.memory = undefined;
     means.trees.clear();
-    return capture(list, realm, new Set(own), attempts, means, began);
+    return capture(new Set(own), attempts, means, began);
   }
 }
 
-function write({ file, rehearse }: Settings, capsule: Capsule): Done {
+function write({ file, rehearse }: Settings, capsule: WrittenCapsule): Done {
   const bytes = rehearse === true ? 0 : writeCapsule(file, capsule);
   return { bytes, dropped: capsule.header.dropped };
 }
 
-function capture(
-  list: BuiltinList,
-  realm: object,
-  own: Set<unknown>,
-  attempts: number,
-  { inspection, memory, trees, seenSockets, gate }: Means,
-  began: number,
-): Capsule {
-  const timeout = setTimeout(() => undefined, 1e6);
-  clearTimeout(timeout);
-  const [immediate] = [...own];
-  own.add(timeout);
-  const internals = nodeInternals(inspection);
-  const hosts = new HostWorld(own, timeout, immediate as object, seenSockets, internals);
+function capture(own: Set<unknown>, attempts: number, means: Means, began: number): WrittenCapsule {
+  const hosts = hostWorld(own, means);
   refuseForeign(hosts);
-  requireQuiet(gate);
+  requireQuiet(means.gate);
   leaveSockets(hosts);
-  const natives = nativeFunctions();
   const hidden = new Hidden();
   try {
-    const modules = new LiveModules(inspection, internals);
-    const heap = new Heap(inspection, natives, memory?.hold() === true ? memory : undefined);
-    const isCore = (value: object): boolean =>
-      typeof value !== 'function' || (heap.script(value)?.url.startsWith('node:') ?? true);
-    const builtins = new Builtins(list, isCore);
-    const originals = new Originals(heap, builtins, list, realm);
-    const graph = new Graph({
-      originals,
-      heap,
-      inspection,
-      natives,
-      internals,
-      builtins,
-      coreSymbols: builtinSymbols(builtins),
-      trees,
-      hosts,
-      hidden,
-      modules,
-    });
-    const roots = rootsOf(graph, list);
+    const graph = newGraph(means, hosts, hidden);
+    const { modules } = graph;
+    const roots = rootsOf(graph, means.list);
+    let count = 0;
     graph.visitAll(() => {
-      if (gate?.isThere === false) throw new Refusal(calledOff);
+      count += 1;
+      const isDue = count % betweenGateLooks === 0;
+      if (isDue && means.gate?.isThere === false) throw new Refusal(calledOff);
     });
     graph.contexts.confirm();
     roots.esm = modules.complete(roots.esm);
-    const objects = graph.objects as ObjectRecord[];
-    const functions = objects.filter(
-      (each) => !Array.isArray(each) && (each as { k?: string } | null)?.k === 'fn',
-    );
     const scripts = graph.scripts.all.map(({ url, kind, source }) => ({ url, kind, source }));
-    const capsule: Capsule = {
+    const capsule: WrittenCapsule = {
       header: {
         format: capsuleFormat,
         version: capsuleVersion,
@@ -293,9 +217,9 @@ function capture(
         execArgv: process.execArgv,
         cwd: process.cwd(),
         counts: {
-          objects: objects.length - 1,
+          objects: graph.objects.count - 1,
           contexts: graph.contexts.records.length - 1,
-          functions: functions.length,
+          functions: graph.objects.functions,
           scripts: scripts.length,
         },
         dropped: hosts.dropped,
@@ -306,13 +230,13 @@ function capture(
       shapes: graph.shapes,
       scripts,
       contexts: graph.contexts.records,
-      objects,
+      objects: graph.objects.finish(),
       roots,
     };
     return capsule;
   } finally {
     hidden.dispose();
-    memory?.release();
+    means.memory?.release();
     forgetNatives();
   }
 }
@@ -359,23 +283,6 @@ function openFiles(): string[] {
       return [];
     }
   });
-}
-
-function rootsOf(graph: Graph, list: BuiltinList): Roots {
-  const esm = graph.modules.records(graph);
-  const hosts = hostRoots(graph);
-  const cache = Reflect.get(Module, '_cache') as Record<string, object>;
-  const modules = Object.entries(cache).map(([name, module]): [string, Value] => [
-    name,
-    graph.value(module, name.replace(/^.*\//, '')),
-  ]);
-  const known = new Set(list.globals);
-  const globals = graph.properties(globalThis, (key) => {
-    // The connections that `fetch` keeps are made again when they are needed.
-    if (typeof key === 'symbol' && key.description?.startsWith('undici.') === true) return true;
-    return known.has(typeof key === 'symbol' ? `@${key.description ?? ''}` : `.${key}`);
-  });
-  return { esm, modules, globals, ...changesOfBuiltins(graph, list), hosts };
 }
 
 export { listBuiltins };

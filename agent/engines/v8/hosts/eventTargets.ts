@@ -33,7 +33,11 @@ const byProperty = 32;
 type ListenerState = readonly [type: string, listener: object, flags: number];
 
 /** The listeners of a target in the order in which they are called. */
-export function targetListeners(graph: Graph, target: object): Value {
+export function targetListeners(
+  graph: Graph,
+  target: object,
+  wanted: (listener: object) => boolean = () => true,
+): Value {
   const roots = hiddenValue(target, 'kEvents') as Map<string, LiveListener> | undefined;
   const found: ListenerState[] = [];
   roots?.forEach((root, type) => {
@@ -46,8 +50,9 @@ export function targetListeners(graph: Graph, target: object): Value {
         (each.resistStopPropagation ? resists : 0);
       const listener = each.weak ? (each.listener as WeakRef<object>).deref() : each.listener;
       const handler = propertyHandler(target, type, listener);
+      if (listener === undefined || !wanted(listener)) continue;
       if (handler !== undefined) found.push([type, handler, flags | byProperty]);
-      else if (listener !== undefined) found.push([type, listener, flags]);
+      else found.push([type, listener, flags]);
     }
   });
   return graph.value(found, 'listeners');

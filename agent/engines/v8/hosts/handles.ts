@@ -8,7 +8,7 @@ import { standardStream } from './standardStreams.ts';
 /** What cannot be carried, by the name of its class. */
 const words: Record<string, string> = {
   Worker: 'a worker thread runs',
-  MessagePort: 'a worker thread or message port is open',
+  MessagePort: 'a message port is open',
   ChildProcess: 'a child process runs',
   Pipe: 'a pipe to another process is open',
   FileHandle: 'a file is open',

@@ -2,17 +2,20 @@ import type { NodeInternals } from '../capture/internals.ts';
 import type { Adapter } from './adapter.ts';
 import { abortController, abortSignal } from './abort.ts';
 import { consoles } from './consoles.ts';
+import { datagrams } from './datagrams.ts';
 import { customEvents, events, eventTargets } from './eventTargets.ts';
 import { finalizationRegistries } from './finalization.ts';
 import { fixedQueues } from './queues.ts';
 import { httpAgents } from './httpAgents.ts';
 import { intlFunctions, intlObjects } from './intl.ts';
 import { listenerLists } from './listenerLists.ts';
+import { messagePorts } from './messagePorts.ts';
 import { textDecoders, textEncoders } from './textCoding.ts';
 import { readlines } from './readlines.ts';
 import { revocations } from './revocations.ts';
 import { httpServers, netServers } from './servers.ts';
 import { sockets } from './sockets.ts';
+import { filePolls, fileWatchers } from './watchers.ts';
 import { searchParams, searchParamsIterators, urls } from './urls.ts';
 
 /** All adapters, in no order. */
@@ -21,8 +24,11 @@ export const adapters: readonly Adapter[] = [
   abortSignal,
   consoles,
   customEvents,
+  datagrams,
   events,
   eventTargets,
+  filePolls,
+  fileWatchers,
   finalizationRegistries,
   fixedQueues,
   httpAgents,
@@ -30,6 +36,7 @@ export const adapters: readonly Adapter[] = [
   intlFunctions,
   intlObjects,
   listenerLists,
+  messagePorts,
   netServers,
   readlines,
   revocations,

@@ -1,0 +1,68 @@
+import type { ObjectRecord } from './format.ts';
+
+/** Records in one line; keeps every line well below what a string can hold. */
+export const lineRecords = 5_000;
+
+interface Pending {
+  readonly records: (ObjectRecord | null)[];
+  count: number;
+}
+
+/** A section of the capsule, as the line of a file. */
+export function sectionLine(name: string, records: readonly unknown[]): Buffer {
+  return Buffer.from(`${JSON.stringify([name, records])}\n`, 'utf8');
+}
+
+/**
+ * The objects of a capsule, which become text as soon as all of a line are known: what is written down of a program
+ * would otherwise take as much memory as the program itself. A record must not change any more when it is given.
+ */
+export class RecordLines {
+  /** The number of objects that are known, and of the functions among them. */
+  count = 1;
+  functions = 0;
+  readonly #pending = new Map<number, Pending>();
+  readonly #lines: Buffer[] = [];
+
+  /** @returns the id of an object whose record will follow */
+  reserve(): number {
+    this.count += 1;
+    return this.count - 1;
+  }
+
+  has(id: number): boolean {
+    const index = Math.floor(id / lineRecords);
+    const line = this.#pending.get(index);
+    if (line === undefined) return this.#lines[index] !== undefined;
+    return line.records[id % lineRecords] != null;
+  }
+
+  set(id: number, record: ObjectRecord): void {
+    const index = Math.floor(id / lineRecords);
+    let line = this.#pending.get(index);
+    if (line === undefined) {
+      const records = new Array<ObjectRecord | null>(lineRecords).fill(null);
+      // There is no object 0.
+      line = { records, count: index === 0 ? 1 : 0 };
+      this.#pending.set(index, line);
+    }
+    line.records[id % lineRecords] = record;
+    line.count += 1;
+    if (!Array.isArray(record) && (record as { k: string }).k === 'fn') this.functions += 1;
+    if (line.count === lineRecords) this.#write(index, line);
+  }
+
+  /** All lines, in order. To be called once, when every record has been given. */
+  finish(): readonly Buffer[] {
+    for (const [index, line] of this.#pending) {
+      line.records.length = Math.min(lineRecords, this.count - index * lineRecords);
+      this.#write(index, line);
+    }
+    return this.#lines;
+  }
+
+  #write(index: number, { records }: Pending): void {
+    this.#lines[index] = sectionLine('objects', records);
+    this.#pending.delete(index);
+  }
+}

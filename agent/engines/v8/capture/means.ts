@@ -1,0 +1,107 @@
+import type { Gate } from '../capsule/gate.ts';
+import { Module } from 'node:module';
+import { Builtins, builtinSymbols, type BuiltinList } from '../capsule/builtins.ts';
+import type { Roots, Value } from '../capsule/format.ts';
+import { HostWorld, hostRoots } from '../hosts/capture.ts';
+import type { Trees } from '../language/readTree.ts';
+import { changesOfBuiltins } from './changes.ts';
+import { Graph } from './graph.ts';
+import { Heap } from './heap.ts';
+import type { Hidden } from './hidden.ts';
+import { Inspection } from './inspection.ts';
+import { nodeInternals, type NodeInternals } from './internals.ts';
+import { LiveModules } from './modules.ts';
+import { nativeFunctions } from './natives.ts';
+import { Originals } from './originals.ts';
+import { OwnMemory } from './ownMemory.ts';
+
+/** What is got ready before the program stands still, and serves all tries. */
+export interface Means {
+  /** What a fresh process has built in. */
+  readonly list: BuiltinList;
+  /** The global object of a realm in which nothing is changed. */
+  readonly realm: object;
+  readonly inspection: Inspection;
+  readonly internals: NodeInternals;
+  /** Undefined where it cannot be read, or does not tell enough of this program. */
+  memory: OwnMemory | undefined;
+  /** Scripts that have been read. */
+  readonly trees: Trees;
+  /** Sockets that were there at an earlier try, and when, in ms. */
+  readonly seenSockets: WeakMap<object, number>;
+  /** Where the program will stand still, while a try is under way. */
+  gate: Gate | undefined;
+  dispose(): void;
+}
+
+export function prepare(list: BuiltinList, realm: object): Means {
+  const inspection = new Inspection();
+  inspection.watchScripts();
+  const internals = nodeInternals(inspection);
+  const memory = OwnMemory.open();
+  const dispose = (): void => {
+    inspection.dispose();
+    memory?.close();
+  };
+  const seenSockets = new WeakMap<object, number>();
+  return {
+    ...{
+      list,
+      realm,
+      inspection,
+      internals,
+      memory,
+      trees: new Map(),
+      seenSockets,
+      gate: undefined,
+      dispose,
+    },
+  };
+}
+
+/** @param own what of the process is the engine's, first of all the immediate under way */
+export function hostWorld(own: Set<unknown>, { internals, seenSockets }: Means): HostWorld {
+  const timeout = setTimeout(() => undefined, 1e6);
+  clearTimeout(timeout);
+  const [immediate] = [...own];
+  own.add(timeout);
+  return new HostWorld(own, timeout, immediate as object, seenSockets, internals);
+}
+
+/** To be followed by `forgetNatives`, and a release of the memory. */
+export function newGraph(
+  { list, realm, inspection, internals, memory, trees }: Means,
+  hosts: HostWorld,
+  hidden: Hidden,
+): Graph {
+  const natives = nativeFunctions();
+  const modules = new LiveModules(inspection, internals);
+  const heap = new Heap(inspection, natives, memory?.hold() === true ? memory : undefined);
+  const isCore = (value: object): boolean =>
+    typeof value !== 'function' || (heap.script(value)?.url.startsWith('node:') ?? true);
+  const builtins = new Builtins(list, isCore);
+  const originals = new Originals(heap, builtins, list, realm);
+  const coreSymbols = builtinSymbols(builtins);
+  return new Graph({
+    ...{ originals, heap, inspection, natives, internals, builtins, coreSymbols, trees, hosts },
+    ...{ hidden, modules },
+  });
+}
+
+/** Where a program begins. What it leads to is visited by the graph. */
+export function rootsOf(graph: Graph, list: BuiltinList): Roots {
+  const esm = graph.modules.records(graph);
+  const hosts = hostRoots(graph);
+  const cache = Reflect.get(Module, '_cache') as Record<string, object>;
+  const modules = Object.entries(cache).map(([name, module]): [string, Value] => [
+    name,
+    graph.value(module, name.replace(/^.*\//, '')),
+  ]);
+  const known = new Set(list.globals);
+  const globals = graph.properties(globalThis, (key) => {
+    // The connections that `fetch` keeps are made again when they are needed.
+    if (typeof key === 'symbol' && key.description?.startsWith('undici.') === true) return true;
+    return known.has(typeof key === 'symbol' ? `@${key.description ?? ''}` : `.${key}`);
+  });
+  return { esm, modules, globals, ...changesOfBuiltins(graph, list), hosts };
+}
