@@ -150,7 +150,7 @@ async function listBuiltins(pid: number, command: readonly string[]): Promise<st
 
 /** An emulator stands before the binary that it runs. */
 function nodeCommand(pid: number, command: readonly string[]): readonly string[] {
-  const emulated = /(^|\/)qemu-[^/]*$/.test(command[0] ?? '');
+  const emulated = /(^|\/)qemu(-[^/]*)?$/.test(command[0] ?? '');
   if (!emulated) return [`/proc/${pid}/exe`];
   const node = command.findIndex((part, index) => index > 0 && /(^|\/)node[^/]*$/.test(part));
   return command.slice(0, node + 1);

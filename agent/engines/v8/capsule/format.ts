@@ -166,6 +166,8 @@ export type KindRecord =
   /** A function that a combinator waits with; group 0 for one that was called already. */
   | (Common & { k: 'element'; group: number; index: number; rejects: boolean })
   | (Common & { k: 'namespace' | 'meta'; module: number })
+  /** The namespace that `require` gives for an ES module with a default export. */
+  | (Common & { k: 'facade'; module: number })
   | (Common & { k: 'host'; host: string; state: HostState });
 
 /** What an adapter of hosts/ keeps of its object. */

@@ -19,7 +19,7 @@ export function sectionLine(name: string, records: readonly unknown[]): Buffer {
  */
 export class RecordLines {
   /** The number of objects that are known, and of the functions among them. */
-  count = 1;
+  count = 0;
   functions = 0;
   readonly #pending = new Map<number, Pending>();
   readonly #lines: Buffer[] = [];

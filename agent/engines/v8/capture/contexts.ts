@@ -217,6 +217,9 @@ export class Contexts {
     const isNamed = snapshot.edges(node).some(({ type }) => type === 'context');
     let none = 0;
     for (const name of names) {
+      const binding = scope.bindings.get(name);
+      // Kept for an `eval` that does not see it.
+      if (binding?.kind === 'arguments' && binding.isNamed !== true) continue;
       const value = valueOf(values, name);
       if (value === undefined) none += 1;
       const isHole =

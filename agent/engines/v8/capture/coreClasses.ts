@@ -26,6 +26,13 @@ export function isCorePrototype(graph: Graph, prototype: object): boolean {
   return maker !== undefined && coreUrl(graph, maker) !== undefined;
 }
 
+/** Whether an object is what a module of Node.js exports: what is made with it as its prototype is like any other object. */
+export function isCoreModule(graph: Graph, object: object): boolean {
+  const index = graph.builtins.indexOf.get(object);
+  if (index === undefined || typeof object === 'function') return false;
+  return /^module [^\n]*$/.test(graph.builtins.paths(index)[0] ?? '');
+}
+
 /** Ways to the prototype of a class that Node.js keeps for itself; undefined for other objects. */
 export function corePrototype(graph: Graph, object: object): string[] | undefined {
   if (typeof object === 'function' || !Object.hasOwn(object, 'constructor')) return undefined;

@@ -25,11 +25,12 @@ import type { Originals } from './originals.ts';
 import type { Trees } from '../language/readTree.ts';
 import { Contexts } from './contexts.ts';
 import { homeOf } from './homes.ts';
+import { Found } from './found.ts';
 import { Scripts } from './scripts.ts';
 import { Refusal } from './refusal.ts';
 import { refuseKnown } from '../hosts/foreign.ts';
 import { hostRecord, type HostWorld } from '../hosts/capture.ts';
-import { checkCoreClass, corePrototype, makerOf } from './coreClasses.ts';
+import { checkCoreClass, corePrototype, isCoreModule, makerOf } from './coreClasses.ts';
 import { functionRecord, isUserFunction } from './functions.ts';
 import { promiseRecord } from './promises.ts';
 import { PrivateClasses } from './privateClasses.ts';
@@ -46,6 +47,8 @@ interface LiveShape {
 
 /** How many shapes of one prototype are compared with an object before its own keys are listed. */
 const comparedShapes = 12;
+/** Objects between two collections of garbage. */
+const tidyInterval = 150_000;
 
 /** Everything that is reachable from the roots, written down. */
 export class Graph {
@@ -73,10 +76,7 @@ export class Graph {
   >;
   readonly #coreSymbols: Map<symbol, string>;
   readonly #ids = new Map<unknown, number>();
-  readonly #live: unknown[] = [undefined];
-  readonly #from: number[] = [0];
-  /** Names of properties, or places in an array. */
-  readonly #labels: (string | number)[] = ['the program'];
+  readonly #found = new Found();
   readonly #symbolIds = new Map<symbol, number>();
   /** The first object that has not been visited. */
   #next = 1;
@@ -121,6 +121,7 @@ export class Graph {
       (node, scope) => homeOf(this, node, scope),
     );
     this.scripts = new Scripts(world.heap, world.natives, world.trees);
+    this.objects.reserve();
     this.#details = world.internals.binding('util') as never;
     this.#arrays = [[1], [1.5], [{}], new Array(1), [, 1.5], [, {}], []];
   }
@@ -148,11 +149,8 @@ export class Graph {
   id(object: unknown, label: string | number): number {
     const known = this.#ids.get(object);
     if (known !== undefined) return known;
-    const id = this.objects.reserve();
+    const id = this.#reserve(object, label);
     this.#ids.set(object, id);
-    this.#live.push(object);
-    this.#from.push(this.#current);
-    this.#labels.push(label);
     const builtin = this.builtins.indexOf.get(object);
     const paths = builtin === undefined ? this.#lazy.get(object) : this.builtins.paths(builtin);
     if (paths !== undefined) {
@@ -162,12 +160,17 @@ export class Graph {
     return id;
   }
 
+  #reserve(live: unknown, label: string | number): number {
+    this.#found.add(live, this.#current, label);
+    const id = this.objects.reserve();
+    // V8 would let garbage grow to the size of the program.
+    if (id % tidyInterval === 0) this.heap.memory?.tidy();
+    return id;
+  }
+
   /** An object that no value of the program refers to. */
   add(record: ObjectRecord): number {
-    this.#live.push(undefined);
-    this.#from.push(this.#current);
-    this.#labels.push('');
-    const id = this.objects.reserve();
+    const id = this.#reserve(undefined, '');
     this.objects.set(id, record);
     return id;
   }
@@ -181,7 +184,7 @@ export class Graph {
       if (this.objects.has(id)) continue;
       this.#current = id;
       try {
-        this.objects.set(id, this.#visit(this.#live[id] as object));
+        this.objects.set(id, this.#visit(this.#found.live(id) as object));
       } catch (error) {
         if (!(error instanceof Refusal) || error.message.startsWith('Cannot move')) throw error;
         const { hint, passing } = error;
@@ -194,7 +197,7 @@ export class Graph {
   }
 
   live(id: number): unknown {
-    return this.#live[id];
+    return this.#found.live(id);
   }
 
   idOf(object: unknown): number | undefined {
@@ -203,11 +206,7 @@ export class Graph {
 
   /** How the program gets to what is being visited: `server.js › handlers › 3`. */
   path(id = this.#current): string {
-    const labels: string[] = [];
-    for (let at = id; at > 0 && labels.length < 8; at = this.#from[at] ?? 0) {
-      labels.unshift(String(this.#labels[at] ?? ''));
-    }
-    return labels.join(' › ');
+    return this.#found.path(id);
   }
 
   refuse(what: string, options: { hint?: string; passing?: boolean } = {}): Refusal {
@@ -369,7 +368,7 @@ export class Graph {
       };
     }
     if (this.activations.has(object)) return activationRecord(this, object);
-    if (types.isModuleNamespaceObject(object)) return this.#namespace(object);
+    if (types.isModuleNamespaceObject(object)) return this.modules.namespaceRecord(this, object);
     const meta = this.modules.metaOf(object);
     if (meta !== undefined) return this.finish({ k: 'meta', module: meta }, object);
     const prototype = corePrototype(this, object);
@@ -389,14 +388,6 @@ export class Graph {
       if (added !== undefined) return this.#plain(object, added);
     }
     return this.finish({ k: 'obj' }, object);
-  }
-
-  #namespace(object: object): ObjectRecord {
-    const module = this.modules.namespaceOf(object);
-    if (module === undefined) {
-      throw this.refuse('the namespace of an ES module that Node.js has not loaded itself');
-    }
-    return { k: 'namespace', module };
   }
 
   #plain(object: object, { index, keys }: LiveShape): ObjectRecord {
@@ -585,7 +576,7 @@ export class Graph {
     refuseKnown(this, object);
     checkCoreClass(this, object);
     for (let proto = Object.getPrototypeOf(object) as object | null; proto !== null;) {
-      if (this.hosts.isOrdinary(proto, object)) return;
+      if (this.hosts.isOrdinary(proto, object) || isCoreModule(this, proto)) return;
       if (this.builtins.indexOf.has(proto)) {
         const name = (proto.constructor as { name?: string } | undefined)?.name ?? 'object';
         throw this.refuse(`a ${name}, which cannot be carried`, {

@@ -34,6 +34,9 @@ export interface LiveScope {
 }
 
 const group = 'flick';
+const pinGroup = 'flickPin';
+/** Objects that are asked for until those before are let go of. */
+const keptObjects = 200;
 const toPin = 'function(pin){pin.value=this}';
 const fromPin = 'function(){return this.value}';
 
@@ -43,6 +46,7 @@ export class Inspection {
   readonly #pin: { value: unknown } = { value: undefined };
   readonly #pinId: string;
   readonly #urls = new Map<number, string>();
+  #asked = 0;
 
   constructor() {
     this.#session.connect();
@@ -50,7 +54,7 @@ export class Inspection {
     Object.defineProperty(globalThis, key, { value: this.#pin, configurable: true });
     const { result } = this.post('Runtime.evaluate', {
       expression: `globalThis.${key}`,
-      objectGroup: group,
+      objectGroup: pinGroup,
       silent: true,
     }) as { result: Remote };
     Reflect.deleteProperty(globalThis, key);
@@ -78,7 +82,8 @@ export class Inspection {
 
   dispose(): void {
     this.#pin.value = undefined;
-    this.post('Runtime.releaseObjectGroup', { objectGroup: group });
+    for (const objectGroup of [group, pinGroup])
+      this.post('Runtime.releaseObjectGroup', { objectGroup });
     this.#session.disconnect();
   }
 
@@ -118,6 +123,10 @@ export class Inspection {
   }
 
   internals(value: object): Internals {
+    this.#asked += 1;
+    // The inspector keeps copies of the variables of each scope that it has named.
+    if (this.#asked % keptObjects === 0)
+      this.post('Runtime.releaseObjectGroup', { objectGroup: group });
     const { internalProperties = [], privateProperties = [] } = this.post('Runtime.getProperties', {
       objectId: this.remote(value),
       ownProperties: true,

@@ -14,6 +14,7 @@ import { LiveModules } from './modules.ts';
 import { nativeFunctions } from './natives.ts';
 import { Originals } from './originals.ts';
 import { OwnMemory } from './ownMemory.ts';
+import { shortUrl } from './scripts.ts';
 
 /** What is got ready before the program stands still, and serves all tries. */
 export interface Means {
@@ -82,10 +83,17 @@ export function newGraph(
   const builtins = new Builtins(list, isCore);
   const originals = new Originals(heap, builtins, list, realm);
   const coreSymbols = builtinSymbols(builtins);
-  return new Graph({
+  const graph = new Graph({
     ...{ originals, heap, inspection, natives, internals, builtins, coreSymbols, trees, hosts },
     ...{ hidden, modules },
   });
+  // Not among the builtins, since what they hold is the program's.
+  for (const name of ['env', 'argv', 'execArgv'] as const)
+    graph.named(process[name], [`sample process\n.${name}`]);
+  // V8 answers with that of the realm which asks what an `arguments` iterates with.
+  const { values } = (realm as typeof globalThis).Array.prototype;
+  graph.named(values, ['global\n.Array\n.prototype\n.values']);
+  return graph;
 }
 
 /** Where a program begins. What it leads to is visited by the graph. */
@@ -95,7 +103,7 @@ export function rootsOf(graph: Graph, list: BuiltinList): Roots {
   const cache = Reflect.get(Module, '_cache') as Record<string, object>;
   const modules = Object.entries(cache).map(([name, module]): [string, Value] => [
     name,
-    graph.value(module, name.replace(/^.*\//, '')),
+    graph.value(module, shortUrl(name)),
   ]);
   const known = new Set(list.globals);
   const globals = graph.properties(globalThis, (key) => {

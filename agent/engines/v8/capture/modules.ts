@@ -1,4 +1,7 @@
-import type { ModuleRecord, ScriptRecord, Value } from '../capsule/format.ts';
+import { Module } from 'node:module';
+import { types } from 'node:util';
+import type { KindRecord, ModuleRecord, ScriptRecord, Value } from '../capsule/format.ts';
+import { hiddenValue } from '../hosts/adapter.ts';
 import { findTarget } from '../language/places.ts';
 import { localExports, moduleBody } from '../language/moduleBody.ts';
 import { readOriginMark } from '../language/origin.ts';
@@ -13,6 +16,8 @@ import { shortUrl, type Place, type Script } from './scripts.ts';
 /** What Node.js keeps of a module. */
 interface ModuleWrap {
   readonly $flickModule?: ModuleOrigin;
+  /** What a rebuild made for those who `require` it. */
+  readonly $flickFacade?: object;
   getNamespace(): object;
   /** Of a module that has been evaluated, the promise that this once gave. */
   evaluate(timeout: number, breaks: boolean): unknown;
@@ -76,6 +81,7 @@ export class LiveModules {
   readonly #all: LiveModule[] = [];
   readonly #byNamespace = new Map<object, LiveModule>();
   readonly #byJob = new Map<Job, LiveModule>();
+  readonly #byFacade = new Map<object, LiveModule>();
   /** By the node of the suspended activation. */
   readonly #activations = new Map<number, SourceModule>();
   readonly #metas = new Map<unknown, number>();
@@ -110,7 +116,20 @@ export class LiveModules {
         this.#all.push(live);
         this.#byNamespace.set(namespace, live);
         this.#byJob.set(job, live);
+        if (wrap.$flickFacade !== undefined) this.#byFacade.set(wrap.$flickFacade, live);
       }
+    }
+    this.#findFacades();
+  }
+
+  /** What modules of CommonJS got from `require` for an ES module. */
+  #findFacades(): void {
+    const byWrap = new Map(this.#all.map((live) => [live.wrap, live]));
+    for (const module of Object.values(Reflect.get(Module, '_cache') as Record<string, object>)) {
+      const live = byWrap.get(hiddenValue(module, 'kRequiredModuleSymbol') as ModuleWrap);
+      const exported = Reflect.getOwnPropertyDescriptor(module, 'exports')?.value as object;
+      if (live === undefined || !types.isModuleNamespaceObject(exported)) continue;
+      if (exported !== live.namespace) this.#byFacade.set(exported, live);
     }
   }
 
@@ -124,8 +143,12 @@ export class LiveModules {
     return state === 1 ? (result as ModuleWrap) : undefined;
   }
 
-  namespaceOf(object: object): number | undefined {
-    return this.#byNamespace.get(object)?.index;
+  namespaceRecord(graph: Graph, object: object): KindRecord {
+    const live = this.#byNamespace.get(object);
+    if (live !== undefined) return { k: 'namespace', module: live.index };
+    const behind = this.#byFacade.get(object);
+    if (behind !== undefined) return { k: 'facade', module: behind.index };
+    throw graph.refuse('the namespace of an ES module that Node.js has not loaded itself');
   }
 
   /** The module whose `import.meta` an object is. */

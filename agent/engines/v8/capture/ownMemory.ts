@@ -11,7 +11,7 @@ const headLimit = 8192;
 const fieldsLimit = 80;
 const deepest = 1_000;
 
-type Collect = (options: { type: 'minor' }) => void;
+type Collect = (options: { type: 'minor' | 'major' }) => void;
 
 /** The address of a context; no number of anything else. */
 export type Address = number;
@@ -105,6 +105,11 @@ export class OwnMemory {
   release(): void {
     setFlagsFromString('--compact');
     this.#slots[2] = undefined;
+  }
+
+  /** Collects what is garbage. What is held stays where it is. */
+  tidy(): void {
+    this.#collect({ type: 'major' });
   }
 
   contextOf(f: unknown): Address {

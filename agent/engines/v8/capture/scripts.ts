@@ -146,6 +146,7 @@ export function describePlace({ script, node }: Place): string {
   return `'${name}' (${shortUrl(script.url)}:${line})`;
 }
 
+/** The name of a file; with its folder where that says more. */
 export function shortUrl(url: string): string {
-  return url.replace(/^.*\//, '') || 'code without a file';
+  return /([^/]*\/index\.[cm]?js|[^/]*)$/.exec(url)?.[0] || 'code without a file';
 }

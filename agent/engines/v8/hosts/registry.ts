@@ -1,6 +1,7 @@
 import type { NodeInternals } from '../capture/internals.ts';
 import type { Adapter } from './adapter.ts';
 import { abortController, abortSignal } from './abort.ts';
+import { callSites } from './callSites.ts';
 import { consoles } from './consoles.ts';
 import { datagrams } from './datagrams.ts';
 import { customEvents, events, eventTargets } from './eventTargets.ts';
@@ -22,6 +23,7 @@ import { searchParams, searchParamsIterators, urls } from './urls.ts';
 export const adapters: readonly Adapter[] = [
   abortController,
   abortSignal,
+  callSites,
   consoles,
   customEvents,
   datagrams,

@@ -29,6 +29,8 @@ export interface Binding {
   readonly scope: Scope;
   /** Used by a function inside or by other modules: it lives in a context. */
   captured: boolean;
+  /** Some code may name it. */
+  isNamed?: boolean;
   /** Other modules share it: V8 keeps it in a cell of its own, not in the context of the module. */
   exported?: boolean;
   /** Assignments besides the one of its declaration. */
@@ -52,6 +54,7 @@ export class Scope {
   readonly bindings = new Map<string, Binding>();
   /** `this`, `super` or `new.target` of it is used by an arrow function inside. */
   sharesThis = false;
+  /** Members of `super` are used in it: what they are looked up from is kept with the class or literal. */
   usesSuper = false;
   /** A class that has private names: its context holds them. */
   hasPrivateNames = false;
@@ -115,6 +118,8 @@ export class ScopeTree {
   readonly metas: AnyNode[] = [];
   readonly usesWith: boolean;
   #with = false;
+  /** The whole script is the body of a function. */
+  readonly #isWrapped: boolean;
 
   readonly source: string;
 
@@ -123,6 +128,7 @@ export class ScopeTree {
     const strict = kind === 'module' || hasUseStrict(program.body);
     this.root = new Scope('program', program, undefined, { strict });
     for (const name of wrapperParameters[kind] ?? []) this.root.declare(name, 'parameter');
+    this.#isWrapped = kind in wrapperParameters;
     this.#register(this.root);
     this.#hoist(program.body, this.root);
     this.#lexical(program.body, this.root);
@@ -223,7 +229,7 @@ export class ScopeTree {
       case 'MetaProperty':
         if (node.type === 'MetaProperty' && node.meta.name === 'import') this.metas.push(node);
         if (node.type !== 'MetaProperty' || node.meta.name === 'new') {
-          this.#useThis(scope, node.type === 'Super');
+          this.#useThis(scope, node.type === 'Super' && parent.type === 'MemberExpression');
         }
         return;
       case 'MemberExpression':
@@ -412,7 +418,10 @@ export class ScopeTree {
 
   #refer(node: AnyNode, name: string, from: Scope): Binding | undefined {
     const binding = this.resolve(name, from);
-    if (binding !== undefined && binding.scope.owner !== from.owner) binding.captured = true;
+    if (binding !== undefined && binding.scope.owner !== from.owner) {
+      binding.captured = true;
+      binding.isNamed = true;
+    }
     this.references.set(node, binding);
     return binding;
   }
@@ -443,10 +452,18 @@ export class ScopeTree {
     // Members of patterns are no variables.
   }
 
-  /** `eval` may name whatever it sees. */
+  /** `eval` may name whatever it sees. V8 also keeps the `arguments` of functions further out, which it does not see. */
   #evaluates(from: Scope): void {
+    let seesArguments = true;
     for (let scope: Scope | undefined = from; scope !== undefined; scope = scope.parent) {
-      for (const binding of scope.bindings.values()) binding.captured = true;
+      const isFunction = scope.kind === 'program' ? this.#isWrapped : scope.kind !== 'members';
+      const isOwner = scope.owner === scope && !scope.isArrow && isFunction;
+      if (isOwner && !scope.bindings.has('arguments')) scope.declare('arguments', 'arguments');
+      for (const binding of scope.bindings.values()) {
+        binding.captured = true;
+        if (seesArguments || binding.kind !== 'arguments') binding.isNamed = true;
+      }
+      if (isOwner) seesArguments = false;
       scope.owner.sharesThis = true;
     }
   }

@@ -16,6 +16,7 @@ import { RebuildError } from './rebuildError.ts';
 /** What Node.js keeps of a module. */
 interface ModuleWrap {
   $flickModule?: ModuleOrigin;
+  $flickFacade?: object;
   evaluate(timeout: number, breaks: boolean): Promise<unknown>;
   getNamespace(): object;
   setExport(name: string, value: unknown): void;
@@ -40,6 +41,9 @@ interface Loader {
   };
   import(url: string, parent: undefined, attributes: object): Promise<object>;
 }
+
+/** Where the modules are that stand before others for those who `require` them. */
+const facadeFolder = 'facade/';
 
 type Translator = (this: unknown, url: string, ...rest: unknown[]) => unknown;
 
@@ -69,6 +73,8 @@ export class Modules {
   readonly #functions = new Map<string, (text?: string) => unknown>();
   readonly #contexts = new Map<number, number>();
   readonly #resolvers: unknown[] = [];
+  /** By the index of the module that they stand before. */
+  readonly #facades = new Map<number, ModuleWrap>();
   #sources: ModuleSources | undefined;
 
   constructor(capsule: Capsule, internals: NodeInternals, inspection: Inspection) {
@@ -125,7 +131,8 @@ export class Modules {
 
   /** Puts them into the cache under their own names, in their own order. */
   #register({ loadCache }: Loader): void {
-    Map.prototype.delete.call(loadCache, valuesAddress);
+    for (const each of [valuesAddress, ...this.#facadeAddresses()])
+      Map.prototype.delete.call(loadCache, each);
     this.#records.forEach((record, index) => {
       const address = record.kind === 'builtin' ? record.url : `${moduleAddress}${index}`;
       const job = loadCache.get(address);
@@ -176,6 +183,12 @@ export class Modules {
         },
       };
     }
+    if (name.startsWith(facadeFolder)) {
+      const index = Number(name.slice(facadeFolder.length));
+      const address = JSON.stringify(this.#address(index));
+      const text = `export * from ${address}; export { default } from ${address}; export const __esModule = true;`;
+      return { url, text, isMain: false, made: (wrap) => this.#facades.set(index, wrap) };
+    }
     const index = Number(name);
     const record = this.#records[index];
     if (record === undefined) throw new RebuildError('a module imports what is not there');
@@ -200,10 +213,22 @@ export class Modules {
       record.kind === 'source' && record.main === true;
     // What imports a module that waits, and has run already, has been imported by that one.
     const ordered = [...all.filter(isMain), ...all.filter((each) => !isMain(each))];
-    return ordered
-      .filter(({ record }) => record.kind !== 'source' || record.state !== 'failed')
-      .map(({ index }) => `import ${JSON.stringify(this.#address(index))};`)
+    return [
+      ...ordered
+        .filter(({ record }) => record.kind !== 'source' || record.state !== 'failed')
+        .map(({ index }) => this.#address(index)),
+      ...this.#facadeAddresses(),
+    ]
+      .map((address) => `import ${JSON.stringify(address)};`)
       .join(' ');
+  }
+
+  #facadeAddresses(): string[] {
+    return this.#capsule.objects.flatMap((each) =>
+      each !== null && 'k' in each && each.k === 'facade'
+        ? [`${moduleAddress}${facadeFolder}${each.module}`]
+        : [],
+    );
   }
 
   #address(index: number): string {
@@ -284,6 +309,16 @@ export class Modules {
     return wrap.getNamespace();
   }
 
+  /** What `require` gives for a module with a default export. */
+  facade(index: number): object {
+    const [original, facade] = [this.#wraps[index], this.#facades.get(index)];
+    if (original === undefined || facade === undefined)
+      throw new RebuildError('what `require` gave for a module that is not there');
+    const namespace = facade.getNamespace();
+    Object.defineProperty(original, '$flickFacade', { value: namespace });
+    return namespace;
+  }
+
   meta(index: number): object {
     const found = this.#functions.get(`${moduleNames.meta}Of${index}`);
     if (found === undefined) throw new RebuildError('a module without import.meta');
@@ -335,7 +370,7 @@ interface ModuleSource {
   readonly url: string;
   readonly text: string;
   readonly isMain: boolean;
-  readonly made: (wrap: ModuleWrap) => void;
+  readonly made: (wrap: ModuleWrap) => unknown;
 }
 
 /** Calls what Node.js compiles modules with. Newer versions hand it what was loaded, older ones only the text. */

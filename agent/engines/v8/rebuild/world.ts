@@ -117,9 +117,10 @@ export class World implements Objects {
       if (record?.k === 'fn') {
         const prototype = record.props?.find(([key]) => key === 'prototype')?.[2];
         const owned = this.idOf(prototype);
-        if (owned > 0 && this.kind(owned)?.k === 'obj' && !this.#prototypeOwners.has(owned)) {
+        // That of a class cannot be replaced; functions may share it.
+        const isFree = record.isClass === 1 || !this.#prototypeOwners.has(owned);
+        if (owned > 0 && this.kind(owned)?.k === 'obj' && isFree)
           this.#prototypeOwners.set(owned, id);
-        }
       }
     });
   }
@@ -325,6 +326,7 @@ export class World implements Objects {
         return iterator;
       }
       case 'namespace':
+      case 'facade':
       case 'meta':
         return this.modules[kind.k](kind.module);
       case 'host':
@@ -459,16 +461,8 @@ export class World implements Objects {
   }
 
   #fillKind(id: number, record: KindRecord): void {
-    if (
-      record.k === 'builtin' ||
-      record.k === 'host' ||
-      record.k === 'namespace' ||
-      record.k === 'combinator' ||
-      record.k === 'proxy'
-    ) {
-      if (record.k === 'host') this.#fillHost(id, record);
-      return;
-    }
+    if (record.k === 'host') this.#fillHost(id, record);
+    if (/^(builtin|host|namespace|facade|combinator|proxy)$/.test(record.k)) return;
     if (record.k === 'activation' && record.kind === 'async') return;
     const object = this.#objects[id] as object;
     if (record.k === 'map')
