@@ -6,7 +6,7 @@ import { addressOf } from './programSymbols.ts';
 /** True from the start of Node.js to the beginning of its end; false, the signal makes it abort (Node.js 20 to 24). */
 const flagSymbol = '_ZN4node9inspector12_GLOBAL__N_1L33start_io_thread_async_initializedE';
 /** How long a moment is waited for in which the program waits itself, and how often is looked, in ms. */
-const idlePatience = 30;
+const idlePatience = 100;
 const idleInterval = 1;
 /** Numbers of epoll_wait and epoll_pwait. */
 const waitingCalls: Readonly<Partial<Record<NodeJS.Architecture, readonly number[]>>> = {

@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { FlickError } from '../../../protocol/index.ts';
 import { inspectCapsule } from './capsule/read.ts';
@@ -38,6 +38,8 @@ export interface CaptureReport {
 export async function captureProgram(options: CaptureOptions): Promise<CaptureReport> {
   const { pid, end = true, patienceMs = defaultPatience, announce } = options;
   const file = resolve(options.file);
+  // What is there afterwards is this program's.
+  await rm(file, { force: true });
   await converse(pid, { file, end, patienceMs, ...announce });
   return reportOf(file);
 }

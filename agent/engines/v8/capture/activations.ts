@@ -119,6 +119,8 @@ function describe(graph: Graph, generator: object, node: number): ActivationReco
   }
   if (record.kind === 'asyncGenerator') {
     describeRequests(graph, record, generator, node);
+    if (begun && target?.type !== 'YieldExpression' && record.promise === undefined)
+      throw graph.refuse('at work for somebody who is not known', { passing: true });
     const isDelegate = target?.type === 'YieldExpression' && target.delegate;
     if (isDelegate && record.mode === 'return')
       throw notResumable(place, target, 'while what it delegates to returns');

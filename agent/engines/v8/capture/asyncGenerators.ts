@@ -71,11 +71,10 @@ export function describeRequests(
 function requestNodes(graph: Graph, node: number): number[] {
   const { snapshot } = graph.heap;
   const found: number[] = [];
-  let at = snapshot.follow(node, 'queue');
-  while (at >= 0 && isRequest(graph, at)) {
-    found.push(at);
-    at = snapshot.edges(at).find(({ to }) => isRequest(graph, to) && !found.includes(to))?.to ?? -1;
-  }
+  // V8 names the field of the first one only at times; no other field leads to a request.
+  const next = (from: number): number | undefined =>
+    snapshot.edges(from).find(({ to }) => isRequest(graph, to) && !found.includes(to))?.to;
+  for (let at = next(node); at !== undefined; at = next(at)) found.push(at);
   return found;
 }
 

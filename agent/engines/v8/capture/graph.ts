@@ -34,6 +34,7 @@ import { checkCoreClass, corePrototype, isCoreModule, makerOf } from './coreClas
 import { functionRecord, isUserFunction } from './functions.ts';
 import { promiseRecord } from './promises.ts';
 import { PrivateClasses } from './privateClasses.ts';
+import { TemplateObjects } from './templateObjects.ts';
 import { lengthOfView } from './views.ts';
 import { weakTarget } from './weakTarget.ts';
 import { activationRecord } from './activations.ts';
@@ -66,6 +67,7 @@ export class Graph {
   readonly hosts: HostWorld;
   readonly hidden: Hidden;
   readonly modules: LiveModules;
+  readonly templates = new TemplateObjects(this);
   /** By the node of a promise, what the functions that settle it share. */
   readonly settlers = new Map<number, number>();
   /** Activations of asynchronous functions, which reflection takes for plain objects. */
@@ -376,7 +378,8 @@ export class Graph {
     const host = hostRecord(this, object);
     if (host !== undefined) return host;
     if (typeof object === 'function') return functionRecord(this, object);
-    if (Array.isArray(object)) return this.#array(object);
+    if (Array.isArray(object))
+      return this.templates.record(this.#current, object) ?? this.#array(object);
     const proto = Object.getPrototypeOf(object) as object | null;
     const shape = this.#knownShape(object, proto);
     if (shape !== undefined) return this.#plain(object, shape);

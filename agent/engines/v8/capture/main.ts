@@ -204,6 +204,7 @@ function capture(own: Set<unknown>, attempts: number, means: Means, began: numbe
       if (isDue && means.gate?.isThere === false) throw new Refusal(calledOff);
     });
     graph.contexts.confirm();
+    roots.hosts['templates'] = graph.templates.complete();
     roots.esm = modules.complete(roots.esm);
     const scripts = graph.scripts.all.map(({ url, kind, source }) => ({ url, kind, source }));
     const capsule: WrittenCapsule = {

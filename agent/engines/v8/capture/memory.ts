@@ -1,4 +1,5 @@
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { Refusal } from './refusal.ts';
 
 /** A word of the heap: a small integer of V8, or the address of an object. */
 export type Word = bigint;
@@ -87,7 +88,12 @@ export class Memory {
       const found = read();
       if (this.#slot(slot.canary) === before) return found;
     }
-    throw new Error('the heap does not stand still');
+    throw new Refusal(
+      'Cannot move yet: the objects of the program are being moved in its memory.',
+      {
+        passing: true,
+      },
+    );
   }
 
   /** The word for a value. */
@@ -116,9 +122,9 @@ export class Memory {
 
   /** @returns null for what is no small integer, number, string, bigint, boolean, null or undefined */
   isPrimitive(word: Word): boolean {
-    return (
-      !isAddress(word) || this.#oddballs.has(word) || this.#kinds.has(this.words(word, 1)[0] ?? 0n)
-    );
+    if (!isAddress(word) || this.#oddballs.has(word)) return true;
+    const kind = this.#kinds.get(this.words(word, 1)[0] ?? 0n);
+    return kind === 'joined' ? this.#joined(word) !== undefined : kind !== undefined;
   }
 
   /** The value of a word that {@link isPrimitive}. */
@@ -136,12 +142,26 @@ export class Memory {
       return (flags & 1) === 1 ? -size : size;
     }
     if (kind === undefined) return undefined;
-    if (kind === 'joined') {
-      const [, , first = 0n, second = 0n] = this.words(word, 4);
-      return `${String(this.primitive(first))}${String(this.primitive(second))}`;
-    }
+    if (kind === 'joined') return this.#joined(word);
     const length = head.readUInt32LE(4);
     return this.#bytes(word + 15n, kind === 'latin1' ? length : 2 * length).toString(kind);
+  }
+
+  /** A text that V8 keeps as two others; undefined when one of its parts is of a kind that is not understood. */
+  #joined(word: Word): string | undefined {
+    const parts: string[] = [];
+    const left = [word];
+    for (let at = left.pop(); at !== undefined; at = left.pop()) {
+      const [map = 0n, , first = 0n, second = 0n] = this.words(at, 4);
+      if (this.#kinds.get(map) === 'joined') {
+        left.push(second, first);
+        continue;
+      }
+      const part = this.primitive(at);
+      if (typeof part !== 'string') return undefined;
+      parts.push(part);
+    }
+    return parts.join('');
   }
 
   #slot(index: number): Word {

@@ -5,6 +5,7 @@ import type { ScriptRecord } from '../capsule/format.ts';
 import type { Heap } from './heap.ts';
 import type { Natives } from './natives.ts';
 import { readOriginMark, type OriginMark } from '../language/origin.ts';
+import type { Home } from '../rebuild/templates.ts';
 import { Refusal } from './refusal.ts';
 
 export interface Script extends ScriptRecord {
@@ -21,6 +22,8 @@ export interface Place {
 /** The scripts of the program that something alive was made by. */
 export class Scripts {
   readonly all: Script[] = [];
+  /** What rebuilds left for this, of the functions that have been seen. */
+  readonly homes = new Set<Home>();
   readonly #byId = new Map<number, Script>();
   readonly #marks = new Map<number, OriginMark | undefined>();
   readonly #origins = new Map<ScriptRecord, Script>();
@@ -70,8 +73,9 @@ export class Scripts {
       let home = snapshot.follow(context, '$flickHome');
       if (home < 0) home = snapshot.follow(context, '$flickModule');
       if (home >= 0) {
-        const { scripts } = this.#heap.liveOf(home) as { scripts: readonly ScriptRecord[] };
-        const record = scripts[index];
+        const live = this.#heap.liveOf(home) as Home;
+        this.homes.add(live);
+        const record = live.scripts[index];
         return record === undefined ? undefined : this.again(record);
       }
       context = snapshot.follow(context, 'previous');

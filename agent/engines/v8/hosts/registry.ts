@@ -10,6 +10,7 @@ import { fixedQueues } from './queues.ts';
 import { httpAgents } from './httpAgents.ts';
 import { intlFunctions, intlObjects } from './intl.ts';
 import { listenerLists } from './listenerLists.ts';
+import { templateObjects } from './templateObjects.ts';
 import { messagePorts } from './messagePorts.ts';
 import { textDecoders, textEncoders } from './textCoding.ts';
 import { readlines } from './readlines.ts';
@@ -45,6 +46,7 @@ export const adapters: readonly Adapter[] = [
   searchParams,
   searchParamsIterators,
   sockets,
+  templateObjects,
   textDecoders,
   textEncoders,
   urls,

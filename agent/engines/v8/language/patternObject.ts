@@ -14,7 +14,8 @@ export function patternObject(pattern: AnyNode, values: ReadonlyMap<string, stri
         each === null
           ? 'undefined'
           : each.type === 'RestElement'
-            ? `...${patternObject(each.argument, values)}`
+            ? // What optimized code does not need any more it does not keep.
+              `...(${patternObject(each.argument, values)} ?? [])`
             : patternObject(each, values),
       );
       return `[${parts.join(', ')}]`;

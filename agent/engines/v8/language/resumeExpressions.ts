@@ -35,7 +35,8 @@ export function enterExpression(plan: Plan, node: AnyNode): void {
       else plan.again(node.callee);
       return enterList(plan, node.arguments);
     case 'TaggedTemplateExpression':
-      plan.again(node.tag);
+      if (plan.isOn(node.tag)) return enterExpression(plan, node.tag);
+      plan.againCallee(node.tag);
       return enterList(plan, node.quasi.expressions);
     case 'TemplateLiteral':
       return enterTemplate(plan, node.expressions);

@@ -1,4 +1,4 @@
-import { applyEdits } from './edits.ts';
+import { applyEdits, type Edit } from './edits.ts';
 import { bodyEdits } from './moduleBody.ts';
 import type { Unit } from './origin.ts';
 import type { FunctionNode } from './parse.ts';
@@ -23,7 +23,11 @@ export function resumedText(
   tree: ScopeTree,
   fn: FunctionNode,
   plan: Resumption,
-  { state, prologue }: { readonly state: string; readonly prologue?: string },
+  {
+    state,
+    prologue,
+    edits = [],
+  }: { readonly state: string; readonly prologue?: string; readonly edits?: readonly Edit[] },
 ): ResumedText {
   const isExpression = fn.body.type !== 'BlockStatement';
   const { start, end } = isExpression
@@ -38,7 +42,11 @@ export function resumedText(
   const first = `${strict}let ${names.flag} = ${String(isSuspended)}; ${waits}${own.join(' ')}`;
   const opens = isExpression ? `{ ${first}return (` : `{ ${first}`;
   const closes = isExpression ? '); }' : '}';
-  const body = applyEdits(tree.source, start, end, [...plan.edits, ...bodyEdits(tree, fn)]);
+  const body = applyEdits(tree.source, start, end, [
+    ...plan.edits,
+    ...bodyEdits(tree, fn),
+    ...edits,
+  ]);
   const async = fn.async ? 'async ' : '';
   if (fn.type === 'ArrowFunctionExpression') {
     return {

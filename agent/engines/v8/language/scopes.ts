@@ -1,4 +1,5 @@
 import type { AnyNode, Program } from 'acorn';
+import type { TaggedTemplate } from './templateSites.ts';
 import {
   childrenOf,
   hasUseStrict,
@@ -116,6 +117,7 @@ export class ScopeTree {
   readonly byPosition = new Map<number, FunctionNode | ClassNode>();
   /** Every `import.meta`. */
   readonly metas: AnyNode[] = [];
+  readonly taggedTemplates: TaggedTemplate[] = [];
   readonly usesWith: boolean;
   #with = false;
   /** The whole script is the body of a function. */
@@ -220,6 +222,7 @@ export class ScopeTree {
     this.parents.set(node, parent);
     if (isFunction(node)) return this.#function(node, scope);
     if (isClass(node)) return this.#class(node, scope);
+    if (node.type === 'TaggedTemplateExpression') this.taggedTemplates.push(node);
     switch (node.type) {
       case 'Identifier':
         this.#refer(node, node.name, scope);

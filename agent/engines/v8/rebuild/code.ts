@@ -5,7 +5,7 @@ import type {
   FunctionRecord,
 } from '../capsule/format.ts';
 import { isClass, isFunction, type ClassNode, type FunctionNode } from '../language/parse.ts';
-import { applyEdits } from '../language/edits.ts';
+import { applyEdits, type Edit } from '../language/edits.ts';
 import { wrapUnit, type ResumedState, type Unit } from '../language/origin.ts';
 import { findTarget } from '../language/places.ts';
 import { newTargetEdits, newTargetName } from '../language/receivers.ts';
@@ -21,7 +21,8 @@ import { RebuildError } from './rebuildError.ts';
 import { classNames, editClass, methodKey, type ClassText } from './classText.ts';
 import { contextText, isHole } from './contextText.ts';
 import { Homes } from './homes.ts';
-import { isPrivateMember, lineage } from './privateMethods.ts';
+import { homeNames, type Templates } from './templates.ts';
+import { lineage, Owners } from './owners.ts';
 import { Layout, named, outermost, type Evaluator, type Origin } from './evaluator.ts';
 
 export { RebuildError };
@@ -38,6 +39,8 @@ export interface Objects {
 interface LiveContext {
   readonly evaluate: Evaluator;
   readonly strict: boolean;
+  /** The variable that holds what generated code needs. */
+  readonly home: string;
   /** Gives its variables their values. */
   readonly settle: () => void;
 }
@@ -61,14 +64,9 @@ export class Code {
   readonly #contexts: (LiveContext | undefined)[] = [];
   readonly #factories = new Map<string, unknown>();
   readonly #classes = new Map<number, LiveClass>();
-  readonly #functionsOf = new Map<number, number[]>();
-  readonly #classOfContext = new Map<number, number>();
-  readonly #methodOwners = new Map<number, number>();
-  readonly #activationContexts = new Set<number>();
-  readonly #quiet: Set<number>;
-  /** Private methods that something refers to, by their class. */
-  readonly #privateOwners = new Map<number, number>();
-  readonly #home: object;
+  readonly #owners: Owners;
+  readonly #quiet: ReadonlySet<number>;
+  readonly #templates: Templates;
   readonly #homes: Homes;
   readonly #modules: Modules;
 
@@ -88,58 +86,9 @@ export class Code {
     this.#modules = modules;
     this.#objects = objects;
     this.#homes = new Homes(objects);
-    this.#quiet = new Set(quiet);
-    this.#home = Object.freeze({ scripts: capsule.scripts });
-    capsule.objects.forEach((record, id) => {
-      if (record === null || Array.isArray(record)) return;
-      const kind = record as { k: string };
-      if (kind.k === 'activation')
-        this.#activationContexts.add((record as ActivationRecord).context);
-      if (kind.k !== 'fn') return;
-      const fn = record as FunctionRecord;
-      const list = this.#functionsOf.get(fn.context);
-      if (list === undefined) this.#functionsOf.set(fn.context, [id]);
-      else list.push(id);
-      if (fn.isClass === 1) this.#noteClass(id, fn);
-    });
-    for (const [context, owner] of this.#classOfContext) {
-      for (const id of this.#functionsOf.get(context) ?? []) this.#notePrivate(id, owner);
-    }
-  }
-
-  /** Only an instance shows the private methods of its class. */
-  #notePrivate(id: number, owner: number): void {
-    const { script, start } = this.#capsule.objects[id] as FunctionRecord;
-    const { source } = this.#script(script);
-    if (!isPrivateMember(source, start)) return;
-    this.#privateOwners.set(id, owner);
-    for (const each of lineage(this.#capsule, this.#objects, owner)) this.#quiet.add(each);
-  }
-
-  #noteClass(id: number, record: FunctionRecord): void {
-    const context = this.#capsule.contexts[record.context];
-    const { node } = this.#nodeOf(record);
-    if (context?.scope[0] === 'class' && context.scope[1] === node.start) {
-      this.#classOfContext.set(record.context, id);
-    }
-    const holders = [id];
-    for (const [key, , value] of record.props ?? []) {
-      if (key === 'prototype') holders.push(this.#objects.idOf(value));
-    }
-    for (const holder of holders) {
-      const held = this.#capsule.objects[holder];
-      if (held === undefined || Array.isArray(held)) continue;
-      for (const [, , ...values] of (held as FunctionRecord).props ?? []) {
-        for (const value of values) {
-          const method = this.#objects.idOf(value);
-          const other = this.#capsule.objects[method] as FunctionRecord | undefined;
-          if (other?.k !== 'fn' || other.isClass === 1 || other.script !== record.script) continue;
-          if (other.start > node.start && other.end < node.end) {
-            if (!this.#methodOwners.has(method)) this.#methodOwners.set(method, id);
-          }
-        }
-      }
-    }
+    this.#templates = modules.templates;
+    this.#owners = new Owners(capsule, objects, (record) => this.#nodeOf(record).node);
+    this.#quiet = new Set([...quiet, ...this.#owners.quiet]);
   }
 
   tree(script: number): ScopeTree {
@@ -191,19 +140,19 @@ export class Code {
     const context = this.#context(record.context);
     if (context === undefined ? false : this.#isDeclared(record, node, tree)) return;
     const parent = tree.parents.get(node);
-    const owner = this.#methodOwners.get(id);
+    const owner = this.#owners.methods.get(id);
     if (parent?.type === 'MethodDefinition' && owner !== undefined) {
       this.#objects.get(owner);
       return;
     }
-    const privateOwner = this.#privateOwners.get(id);
+    const privateOwner = this.#owners.privateMethods.get(id);
     if (privateOwner !== undefined && parent?.type === 'MethodDefinition') {
       if (parent.kind !== 'method') throw new RebuildError('a private accessor that is held');
       this.#objects.made(id, this.#privateMethod(privateOwner, parent));
       return;
     }
     const { source } = this.#script(record.script);
-    const metas = [...metaEdits(tree, record.start, record.end), ...newTargetEdits(node)];
+    const metas = [...this.#edits(record, record.context), ...newTargetEdits(node)];
     const whole = applyEdits(source, record.start, record.end, metas);
     const evaluate = this.#evaluator(record);
     const isMethod =
@@ -275,11 +224,32 @@ export class Code {
   #evaluator(record: { context: number; script: number }): Evaluator {
     const context = this.#context(record.context);
     if (context !== undefined) return context.evaluate;
-    const outer = outermost(this.#origin(record.script), this.#home);
+    const outer = outermost(this.#origin(record.script), this.#templates.home);
     const strict = this.tree(record.script).root.strict;
     return strict
       ? (unit) => outer(wrapUnit("(() => { 'use strict'; return (", unit, '\n); })()'))
       : outer;
+  }
+
+  /** The variable that holds what generated code needs, as it is seen in a context. */
+  #homeOf(context: number): string {
+    return this.#context(context)?.home ?? homeNames.outermost;
+  }
+
+  /** What must be changed in the text of a function wherever it stands. */
+  #edits(record: { script: number; start: number; end: number }, context: number): Edit[] {
+    const tree = this.tree(record.script);
+    return [
+      ...metaEdits(tree, record.start, record.end),
+      ...this.#templates.edits(tree, record, this.#homeOf(context)),
+    ];
+  }
+
+  /** The object that a tag is called with at a place of a script. */
+  templateAt(script: number, start: number): object {
+    const found = this.#templates.at(this.tree(script), script, start);
+    if (found === undefined) throw new RebuildError('a template that is not where its script says');
+    return found;
   }
 
   #context(index: number): LiveContext | undefined {
@@ -305,6 +275,7 @@ export class Code {
     for (const { name, id } of this.declaredIn(index)) this.#objects.made(id, evaluate(name));
     return {
       strict: true,
+      home: homeNames.module,
       evaluate: (unit) => evaluate(named(unit, origin)),
       settle: () => undefined,
     };
@@ -312,7 +283,7 @@ export class Code {
 
   /** Functions that are variables of a context because they are declared in it. */
   declaredIn(context: number): { name: string; id: number; record: FunctionRecord }[] {
-    return (this.#functionsOf.get(context) ?? []).flatMap((id) => {
+    return (this.#owners.functions.get(context) ?? []).flatMap((id) => {
       const record = this.#capsule.objects[id] as FunctionRecord;
       const { node, tree } = this.#nodeOf(record);
       return !isClass(node) && this.#isDeclared(record, node, tree) && node.id != null
@@ -322,12 +293,13 @@ export class Code {
   }
 
   #classContext(index: number): LiveContext {
-    const owner = this.#classOfContext.get(index);
+    const owner = this.#owners.classOfContext.get(index);
     if (owner === undefined) throw new RebuildError('a class that nothing refers to any more');
     this.#objects.get(owner);
     const there = this.#classes.get(owner)?.evaluate;
     if (there === undefined) throw new RebuildError('a class without a way into it');
-    return { evaluate: there, strict: true, settle: () => undefined };
+    const home = this.#homeOf(this.#capsule.contexts[index]?.parent ?? 0);
+    return { evaluate: there, strict: true, home, settle: () => undefined };
   }
 
   #plainContext(index: number, record: ContextRecord): LiveContext {
@@ -352,6 +324,7 @@ export class Code {
     for (const [name, id] of declared) this.#objects.made(id, functions[name]);
     return {
       strict: scope.strict,
+      home: parent?.home ?? homeNames.outermost,
       evaluate: (unit) => generator.next(named(unit, origin)).value,
       settle: () => {
         const values: Record<string, unknown> = {};
@@ -386,22 +359,19 @@ export class Code {
       record.vars,
     )
       .map(([name, value]) => name + String(isHole(value)))
-      .join()} ${this.#activationContexts.has(this.#capsule.contexts.indexOf(record))}`;
+      .join()} ${this.#owners.running.has(this.#capsule.contexts.indexOf(record))}`;
     const known = this.#factories.get(key);
     if (known !== undefined) return known as (...args: unknown[]) => unknown;
     const text = contextText(source, record, scope, {
       strict: scope.strict && parent?.strict !== true,
-      isRunning: this.#activationContexts.has(this.#capsule.contexts.indexOf(record)),
+      isRunning: this.#owners.running.has(this.#capsule.contexts.indexOf(record)),
       declared: [...declared].map(([name, id]) => {
-        const { script, start, end } = this.#capsule.objects[id] as FunctionRecord;
-        return {
-          name,
-          start,
-          text: applyEdits(source, start, end, metaEdits(this.tree(script), start, end)),
-        };
+        const fn = this.#capsule.objects[id] as FunctionRecord;
+        const edits = this.#edits(fn, record.parent);
+        return { name, start: fn.start, text: applyEdits(source, fn.start, fn.end, edits) };
       }),
     });
-    const evaluate = parent?.evaluate ?? outermost(origin, this.#home);
+    const evaluate = parent?.evaluate ?? outermost(origin, this.#templates.home);
     const held = evaluate(text);
     if (record.home !== undefined) this.#homes.standIn(held as object, record.home);
     const made = (record.home === undefined ? held : (held as { m: unknown }).m) as (
@@ -413,14 +383,14 @@ export class Code {
 
   #makeClass(id: number, record: FunctionRecord, node: ClassNode, tree: ScopeTree): void {
     const { source } = this.#script(record.script);
-    const ownContext = this.#classOfContext.get(record.context) === id ? record.context : 0;
+    const ownContext = this.#owners.classOfContext.get(record.context) === id ? record.context : 0;
     const around =
       ownContext === 0 ? record.context : (this.#capsule.contexts[ownContext]?.parent ?? 0);
     const quiet = this.#quiet.has(id);
     const text = editClass(source, node, quiet, ownContext !== 0);
     const body = applyEdits(source, record.start, record.end, [
       ...text.edits,
-      ...metaEdits(tree, record.start, record.end),
+      ...this.#edits(record, around),
     ]);
     const { hook, parent, quiet: flag, keys } = classNames;
     const head = `(function (${hook}, ${parent}, ${keys}) { let ${flag} = false; ${hook}.quiet = (v) => { ${flag} = v; }; return (`;
@@ -457,7 +427,7 @@ export class Code {
 
   #methods(id: number, node: ClassNode, tree: ScopeTree, made: object, text: ClassText): void {
     const prototype = Reflect.get(made, 'prototype') as object;
-    for (const [method, owner] of this.#methodOwners) {
+    for (const [method, owner] of this.#owners.methods) {
       if (owner !== id) continue;
       const record = this.#capsule.objects[method] as FunctionRecord;
       const { node: fn } = this.#nodeOf(record);
@@ -542,7 +512,14 @@ export class Code {
       if (target === undefined) throw new RebuildError('a suspended function has no such place');
       plan = planResumption(tree, node, target, view);
     }
-    const { before, start, body, after } = resumedText(tree, node, plan, record);
+    const { before, start, body, after } = resumedText(tree, node, plan, {
+      state: record.state,
+      edits: this.#templates.edits(
+        tree,
+        { script, start: node.start, end: node.end },
+        this.#homeOf(record.context),
+      ),
+    });
     const evaluate = this.#evaluator({ context: record.context, script });
     const layout = new Layout(source, before).at(start, body).add(after);
     state.resumed = { origin };

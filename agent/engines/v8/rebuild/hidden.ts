@@ -12,7 +12,10 @@ export function hiddenOf(inspection: Inspection, internals: NodeInternals): Hidd
     urls ??= inspection.scriptUrls();
     for (const f of functionsOf(internals.require(id))) {
       const { scopes: seen, location } = inspection.internals(f);
-      if (location === undefined || urls.get(location.scriptId) !== `node:${id}`) continue;
+      if (location === undefined) continue;
+      // Asking for it may just have loaded it.
+      if (!urls.has(location.scriptId)) urls = inspection.scriptUrls();
+      if (urls.get(location.scriptId) !== `node:${id}`) continue;
       const outermost = seen.filter(({ description }) => !description.startsWith('Global')).at(-1);
       if (outermost !== undefined) return outermost.object;
     }

@@ -32,11 +32,20 @@ export function moduleText(
   tree: ScopeTree,
   record: SourceRecord,
   index: number,
-  { declared, address }: { readonly declared: readonly Declared[]; readonly address: Address },
+  {
+    declared,
+    address,
+    edits,
+  }: {
+    readonly declared: readonly Declared[];
+    readonly address: Address;
+    /** What must be changed in the text of a function. */
+    readonly edits: (record: FunctionRecord) => readonly Edit[];
+  },
 ): string {
   const layout = new Layout(tree.source, '');
   for (const { record: fn } of [...declared].sort((a, b) => a.record.start - b.record.start)) {
-    layout.at(fn.start, applyEdits(tree.source, fn.start, fn.end, [])).add(';');
+    layout.at(fn.start, applyEdits(tree.source, fn.start, fn.end, edits(fn))).add(';');
   }
   const take = (name: string): string => `$flickTake(${index}, ${JSON.stringify(name)})`;
   layout.add(` import { take as $flickTake } from ${JSON.stringify(valuesAddress)};`);

@@ -12,6 +12,7 @@ import {
   type Declared,
 } from './moduleText.ts';
 import { RebuildError } from './rebuildError.ts';
+import { homeNames, Templates } from './templates.ts';
 
 /** What Node.js keeps of a module. */
 interface ModuleWrap {
@@ -68,7 +69,7 @@ export class Modules {
   readonly #origins = new Map<number, ModuleOrigin>();
   readonly #running = new Map<number, unknown>();
   readonly #ran = new Set<number>();
-  readonly #home: object;
+  readonly templates: Templates;
   readonly #roots: ModuleWrap[] = [];
   readonly #functions = new Map<string, (text?: string) => unknown>();
   readonly #contexts = new Map<number, number>();
@@ -82,7 +83,7 @@ export class Modules {
     this.#records = capsule.roots.esm;
     this.#internals = internals;
     this.#inspection = inspection;
-    this.#home = Object.freeze({ scripts: capsule.scripts });
+    this.templates = new Templates(capsule.scripts);
     this.#records.forEach((record, index) => {
       if (record.kind === 'source' && record.state !== 'failed')
         this.#contexts.set(record.context, index);
@@ -257,6 +258,8 @@ export class Modules {
         ? untouchedText(tree, record, index, address)
         : moduleText(this.#capsule, tree, record, index, {
             declared: sources.declaredIn(record.context),
+            edits: ({ script: of, start, end }) =>
+              this.templates.edits(tree, { script: of, start, end }, homeNames.module),
             address,
           });
     const origin: ModuleOrigin = {
@@ -282,7 +285,7 @@ export class Modules {
   #take(index: number, name: string): unknown {
     if (name === 'home') {
       this.#ran.add(index);
-      return this.#home;
+      return this.templates.home;
     }
     const record = this.#records[index];
     if (record?.kind !== 'source') return undefined;
