@@ -210,7 +210,9 @@ export function placeArrayIterator(graph: Graph, iterator: object, current: unkn
 function tableIterator(graph: Graph, iterator: object): ObjectRecord {
   const isMap = types.isMapIterator(iterator);
   const of = isMap ? 'map' : 'set';
-  const sample: Map<unknown, unknown> | Set<unknown> = isMap ? new Map() : new Set();
+  const sample: Map<unknown, unknown> | Set<unknown> = isMap
+    ? new globalThis.Map()
+    : new globalThis.Set();
   const yields = (['keys', 'values', 'entries'] as const).find((each) =>
     graph.natives.sameShape(iterator, sample[each]()),
   );
