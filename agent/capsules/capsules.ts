@@ -9,6 +9,7 @@ import {
   capsuleId,
   FlickError,
   type capsuleProgress,
+  type DeviceDescription,
   type listCapsules,
   type ParamsOf,
   type restoreCapsule,
@@ -31,6 +32,7 @@ import type { CapsuleStore } from './capsuleStore.ts';
 import { receiveFrom, sendTo } from './conversations.ts';
 import { Player } from './player.ts';
 import { Recorder } from './recorder.ts';
+import { savingEngine } from './savingEngine.ts';
 
 export interface CapsulesOptions {
   readonly home: AgentHome;
@@ -39,6 +41,7 @@ export interface CapsulesOptions {
   readonly handoffs: Handoffs;
   readonly processes: Processes;
   readonly engines: Engines;
+  readonly device: () => Promise<DeviceDescription>;
   readonly logger: Logger;
 }
 
@@ -102,7 +105,7 @@ export class Capsules {
     params: ParamsOf<typeof saveCapsule>,
     signal: AbortSignal,
   ): Promise<ResultOf<typeof saveCapsule>> {
-    const { handoffs, processes, logger } = this.#options;
+    const { handoffs, processes, device, logger } = this.#options;
     const started = performance.now();
     const store = await this.#options.store();
     const managed = processes.get(params.process);
@@ -124,6 +127,7 @@ export class Capsules {
           id: params.process,
           source: hostname(),
           target: `the capsule “${name}”`,
+          engine: await savingEngine(managed, await device()),
         },
         'capsule',
       );

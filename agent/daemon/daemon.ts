@@ -126,6 +126,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     handoffs,
     processes,
     engines,
+    device: () => describe(false),
     logger,
   });
 

@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { FlickError, type Debuggee } from '../../protocol/index.ts';
-import { readProc } from '../procfs/read.ts';
 import { readStatus } from '../procfs/status.ts';
 import {
   defaultInspectorPort,
@@ -13,6 +12,7 @@ import {
   type Listener,
 } from './inspectorPort.ts';
 import { freeDebugPort } from './debugPort.ts';
+import { sendOpeningSignal } from './openingSignal.ts';
 import { runtimeSource } from './runtimeSource.ts';
 import { usr1Handler, type Usr1Handler } from './signalHandlers.ts';
 
@@ -23,9 +23,6 @@ const openInterval = 10;
 const startPatience = 2_000;
 /** How long a process may take to be gone once its inspector does not answer any more, in ms. */
 const endPatience = 300;
-/** How long a process that computes is waited for before it gets the signal, and how often is looked, in ms. */
-const restPatience = 500;
-const restInterval = 2;
 /** How often the runtime is loaded into a program that has just begun, and after what pause, in ms. */
 const loadAgain = 3;
 const loadInterval = 200;
@@ -82,8 +79,7 @@ async function openFor<T>(
     : undefined;
   let opened: InspectorAddress | undefined;
   try {
-    await rests(pid);
-    process.kill(pid, 'SIGUSR1');
+    await sendOpeningSignal(pid);
     opened = await awaitInspector(pid, before);
   } finally {
     await restorePort?.();
@@ -99,22 +95,6 @@ async function openFor<T>(
     return await use(opened, false);
   } finally {
     await closeInspector(opened);
-  }
-}
-
-/**
- * Waits a moment for the event loop of a process to wait. Node.js 20 aborts when the signal comes while it takes itself
- * down (`StartIoThreadMain` in its src/inspector_agent.cc).
- */
-async function rests(pid: number): Promise<void> {
-  const deadline = performance.now() + restPatience;
-  while (performance.now() < deadline) {
-    const state = (await readStatus(pid))?.state;
-    if (state === undefined || state === 'Z') return;
-    // Its event loop waits in epoll; a system that does not tell says 0.
-    const waitsIn = state === 'S' ? await readProc(`/proc/${pid}/wchan`) : 'nothing';
-    if (waitsIn === undefined || /^0?$|poll/.test(waitsIn)) return;
-    await delay(restInterval);
   }
 }
 
@@ -222,9 +202,17 @@ function loadExpression(innerPid: number, folder: string): string {
     })()`;
 }
 
-/** Never waited for: closing the inspector blocks the program until its last client has gone. */
+/**
+ * Never waited for: closing the inspector blocks the program until its last client has gone. Node.js opens it by an
+ * interrupt and, once more, in the next turn of the event loop; in a program that was busy that is still to come.
+ */
 async function closeInspector(inspector: InspectorAddress): Promise<void> {
-  const expression = `(typeof require === 'function' ? require : process.getBuiltinModule('module').createRequire('/'))('node:inspector').close()`;
+  const expression = `(() => {
+    const load = typeof require === 'function' ? require : process.getBuiltinModule('module').createRequire('/');
+    const inspector = load('node:inspector');
+    load('node:timers').setImmediate(() => inspector.close()).unref();
+    inspector.close();
+  })()`;
   await talk(inspector, (socket) => {
     socket.send(evaluation(1, expression), () => socket.terminate());
   }).catch(() => undefined);

@@ -69,6 +69,8 @@ export interface CaptureOptions<T> {
    * and again where the process ran on after all.
    */
   readonly meanwhile: () => Promise<T>;
+  /** Calls it off: an engine that has to wait for the process does so no longer. */
+  readonly signal: AbortSignal;
 }
 
 export interface EngineCapture<T = unknown> extends HeldCapture {

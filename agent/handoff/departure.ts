@@ -188,6 +188,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
         folder: this.#imagesFolder(),
         memoryApart: this.#memory !== undefined,
         meanwhile: () => this.#lastFiles(files),
+        signal: this.#abort.signal,
       });
       this.#side.original = capture;
       this.#sending = this.#sendMemory(capture);

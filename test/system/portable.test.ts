@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Moved } from '../support/flick.ts';
+import { build } from 'esbuild';
+import { FleetDebugHost } from '../../client/debugHost.ts';
+import { Conversation } from '../debug-adapter/session/conversation.ts';
+import type { Listed, Moved } from '../support/flick.ts';
 import { sample } from '../support/seed.ts';
+import { temporaryFolder } from '../support/temporary.ts';
 import { Debugger } from './debugging.ts';
 import { beats, broken, eventually, fleetOf, LabFixture } from './labFixture.ts';
 import { assertSaid } from './steady.ts';
@@ -20,8 +24,12 @@ const kills = (['source', 'target'] as const).flatMap((side) =>
 );
 const text = readFileSync(join(import.meta.dirname, 'programs/ledger.cjs'), 'utf8');
 
+function lineIn(source: string, words: string): number {
+  return source.split('\n').findIndex((line) => line.includes(words)) + 1;
+}
+
 function lineOf(words: string): number {
-  return text.split('\n').findIndex((line) => line.includes(words)) + 1;
+  return lineIn(text, words);
 }
 
 interface PortableMove extends Moved {
@@ -83,6 +91,17 @@ describe('a move by the portable engine', function () {
       const moved = await fixture.flick.run(['move', id, 'beta']);
       assertSaid(moved, 0, /Moved by the portable engine\. CRIU cannot be used on beta\./);
       await goesOn(id);
+      const saved = await fixture.flick.json<{ id: string; engine: string }>([
+        'capsule',
+        'save',
+        id,
+      ]);
+      assert.equal(saved.engine, 'v8');
+      await goesOn(id);
+      const restored = await fixture.flick.json<Listed>(['capsule', 'restore', saved.id]);
+      await goesOn(restored.id);
+      await fixture.end(restored.id);
+      await fixture.flick.json(['capsule', 'rm', saved.id]);
     } finally {
       await fixture.on('beta', ['mv', `${criu}.kept`, criu]);
       await fixture.flick.run(['doctor', 'beta']);
@@ -124,6 +143,65 @@ describe('a move by the portable engine', function () {
     await fixture.end(id);
   });
 
+  it('takes breakpoints in TypeScript along, with closures under their names', async () => {
+    const workspace = temporaryFolder();
+    const source = join(workspace.path, 'src/orders.ts');
+    const original = readFileSync(join(import.meta.dirname, 'programs/orders.ts'), 'utf8');
+    mkdirSync(join(workspace.path, 'src'));
+    writeFileSync(source, original);
+    const outfile = join(workspace.path, 'dist/orders.js');
+    const format = { platform: 'node', target: 'node20', format: 'cjs' } as const;
+    await build({ entryPoints: [source], outfile, sourcemap: true, ...format });
+    for (const name of ['orders.js', 'orders.js.map']) {
+      const input = readFileSync(join(workspace.path, 'dist', name));
+      const script = 'mkdir -p /root/scene && cat > "/root/scene/$1"';
+      await fixture.on('alpha', ['sh', '-c', script, 'sh', name], { input });
+    }
+    const id = await fixture.start('alpha', 'orders', ['node', '/root/scene/orders.js']);
+    const fleet = fleetOf(fixture);
+    const talk = new Conversation(new FleetDebugHost(fleet));
+    try {
+      const line = lineIn(original, '// in the till');
+      await talk.begin({ process: id, workspaceFolders: [workspace.path] }, () =>
+        talk.ask('setBreakpoints', { source: { path: source }, breakpoints: [{ line }] }),
+      );
+      const seen = talk.unexpected('process').length;
+      await fixture.flick.json<PortableMove>(['move', id, 'beta', '--engine', 'v8']);
+      await eventually(
+        () => Promise.resolve(talk.unexpected('process').length > seen ? true : undefined),
+        'the session is told of the move',
+      );
+      await talk.ask('evaluate', { expression: 'open()', context: 'repl' });
+      await talk.event('stopped');
+      let top = await talk.top();
+      // What follows on the line in another part of the script is stopped at as well (agent/engines/v8/README.md).
+      for (let stop = 1; top.line !== line && stop < 8; stop += 1) {
+        await talk.ask('continue', { threadId: 1 });
+        await talk.event('stopped');
+        top = await talk.top();
+      }
+      assert.equal(top.source?.path, source);
+      assert.equal(top.line, line);
+      const value = async (expression: string): Promise<string> =>
+        (await talk.ask<{ result: string }>('evaluate', { expression, frameId: top.id })).result;
+      assert.equal(await value('takings'), '1000');
+      const amount = Number(await value('amount'));
+      type Scopes = { scopes: { name: string; variablesReference: number }[] };
+      const { scopes } = await talk.ask<Scopes>('scopes', { frameId: top.id });
+      const { variablesReference } = scopes[1] ?? { variablesReference: 0 };
+      await talk.ask('setVariable', { variablesReference, name: 'takings', value: '70000' });
+      await talk.ask('setBreakpoints', { source: { path: source }, breakpoints: [] });
+      await talk.ask('continue', { threadId: 1 });
+      await talk.output(new RegExp(`amount ${amount} takings ${70_000 + amount} `));
+      await talk.send('disconnect');
+    } finally {
+      talk.dispose();
+      fleet.dispose();
+      await fixture.end(id);
+      workspace.remove();
+    }
+  });
+
   it('leaves one copy, whenever an agent is killed', async () => {
     const id = await fixture.start('alpha', 'ledger', ['node', program]);
     await goesOn(id);
@@ -147,6 +225,23 @@ describe('a move by the portable engine', function () {
       assert.equal(copies.length, 1, 'there is one copy');
     }
     await fixture.end(id);
+  });
+
+  it('is refused where its port is taken, and serves on', async () => {
+    const served = await fixture.start('alpha', 'served', ['node', program, 'serve']);
+    await goesOn(served);
+    const squat = `require('node:net').createServer().listen(4790, () => console.log('beat 1'))`;
+    const squatter = await fixture.start('beta', 'squatter', [node24, '-e', squat]);
+    await eventually(
+      async () => ((await fixture.logs(squatter)).includes('beat') ? true : undefined),
+      'the port is taken',
+    );
+    const taken = /port 4790, which is taken on this device/;
+    assertSaid(await fixture.flick.run(['check', served, 'beta', '--engine', 'v8']), 3, taken);
+    assertSaid(await fixture.flick.run(['move', served, 'beta', '--engine', 'v8']), 3, taken);
+    await goesOn(served);
+    await fixture.end(squatter);
+    await fixture.end(served);
   });
 
   it('is refused where the program cannot be carried, which names the place and leaves it running', async () => {

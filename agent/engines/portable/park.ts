@@ -1,5 +1,4 @@
-import { open, rm, stat } from 'node:fs/promises';
-import { constants } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Cell, HeldJob } from '../../processes/cell.ts';
 
@@ -40,13 +39,4 @@ export async function untilGate({ gate }: Parking): Promise<void> {
     if (performance.now() > deadline) throw new Error('The keeper made no gate.');
     await delay(lookInterval);
   }
-}
-
-/** Nothing comes of it: a program that stands still goes on, and one that has not yet come to that will not. */
-export async function callOff({ gate }: Parking): Promise<void> {
-  // Held open until it is out of reach: a program that opens it in between finds the byte.
-  const file = await open(gate, constants.O_RDWR | constants.O_NONBLOCK).catch(() => undefined);
-  await file?.write('g').catch(() => undefined);
-  await rm(gate, { force: true });
-  await file?.close();
 }

@@ -21,11 +21,17 @@ import type {
   TreeFacts,
 } from '../engine.ts';
 import { inspectManaged, parseFactsAs, requirePid } from '../managedFacts.ts';
-import { holdProgram, inspectCapsule, rehearseCapture, restoreCommand } from '../v8/index.ts';
+import {
+  callOff,
+  holdProgram,
+  inspectCapsule,
+  rehearseCapture,
+  restoreCommand,
+} from '../v8/index.ts';
 import { checkPlace, checkProgram } from './checks.ts';
 import { earlyVariables, lastingOptions, programFacts, type ProgramFacts } from './facts.ts';
 import { chooseNode, portableState } from './node.ts';
-import { callOff, park, untilGate } from './park.ts';
+import { park, untilGate } from './park.ts';
 
 /** The program at rest, among the images of a handoff. */
 const capsuleName = 'program.img';
@@ -160,21 +166,27 @@ export class PortableEngine implements Engine {
         file: parking.mark,
         gate: parking.gate,
         patienceMs: patience,
+        signal: options.signal,
       });
       const job = await parked;
       const { dropped } = held.report;
+      let isOver = false;
+      void held.over.then(() => (isOver = true));
       const end = async (goOn: boolean): Promise<void> => {
         try {
           await job.verdict(goOn);
         } catch (error) {
-          if (goOn) throw error;
-          this.#logger.log('warn', 'a program was let go without its keeper', {
+          const what = goOn ? 'ended' : 'let go';
+          this.#logger.log('warn', `a program was ${what} without its keeper`, {
             id: managed.id,
             why: messageOf(error),
           });
+          // It stands still, and must never go on: it runs elsewhere.
+          if (goOn && !isOver) process.kill(pid, 'SIGKILL');
+          if (goOn) await held.over;
         } finally {
           if (!goOn) {
-            await callOff(parking);
+            await callOff(parking.gate);
             await held.over;
             await this.#hush(managed, hushAfter);
           }
@@ -182,7 +194,7 @@ export class PortableEngine implements Engine {
         }
       };
       const meanwhile = await options.meanwhile().catch(async (error: unknown) => {
-        await callOff(parking);
+        await callOff(parking.gate);
         await held.over;
         throw error;
       });
@@ -199,7 +211,7 @@ export class PortableEngine implements Engine {
         release: () => end(true),
       };
     } catch (error) {
-      await callOff(parking);
+      await callOff(parking.gate);
       const job = await parked.catch(() => undefined);
       await job?.verdict(false).catch(() => undefined);
       await this.#hush(managed, hushAfter);

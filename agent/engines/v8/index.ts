@@ -1,12 +1,10 @@
 export {
   captureProgram,
-  holdProgram,
   rehearseCapture,
   type CaptureOptions,
   type CaptureReport,
-  type HeldProgram,
-  type HoldOptions,
 } from './captureProgram.ts';
+export { callOff, holdProgram, type HeldProgram, type HoldOptions } from './holdProgram.ts';
 export {
   restoreCommand,
   restoreProgram,

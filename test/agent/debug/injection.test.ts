@@ -4,6 +4,7 @@ import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Device } from '../../../client/device.ts';
 import {
   adoptProcess,
@@ -15,6 +16,7 @@ import {
   signalProcess,
   type ProcessInfo,
 } from '../../../protocol/index.ts';
+import { withInspector } from '../../../agent/debug/injection.ts';
 import { debugFolder } from '../../../agent/debug/place.ts';
 import { readLine, writeLine } from '../../../common/lines.ts';
 import { makeLocalFleet, type LocalFleet } from '../../client/localFleet.ts';
@@ -229,9 +231,34 @@ describe('attaching to a process that nobody prepared', function () {
       assert.ok(gone instanceof FlickError, String(gone));
       assert.match(
         gone.message,
-        /does not run any more|runs no Node\.js|ended meanwhile|SIGUSR1/,
+        /does not run any more|runs no Node\.js|ended meanwhile|just ending|SIGUSR1/,
         `after ${life} ms: ${gone.message}`,
       );
+    }
+  });
+
+  it('leaves a process alone that is just ending', async () => {
+    const path = join(lab.folder, 'ending.js');
+    // What it has to give back takes its time.
+    writeFileSync(
+      path,
+      `globalThis.kept = Array.from({ length: 400000 }, (_, i) => ({ i, text: 'x' + i }));
+       setTimeout(() => console.log('ready'), 50);`,
+    );
+    for (const ms of [1, 4]) {
+      const child = spawn(process.execPath, [path], { stdio: ['ignore', 'pipe', 'ignore'] });
+      children.push(child);
+      const ended = once(child, 'exit');
+      await once(child.stdout, 'data');
+      await delay(ms);
+      const pid = child.pid ?? 0;
+      const opened = withInspector({ pid, innerPid: pid, command: 'ending' }, () =>
+        Promise.resolve(),
+      ).catch((error: unknown) => {
+        assert.ok(error instanceof FlickError && error.reason === 'processGone', String(error));
+      });
+      assert.deepEqual(await ended, [0, null]);
+      await opened;
     }
   });
 

@@ -177,10 +177,12 @@ export class Graph {
     return id;
   }
 
-  visitAll(): void {
+  /** @param between called before each object: what it throws ends it */
+  visitAll(between: () => void): void {
     // In the order of their ids, so that what is written down can be put away.
     for (; this.#next < this.objects.count; this.#next += 1) {
       const id = this.#next;
+      between();
       if (this.objects.has(id)) continue;
       this.#current = id;
       try {

@@ -1,9 +1,10 @@
-import { existsSync, readdirSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readlinkSync, unlinkSync } from 'node:fs';
 import { close as closeInspector } from 'node:inspector';
 import { writeAdvance, type Advance } from '../capsule/advance.ts';
 import { listBuiltins, type BuiltinList } from '../capsule/builtins.ts';
 import { capsuleFormat, capsuleVersion } from '../capsule/format.ts';
 import { Gate } from '../capsule/gate.ts';
+import { beginPatience, capturePatience } from '../capsule/patience.ts';
 import { writeCapsule, type WrittenCapsule } from '../capsule/write.ts';
 import { refuseForeign } from '../hosts/handles.ts';
 import { leaveSockets } from '../hosts/sockets.ts';
@@ -21,6 +22,8 @@ interface Settings {
   readonly pid: number;
   /** The FIFO where the program stands still once its capsule is written, until it is told to go on. */
   readonly gate?: string;
+  /** The program's clock when it was asked, as `process.hrtime.bigint()` tells it: what is awaited is so from then on. */
+  readonly since: string;
   /** The inspector was opened for this: it is closed once a program that was held goes on. */
   readonly closeInspector?: boolean;
   /** Finds out whether the program can be captured, and writes nothing. */
@@ -37,6 +40,13 @@ interface Done {
 
 /** Where a debug runtime that was loaded into the program says that it is there. */
 const debugRuntime = Symbol.for('flick.debugRuntime');
+
+/** A program that ends later than this before it is given up does not end, in ms. */
+const lastMoment = 2_000;
+/** Objects between two looks at whether they are still wanted. */
+const betweenGateLooks = 10_000;
+const calledOff = 'The move was called off.';
+const tooBusy = 'Cannot move yet: the program is too busy to be taken apart in time.';
 
 /** How long the program runs on between two tries, in ms. */
 const betweenTries = 15;
@@ -56,7 +66,9 @@ export function begin(settings: Settings, builtins: BuiltinList, realm: object):
       answer(JSON.stringify({ refused: 'The inspector belongs to another process.' }));
       return;
     }
-    const deadline = performance.now() + settings.patienceMs;
+    const asked = BigInt(settings.since);
+    const elapsed = (): number => Number(process.hrtime.bigint() - asked) / 1e6;
+    const deadline = performance.now() + settings.patienceMs - elapsed();
     let attempts = 0;
     let means: Means | undefined;
     const settle = (result: object): void => {
@@ -74,13 +86,15 @@ export function begin(settings: Settings, builtins: BuiltinList, realm: object):
       const own = new Set<unknown>();
       const immediate = setImmediate(() => {
         attempts += 1;
+        let gate: Gate | undefined;
         try {
+          // Nobody waits for it any more.
+          if (elapsed() > settings.patienceMs + beginPatience) throw new Refusal(tooBusy);
           means ??= prepare(builtins, realm);
+          gate = means.gate = openGate(settings.gate);
           const capsule = captureBy(own, attempts, means);
-          // Opened before there is a capsule: one that is seen belongs to a program that stands still.
-          const gate = settings.gate === undefined ? undefined : new Gate(settings.gate);
           const done = write(settings, capsule);
-          if (settings.end) process.kill(process.pid, 'SIGKILL');
+          if (settings.end) end(settings, elapsed());
           gate?.wait();
           gate?.leave();
           settle({ done });
@@ -89,6 +103,7 @@ export function begin(settings: Settings, builtins: BuiltinList, realm: object):
             setImmediate(() => closeInspector());
           }
         } catch (error) {
+          gate?.dispose();
           if (error instanceof Refusal) {
             if (error.passing && performance.now() < deadline) setTimeout(attempt, betweenTries);
             else settle({ refused: error.message, hint: error.hint });
@@ -113,6 +128,25 @@ export function begin(settings: Settings, builtins: BuiltinList, realm: object):
       });
     });
   });
+}
+
+/** Opened before there is a capsule: one that is seen belongs to a program that stands still. */
+function openGate(path: string | undefined): Gate | undefined {
+  if (path === undefined) return undefined;
+  try {
+    return new Gate(path);
+  } catch {
+    throw new Refusal(calledOff);
+  }
+}
+
+/** @throws {Refusal} when nobody waits for it any more: then it is taken back */
+function end({ file, patienceMs }: Settings, elapsed: number): void {
+  if (elapsed > patienceMs + beginPatience + capturePatience - lastMoment) {
+    unlinkSync(file);
+    throw new Refusal(tooBusy);
+  }
+  process.kill(process.pid, 'SIGKILL');
 }
 
 /** Tells what is coming. */
@@ -156,14 +190,19 @@ function write({ file, rehearse }: Settings, capsule: WrittenCapsule): Done {
 function capture(own: Set<unknown>, attempts: number, means: Means, began: number): WrittenCapsule {
   const hosts = hostWorld(own, means);
   refuseForeign(hosts);
-  requireQuiet();
+  requireQuiet(means.gate);
   leaveSockets(hosts);
   const hidden = new Hidden();
   try {
     const graph = newGraph(means, hosts, hidden);
     const { modules } = graph;
     const roots = rootsOf(graph, means.list);
-    graph.visitAll();
+    let count = 0;
+    graph.visitAll(() => {
+      count += 1;
+      const isDue = count % betweenGateLooks === 0;
+      if (isDue && means.gate?.isThere === false) throw new Refusal(calledOff);
+    });
     graph.contexts.confirm();
     roots.hosts['templates'] = graph.templates.complete();
     roots.esm = modules.complete(roots.esm);
@@ -204,7 +243,7 @@ function capture(own: Set<unknown>, attempts: number, means: Means, began: numbe
 }
 
 /** @throws {Refusal} while something is under way that is nowhere but in Node.js itself */
-function requireQuiet(): void {
+function requireQuiet(gate: Gate | undefined): void {
   const requests = (process as unknown as { _getActiveRequests(): object[] })._getActiveRequests();
   const [first] = requests;
   if (first !== undefined) {
@@ -213,6 +252,7 @@ function requireQuiet(): void {
     });
   }
   for (const name of openFiles()) {
+    if (name === gate?.path) continue;
     throw new Refusal(`Cannot move yet: the file ${name} is open.`, {
       passing: true,
       hint: 'Close it before the move.',

@@ -1,3 +1,4 @@
+import type { Gate } from '../capsule/gate.ts';
 import { Module } from 'node:module';
 import { Builtins, builtinSymbols, type BuiltinList } from '../capsule/builtins.ts';
 import type { Roots, Value } from '../capsule/format.ts';
@@ -29,6 +30,8 @@ export interface Means {
   readonly trees: Trees;
   /** Sockets that were there at an earlier try, and when, in ms. */
   readonly seenSockets: WeakMap<object, number>;
+  /** Where the program will stand still, while a try is under way. */
+  gate: Gate | undefined;
   dispose(): void;
 }
 
@@ -43,7 +46,17 @@ export function prepare(list: BuiltinList, realm: object): Means {
   };
   const seenSockets = new WeakMap<object, number>();
   return {
-    ...{ list, realm, inspection, internals, memory, trees: new Map(), seenSockets, dispose },
+    ...{
+      list,
+      realm,
+      inspection,
+      internals,
+      memory,
+      trees: new Map(),
+      seenSockets,
+      gate: undefined,
+      dispose,
+    },
   };
 }
 

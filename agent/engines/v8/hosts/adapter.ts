@@ -21,6 +21,11 @@ export interface Adapter {
   shell(world: World, record: HostRecord, id: number): unknown;
   /** Gives it what belongs into it; every object is there, and nothing of the program runs yet. */
   fill?(world: World, object: object, record: HostRecord): void;
+  /**
+   * Takes what others on the device may have: nothing of the program runs yet, and where this fails nothing ever does.
+   * @throws {RebuildError}
+   */
+  reserve?(world: World, object: object, record: HostRecord): void;
   /** Lets it go on. */
   start?(world: World, object: object, record: HostRecord, internals: NodeInternals): void;
 }

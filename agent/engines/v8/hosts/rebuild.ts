@@ -99,6 +99,15 @@ export function fillHosts(world: World): void {
   });
 }
 
+/** @throws {RebuildError} when the device denies something that the program had */
+export function reserveHosts(world: World): void {
+  world.capsule.objects.forEach((_, id) => {
+    const record = world.kind(id);
+    if (record?.k !== 'host') return;
+    adapterNamed(record.host)?.reserve?.(world, world.get(id) as object, record);
+  });
+}
+
 /** Lets everything go on: from here on the program runs. */
 export function goLive(world: World, internals: NodeInternals): void {
   const { hosts, modules, globals, changed, removed, closed } = world.capsule.roots;

@@ -1,4 +1,3 @@
-import { lstatSync, unlinkSync } from 'node:fs';
 import { Server as HttpServer } from 'node:http';
 import { Server as NetServer } from 'node:net';
 import type { Value } from '../capsule/format.ts';
@@ -12,6 +11,7 @@ import {
   type HostRecord,
 } from './adapter.ts';
 import { addListeners, userListeners } from './listeners.ts';
+import { acceptAt, reservePlace } from './places.ts';
 
 /** Classes that a server of HTTP makes its requests and answers of. */
 const classes = ['IncomingMessage', 'ServerResponse'];
@@ -64,6 +64,10 @@ function fill(world: World, object: object, { state }: HostRecord): void {
   });
 }
 
+function reserve(_world: World, object: object, { state }: HostRecord): void {
+  if (state['listening'] === true) reservePlace(object as NetServer, state);
+}
+
 function start(world: World, object: object, { state }: HostRecord): void {
   const server = object as NetServer;
   const listeners = (state['listeners'] ?? []) as [Value, Value][];
@@ -71,12 +75,6 @@ function start(world: World, object: object, { state }: HostRecord): void {
     addListeners(world, server, listeners);
     return;
   }
-  const { port, address, path } = state;
-  const place = typeof path === 'string' ? path : `port ${String(port)}`;
-  const fail = (error: Error): void => {
-    process.stderr.write(`Flick: ${place} cannot be listened on: ${error.message}\n`);
-    process.exit(70);
-  };
   // That it listens is no news to the program.
   const isNews = ([name]: [Value, Value]): boolean => name === 'listening';
   addListeners(
@@ -84,21 +82,11 @@ function start(world: World, object: object, { state }: HostRecord): void {
     server,
     listeners.filter((each) => !isNews(each)),
   );
-  server.prependOnceListener('error', fail);
-  const ready = (): void => {
-    server.off('error', fail);
+  server.once('listening', () => {
     process.nextTick(() => addListeners(world, server, listeners.filter(isNews)));
-  };
-  if (typeof path === 'string') {
-    removeStale(path);
-    server.listen({ path }, ready);
-  } else server.listen({ port: port as number, host: address as string }, ready);
+  });
+  acceptAt(server, state);
   if (state['unref'] === true) server.unref();
-}
-
-/** The socket that the program had is still there when it goes on where it was. */
-function removeStale(path: string): void {
-  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true) unlinkSync(path);
 }
 
 export const netServers: Adapter = {
@@ -113,6 +101,7 @@ export const netServers: Adapter = {
   },
   shell: (world, record) => world.construct(record, NetServer, []),
   fill,
+  reserve,
   start,
 };
 
@@ -123,5 +112,6 @@ export const httpServers: Adapter = {
     serverRecord(graph, object as HttpServer, 'httpServer', new HttpServer()),
   shell: (world, record) => world.construct(record, HttpServer, []),
   fill,
+  reserve,
   start,
 };

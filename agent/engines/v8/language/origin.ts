@@ -37,6 +37,15 @@ export function markUnit(script: number, { text, pieces }: Unit): string {
   return `${text}\n//$flick ${script} ${pieces.map((piece) => piece.join(':')).join()}`;
 }
 
+/** Longest comment that is repeated with each text that is made of a script, in characters. */
+const longestComment = 1000;
+
+/** Where the source map of a script is, as the script says it at its end: what is made of it has the same lines. */
+export function mapComment(source: string): string {
+  const match = /\n\/\/[#@] sourceMappingURL=\S+\s*$/.exec(source.slice(-longestComment));
+  return match === null ? '' : match[0].trimEnd();
+}
+
 export interface OriginMark {
   readonly script: number;
   /** The offset in the script; -1 for what was generated. */

@@ -1,7 +1,7 @@
 import { Script } from 'node:vm';
 import * as vm from 'node:vm';
 import { positionOf } from '../language/positions.ts';
-import { markUnit, wrapOutermost, type Piece, type Unit } from '../language/origin.ts';
+import { mapComment, markUnit, wrapOutermost, type Piece, type Unit } from '../language/origin.ts';
 import { noteText } from './traces.ts';
 
 /** Makes values of text in one scope. */
@@ -64,18 +64,21 @@ const constants = (vm as unknown as { constants?: { USE_MAIN_CONTEXT_DEFAULT_LOA
 /** The outermost scope of what is made again; whatever its functions see further out is global. */
 export function outermost(origin: Origin, home: object): Evaluator {
   return (unit) => {
-    const script = new Script(noteText(markUnit(origin.index, wrapOutermost(unit))), {
-      filename: origin.url,
-      lineOffset: -1,
-      ...(constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER === undefined
-        ? {}
-        : { importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER as never }),
-    });
+    const script = new Script(
+      noteText(markUnit(origin.index, wrapOutermost(unit)) + mapComment(origin.source)),
+      {
+        filename: origin.url,
+        lineOffset: -1,
+        ...(constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER === undefined
+          ? {}
+          : { importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER as never }),
+      },
+    );
     return (script.runInThisContext() as (home: object) => unknown)(home);
   };
 }
 
 /** What `eval` is given, so that traces name the script. */
-export function named(unit: Unit, { url, index }: Origin): string {
-  return noteText(`${markUnit(index, unit)}\n//# sourceURL=${url}`);
+export function named(unit: Unit, { url, index, source }: Origin): string {
+  return noteText(`${markUnit(index, unit)}${mapComment(source)}\n//# sourceURL=${url}`);
 }

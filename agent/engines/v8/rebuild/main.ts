@@ -5,7 +5,7 @@ import { useHidden } from '../capsule/builtins.ts';
 import { hiddenOf } from './hidden.ts';
 import { Gate } from '../capsule/gate.ts';
 import { CapsuleError, readCapsule } from '../capsule/read.ts';
-import { fillHosts, goLive } from '../hosts/rebuild.ts';
+import { fillHosts, goLive, reserveHosts } from '../hosts/rebuild.ts';
 import type { RestoreHold } from '../restoreProgram.ts';
 import { RebuildError } from './code.ts';
 import { getReady, waitFor, type Readiness } from './getReady.ts';
@@ -58,6 +58,7 @@ async function main(): Promise<void> {
   const reported = (): void => undefined;
   process.on('unhandledRejection', reported);
   await world.settle();
+  reserveHosts(world);
   process.off('unhandledRejection', reported);
   if (readiness !== undefined) waitFor(readiness.go);
   const { hold } = settings;

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { listenersOf } from '../../../../agent/debug/inspectorPort.ts';
 import { holdProgram, restoreCommand } from '../../../../agent/engines/v8/index.ts';
+import type { FlickError } from '../../../../protocol/index.ts';
 
 const program = `
 let count = 0;
@@ -100,5 +101,86 @@ describe('a Node.js program that is held', () => {
     await until(() => rebuilt.lines().length > 0);
     assert.equal(Number(rebuilt.lines()[0]), last + 1);
     assert.equal(existsSync(hold.gate), false);
+  });
+
+  const rounds = `
+function compute() { const until = Date.now() + 6000; while (Date.now() < until) Math.sqrt(until); }
+console.log('begins');
+compute();
+setInterval(() => console.log('goes on'), 20);
+`;
+
+  it('is refused while it is busy with one thing, which is named, and goes on with nothing left behind', async () => {
+    writeFileSync(join(folder, 'program.js'), rounds);
+    const { child, lines } = start([process.execPath, join(folder, 'program.js')]);
+    await until(() => lines().includes('begins'));
+    const options = { pid: child.pid ?? 0, file: join(folder, 'capsule'), gate: makeGate('gate') };
+    await assert.rejects(holdProgram({ ...options, patienceMs: 1_000 }), (error: FlickError) => {
+      assert.equal(error.reason, 'refused');
+      assert.match(
+        error.message,
+        /busy with one thing for 3 s \(compute \(.*program\.js:2:\d+\)\)/,
+      );
+      assert.match(error.remedy ?? '', /less busy/);
+      return true;
+    });
+    assert.equal(lines().length, 1, 'it is still busy');
+    await until(() => lines().length > 3);
+    assert.deepEqual(await listenersOf(options.pid), []);
+    assert.equal(existsSync(options.gate) || existsSync(options.file), false);
+  });
+
+  it('is left alone when the move is called off while a safe point is looked for', async () => {
+    writeFileSync(
+      join(folder, 'program.js'),
+      `const file = require('node:fs').openSync(__filename); let n = 0; setInterval(() => console.log(++n), 20);`,
+    );
+    const { child, lines } = start([process.execPath, join(folder, 'program.js')]);
+    await until(() => lines().length > 2);
+    const pid = child.pid ?? 0;
+    const calledOff = new AbortController();
+    const options = { pid, file: join(folder, 'capsule'), gate: makeGate('gate') };
+    const held = holdProgram({ ...options, patienceMs: 30_000, signal: calledOff.signal });
+    setTimeout(() => calledOff.abort(new Error('called off')), 1_500);
+    await assert.rejects(held, /called off/);
+    const { length } = lines();
+    await until(() => lines().length > length + 5);
+    assert.deepEqual(await listenersOf(pid), []);
+    assert.equal(existsSync(options.gate) || existsSync(options.file), false);
+  });
+
+  it('is not taken over where its port is taken, and serves on', async () => {
+    writeFileSync(
+      join(folder, 'program.js'),
+      `const server = require('node:http').createServer((_, answer) => answer.end('served'));
+       server.listen(0, '127.0.0.1', () => console.log(server.address().port));`,
+    );
+    const { child, lines } = start([process.execPath, join(folder, 'program.js')]);
+    await until(() => lines().length > 0);
+    const url = `http://127.0.0.1:${lines()[0] ?? ''}`;
+    const file = join(folder, 'program.capsule');
+    const gate = makeGate('source');
+    const held = await holdProgram({ pid: child.pid ?? 0, file, gate, patienceMs: 20_000 });
+    const failure = join(folder, 'failure');
+    const mark = join(folder, 'mark');
+    const hold = { gate: makeGate('target'), mark, failure };
+    const rebuilt = start(restoreCommand({ file, node: process.execPath, hold }));
+    await until(() => rebuilt.child.signalCode !== null || rebuilt.child.exitCode !== null);
+    assert.match(
+      readFileSync(failure, 'utf8'),
+      /port \d+ is taken on this device by another program/,
+    );
+    assert.equal(existsSync(mark), false);
+    writeFileSync(gate, 'g');
+    await held.over;
+    assert.equal(await (await fetch(url)).text(), 'served');
+    const again = start(restoreCommand({ file, node: process.execPath, hold }));
+    child.kill('SIGKILL');
+    await until(() => existsSync(mark));
+    const answer = fetch(url);
+    await delay(100);
+    writeFileSync(hold.gate, 'g');
+    assert.equal(await (await answer).text(), 'served');
+    assert.equal(again.child.exitCode, null);
   });
 });
