@@ -1,4 +1,4 @@
-import { receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
+import { receiveMessageOnPort, Worker, type MessagePort } from 'node:worker_threads';
 import type { Value } from '../capsule/format.ts';
 import { isUserFunction } from '../capture/functions.ts';
 import type { Graph } from '../capture/graph.ts';
@@ -31,10 +31,21 @@ type Channels = ReadonlyMap<object, { readonly other: MessagePort; readonly wait
 
 const channels = new WeakMap<Graph, Channels>();
 
+/** A message that is posted to find out where it arrives must not arrive in another thread. */
+function refuseThreads(graph: Graph): void {
+  const workers = graph.inspection.heirs(Worker.prototype) as Worker[];
+  // A prototype of a class of its own has no fields, and a thread that has ended has the number -1.
+  const isMade = (each: object): boolean => Object.getOwnPropertySymbols(each).length > 0;
+  if (workers.some((each) => isMade(each) && each.threadId > 0)) {
+    throw graph.refuse('a worker thread');
+  }
+}
+
 /** Which ports belong together is seen by what arrives where. What had arrived already is put back as it was. */
 function channelsOf(graph: Graph): Channels {
   const known = channels.get(graph);
   if (known !== undefined) return known;
+  refuseThreads(graph);
   const found = new Map<object, { other: MessagePort; waiting: unknown[] }>();
   channels.set(graph, found);
   const own = prototype();
