@@ -10,19 +10,15 @@ export function patternObject(pattern: AnyNode, values: ReadonlyMap<string, stri
       // A default would stand in for undefined, which it had done before already.
       return patternObject(pattern.left, values);
     case 'ArrayPattern': {
-      const parts = pattern.elements.map((each) =>
-        each === null
-          ? 'undefined'
-          : each.type === 'RestElement'
-            ? // What optimized code does not need any more it does not keep.
-              `...(${patternObject(each.argument, values)} ?? [])`
-            : patternObject(each, values),
-      );
+      const parts = pattern.elements.map((each) => {
+        if (each?.type === 'RestElement') throw restAgain();
+        return each === null ? 'undefined' : patternObject(each, values);
+      });
       return `[${parts.join(', ')}]`;
     }
     case 'ObjectPattern': {
       const parts = pattern.properties.map((each) => {
-        if (each.type === 'RestElement') return `...${patternObject(each.argument, values)}`;
+        if (each.type === 'RestElement') throw restAgain();
         const { key, value } = each;
         if (each.computed) throw new NotResumable('inside a pattern with a computed key');
         const name =
@@ -34,4 +30,9 @@ export function patternObject(pattern: AnyNode, values: ReadonlyMap<string, stri
     default:
       throw new NotResumable('inside a pattern that cannot be entered again');
   }
+}
+
+/** What a pattern collects is made when it is entered: another object than the one that the program may keep elsewhere. */
+function restAgain(): NotResumable {
+  return new NotResumable('behind a pattern that collects the rest of what it takes apart');
 }
