@@ -172,6 +172,10 @@ function requireText(place: Place, fn: FunctionNode, plan: Resumption, state: st
   if (fn.type !== 'ArrowFunctionExpression') return;
   walk(fn.body, (node) => {
     if (node.type === 'Super') throw new NotResumable("in an arrow function that uses 'super'");
+    // What goes on has arguments of its own.
+    if (node.type === 'Identifier' && node.name === 'arguments') {
+      throw new NotResumable("in an arrow function that uses 'arguments'");
+    }
     return !isFunction(node) || node.type === 'ArrowFunctionExpression';
   });
 }

@@ -221,6 +221,12 @@ export class Contexts {
       // Kept for an `eval` that does not see it.
       if (binding?.kind === 'arguments' && binding.isNamed !== true) continue;
       const value = valueOf(values, name);
+      if (binding?.kind === 'arguments' && typeof value !== 'object') {
+        throw new Refusal(
+          `Cannot move yet: a function of ${shortUrl(script.url)} uses the arguments of another one, which are not shown.`,
+          { passing: true },
+        );
+      }
       if (value === undefined) none += 1;
       const isHole =
         value === notInitialized ||

@@ -15,6 +15,7 @@ import {
   wellKnownName,
   type Builtins,
 } from '../capsule/builtins.ts';
+import { argumentsRecord } from './argumentsObjects.ts';
 import type { Heap } from './heap.ts';
 import type { Hidden } from './hidden.ts';
 import type { Inspection } from './inspection.ts';
@@ -543,7 +544,7 @@ export class Graph {
     if (types.isGeneratorObject(object)) return activationRecord(this, object);
     const iterator = iteratorRecord(this, object);
     if (iterator !== undefined) return iterator;
-    if (types.isArgumentsObject(object)) return this.finish({ k: 'args' }, object);
+    if (types.isArgumentsObject(object)) return this.finish(argumentsRecord(this, object), object);
     if (types.isExternal(object))
       throw this.refuse('a value of native code', { hint: 'Native addons cannot be carried.' });
     const target = weakTarget(object);
