@@ -149,12 +149,21 @@ async function listens(port: number): Promise<boolean> {
 
 /** Sessions of a server: its children that still hang on it. */
 function descendants(pid: number): number[] {
-  const file = `/proc/${pid}/task/${pid}/children`;
-  const children = existsSync(file) ? readFileSync(file, 'utf8').trim().split(' ') : [];
-  return children
-    .filter((each) => each !== '')
-    .map(Number)
-    .flatMap((child) => [...descendants(child), child]);
+  return childrenOf(pid).flatMap((child) => [...descendants(child), child]);
+}
+
+function childrenOf(pid: number): number[] {
+  let text: string;
+  try {
+    text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+  } catch {
+    // It has ended; between a look whether it is there and the reading it could do so too.
+    return [];
+  }
+  return text
+    .split(' ')
+    .filter((each) => each.trim() !== '')
+    .map(Number);
 }
 
 function kill(pid: number): void {
