@@ -39,7 +39,7 @@ import {
   running,
 } from './messages.ts';
 import type { SourceEvent } from './machine.ts';
-import { refuseIfBlocked } from './refusal.ts';
+import { abortReason, refuseIfBlocked } from './refusal.ts';
 import { serve } from './serving.ts';
 import type { SourceSide } from './sourceSide.ts';
 import { StepClock } from './stepClock.ts';
@@ -588,14 +588,4 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
       { remedy: 'Try again when the device is connected.', cause: error },
     );
   }
-}
-
-function abortReason(signal: AbortSignal): FlickError {
-  return signal.reason instanceof FlickError
-    ? signal.reason
-    : new FlickError(
-        'linkLost',
-        'The connection between the devices was lost during the move. The process goes on where it was.',
-        { remedy: 'Try again when both devices are connected.' },
-      );
 }
