@@ -58,7 +58,7 @@ export async function play(ground: Ground, cell: Cell): Promise<string> {
       move.signal('SIGKILL');
       await repair();
     }
-    const verdict = await observer.verdict();
+    const verdict = await observer.verdict(row.postCopy);
     assert.ok(outcomesOf[expected].includes(verdict), `expected ${expected}, got ${verdict}`);
     if (clientIsGone !== true) await assertClientSaid(move, verdict);
     await late?.();

@@ -84,8 +84,11 @@ export class Observer {
     return copies[0] === 1 ? 'doubt' : `none (copies ${copies.join(', ')})`;
   }
 
-  /** What both devices and a client that reaches them agree upon in the end. @throws when they do not in time */
-  async verdict(): Promise<string> {
+  /**
+   * What both devices and a client that reaches them agree upon in the end.
+   * @param isLate its memory came after it ran: whether all of it does is waited for
+   */
+  async verdict(isLate = false): Promise<string> {
     let seen = 'nothing';
     const settled = await eventually(
       async () => {
@@ -93,6 +96,9 @@ export class Observer {
         const copies = places.map((place) => this.#ground.copies(place, this.#name).length);
         const states = listed.map((each) => `${each.state} on ${each.device}`);
         seen = `${states.join(', ')}; copies ${copies.join(', ')}`;
+        // Whether its memory will come is not known yet.
+        if (isLate && listed.some((each) => each.memory !== undefined && each.doubt === undefined))
+          return undefined;
         return settledAs(listed, copies);
       },
       'a verdict',
@@ -195,8 +201,7 @@ function settledAs(
     const there = live.doubt?.what === 'lostThere' && live.device === 'alpha';
     return there && here === 1 ? 'lost there' : undefined;
   }
-  // Whether its memory will come is not known yet.
-  if (live.state !== 'running' || live.memory !== undefined) return undefined;
+  if (live.state !== 'running') return undefined;
   if (live.device === 'alpha') return here === 1 && there === 0 ? 'source' : undefined;
   return here === 0 && there === 1 ? 'target' : undefined;
 }
