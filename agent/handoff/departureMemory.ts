@@ -24,10 +24,8 @@ const worthwhile = 0.7;
 
 /** Sends a process's memory: what can be in rounds while it runs, the rest while it stands still. */
 export class DepartureMemory {
-  readonly #frames: FrameStream;
   readonly #image: MemoryImage;
   readonly #sender: MemorySender;
-  readonly #label: string;
   readonly #keep: boolean;
   readonly #rounds: Round[] = [];
   readonly #options: DepartureMemoryOptions;
@@ -39,12 +37,10 @@ export class DepartureMemory {
   #tasks: readonly MemoryTask[] = [];
 
   private constructor(options: DepartureMemoryOptions, image: MemoryImage, keep: boolean) {
-    const { frames, signal, offer, handoff, onProgress } = options;
+    const { frames, signal, offer, onProgress } = options;
     this.#options = options;
-    this.#frames = frames;
     this.#image = image;
     this.#keep = keep;
-    this.#label = handoff;
     this.#sender = new MemorySender({
       image,
       codec: codecFor(offer.codec),
@@ -154,7 +150,7 @@ export class DepartureMemory {
     try {
       await this.#sender.final(memory, chunks, options);
       await options.free;
-      await this.#frames.sendJson({ type: 'memory-end' });
+      await this.#options.frames.sendJson({ type: 'memory-end' });
     } finally {
       await memory.close();
     }
@@ -201,7 +197,7 @@ export class DepartureMemory {
       return;
     }
     this.#sender.forgetUnacknowledged();
-    await this.#image.save(this.#label, this.#sender.acknowledged);
+    await this.#image.save(this.#options.handoff, this.#sender.acknowledged);
   }
 
   async #end(): Promise<void> {
@@ -210,7 +206,7 @@ export class DepartureMemory {
       const memory = new ProcessMemory(this.#tasks);
       await this.#sender.round(memory, chunksOf(pages)).finally(() => memory.close());
     }
-    await this.#frames.sendJson({ type: 'rounds-end' });
+    await this.#options.frames.sendJson({ type: 'rounds-end' });
     await this.#answers;
   }
 
@@ -251,14 +247,18 @@ export class DepartureMemory {
     this.#dirty = undefined;
     this.#sender.clean = undefined;
     this.#options.logger.log('info', 'all memory is looked at', {
-      handoff: this.#label,
+      handoff: this.#options.handoff,
       why: messageOf(error),
     });
   }
 
   async #beginRounds(): Promise<void> {
     await this.begin();
-    await this.#frames.sendJson({ type: 'rounds', label: this.#label, keep: this.#keep });
+    await this.#options.frames.sendJson({
+      type: 'rounds',
+      label: this.#options.handoff,
+      keep: this.#keep,
+    });
     this.#answers = this.#readAnswers();
     this.#answers.catch(() => undefined);
   }
@@ -266,7 +266,7 @@ export class DepartureMemory {
   async #readAnswers(): Promise<void> {
     try {
       for (;;) {
-        const message = await expect(this.#frames, v.variant('type', [got, roundsEnd]));
+        const message = await expect(this.#options.frames, v.variant('type', [got, roundsEnd]));
         if (message.type === 'rounds-end') return;
         this.#acknowledge(message);
       }

@@ -6,8 +6,11 @@ import {
   chunkPages,
   contains,
   exclude,
+  excludeAll,
   hasPage,
   include,
+  includeAll,
+  isEmpty,
   pageBytes,
   runsOf,
   type Chunk,
@@ -56,15 +59,15 @@ export class ChunkReader {
     if (untouched !== undefined) return untouched;
     const current = this.#buffers.pop() ?? new ChunkBuffer();
     try {
-      const meant: Chunk = { ...chunk };
-      const number = this.#image.numberOf(meant.task, meant.index);
+      const number = this.#image.numberOf(chunk.task, chunk.index);
       const hashes = new BigUint64Array(chunkPages);
-      const same = frozen ? this.#cleanPages(number, meant, hashes) : { low: 0, high: 0 };
-      const open: Chunk = { ...meant, low: meant.low & ~same.low, high: meant.high & ~same.high };
+      const same = frozen ? this.#cleanPages(number, chunk, hashes) : { low: 0, high: 0 };
+      const open: Chunk = { ...chunk };
+      excludeAll(open, same);
       await this.#read(open, current.bytes, frozen);
-      meant.low = (open.low | same.low) >>> 0;
-      meant.high = (open.high | same.high) >>> 0;
-      if (meant.low === 0 && meant.high === 0) return undefined;
+      const meant: Chunk = { ...open };
+      includeAll(meant, same);
+      if (isEmpty(meant)) return undefined;
       this.#hashPages(open, current, hashes);
       await this.#findSame(number, open, { current, hashes, same });
       if (!frozen) this.#clean?.add(meant);
@@ -112,7 +115,7 @@ export class ChunkReader {
   #cleanPages(number: number, chunk: Chunk, hashes: BigUint64Array): PageMask {
     const found: PageMask = { low: 0, high: 0 };
     const clean = this.#clean?.of(chunk);
-    if (clean === undefined || (clean.low === 0 && clean.high === 0)) return found;
+    if (clean === undefined || isEmpty(clean)) return found;
     const known = this.#image.known(number);
     const [low, high] = [chunk.low & clean.low & known.low, chunk.high & clean.high & known.high];
     for (let page = 0; page < chunkPages; page += 1) {
@@ -126,7 +129,7 @@ export class ChunkReader {
   }
 
   #hashPages(chunk: Chunk, current: ChunkBuffer, hashes: BigUint64Array): void {
-    if (chunk.low === 0 && chunk.high === 0) return;
+    if (isEmpty(chunk)) return;
     for (const [page, bytes] of current.pages.entries()) {
       if (hasPage(chunk, page)) hashes[page] = this.#hash(bytes);
     }
@@ -138,7 +141,7 @@ export class ChunkReader {
     chunk: Chunk,
     { current, hashes, same }: { current: ChunkBuffer; hashes: BigUint64Array; same: PageMask },
   ): Promise<void> {
-    if (chunk.low === 0 && chunk.high === 0) return;
+    if (isEmpty(chunk)) return;
     const image = this.#image;
     const known = image.known(number);
     let base: ChunkBuffer | undefined;
@@ -194,16 +197,15 @@ export class ChunkReader {
     current: ChunkBuffer,
     hashes: BigUint64Array,
   ): Promise<void> {
-    const changed: PageMask = { low: chunk.low & ~same.low, high: chunk.high & ~same.high };
+    const changed: PageMask = { low: chunk.low, high: chunk.high };
+    excludeAll(changed, same);
     for (const [first, count] of runsOf(changed)) {
       await this.#image.write(number, first, count, current.bytes);
       for (let page = first; page < first + count; page += 1) {
         this.#image.setHash(number, page, hashes[page] ?? 0n);
       }
     }
-    const known = this.#image.known(number);
-    known.low = (known.low | chunk.low) >>> 0;
-    known.high = (known.high | chunk.high) >>> 0;
+    includeAll(this.#image.known(number), chunk);
   }
 }
 

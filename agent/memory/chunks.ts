@@ -75,6 +75,22 @@ export function exclude(mask: PageMask, page: number): void {
   else mask.high = (mask.high & ~(1 << (page - 32))) >>> 0;
 }
 
+/** Adds all pages of another mask. */
+export function includeAll(mask: PageMask, { low, high }: Readonly<PageMask>): void {
+  mask.low = (mask.low | low) >>> 0;
+  mask.high = (mask.high | high) >>> 0;
+}
+
+/** Takes away all pages of another mask. */
+export function excludeAll(mask: PageMask, { low, high }: Readonly<PageMask>): void {
+  mask.low = (mask.low & ~low) >>> 0;
+  mask.high = (mask.high & ~high) >>> 0;
+}
+
+export function isEmpty({ low, high }: Readonly<PageMask>): boolean {
+  return low === 0 && high === 0;
+}
+
 export function countPages({ low, high }: Readonly<PageMask>): number {
   return bits(low) + bits(high);
 }

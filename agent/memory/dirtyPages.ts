@@ -1,7 +1,14 @@
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { readDescriptorInfo } from '../procfs/descriptors.ts';
 import { readProcNumbers } from '../procfs/read.ts';
-import { chunksOf, type Chunk, type PageMask, type PageRun } from './chunks.ts';
+import {
+  chunksOf,
+  excludeAll,
+  includeAll,
+  type Chunk,
+  type PageMask,
+  type PageRun,
+} from './chunks.ts';
 import type { MemoryTask } from './processMemory.ts';
 
 const recordLength = 24;
@@ -133,24 +140,20 @@ export class CleanPages {
   }
 
   /** They have been compared with the process after it was asked for its written pages. */
-  add({ task, index, low, high }: Chunk): void {
+  add(pages: Chunk): void {
+    const { task, index } = pages;
     let chunks = this.#tasks.get(task);
     if (chunks === undefined) this.#tasks.set(task, (chunks = new Map()));
-    const known = chunks.get(index);
-    if (known === undefined) chunks.set(index, { low, high });
-    else {
-      known.low = (known.low | low) >>> 0;
-      known.high = (known.high | high) >>> 0;
-    }
+    let known = chunks.get(index);
+    if (known === undefined) chunks.set(index, (known = { low: 0, high: 0 }));
+    includeAll(known, pages);
   }
 
   /** They have been written. */
   remove(runs: Iterable<PageRun>): void {
-    for (const { task, index, low, high } of chunksOf(runs)) {
-      const known = this.#tasks.get(task)?.get(index);
-      if (known === undefined) continue;
-      known.low = (known.low & ~low) >>> 0;
-      known.high = (known.high & ~high) >>> 0;
+    for (const written of chunksOf(runs)) {
+      const known = this.#tasks.get(written.task)?.get(written.index);
+      if (known !== undefined) excludeAll(known, written);
     }
   }
 }

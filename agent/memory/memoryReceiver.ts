@@ -6,6 +6,7 @@ import {
   contains,
   hasPage,
   include,
+  includeAll,
   pageBytes,
   runsOf,
   type Chunk,
@@ -121,8 +122,7 @@ export class MemoryReceiver {
     if (combinedHash(hash, chunk, hashes) !== record.hash) return false;
     for (const [first, count] of runsOf(changed))
       await image.write(place, first, count, content.bytes);
-    known.low = (known.low | chunk.low) >>> 0;
-    known.high = (known.high | chunk.high) >>> 0;
+    includeAll(known, chunk);
     for (const page of content.pages.keys()) {
       if (hasPage(chunk, page)) image.setHash(place, page, hashes[page] ?? 0n);
     }
