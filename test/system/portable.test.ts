@@ -165,12 +165,15 @@ describe('a move by the portable engine', function () {
       await talk.begin({ process: id, workspaceFolders: [workspace.path] }, () =>
         talk.ask('setBreakpoints', { source: { path: source }, breakpoints: [{ line }] }),
       );
-      const seen = talk.unexpected('process').length;
+      const seen = talk.unexpected('process', 'breakpoint').length;
       await fixture.flick.json<PortableMove>(['move', id, 'beta', '--engine', 'v8']);
-      await eventually(
-        () => Promise.resolve(talk.unexpected('process').length > seen ? true : undefined),
-        'the session is told of the move',
-      );
+      // Told of the process first; the breakpoint is hollow until it is set in the fresh process.
+      await eventually(() => {
+        const told = talk.unexpected('process', 'breakpoint').slice(seen);
+        const isSet = (told.at(-1)?.body as { breakpoint?: { verified?: boolean } } | undefined)
+          ?.breakpoint?.verified;
+        return Promise.resolve(isSet === true ? true : undefined);
+      }, 'the breakpoint is set again after the move');
       await talk.ask('evaluate', { expression: 'open()', context: 'repl' });
       await talk.event('stopped');
       let top = await talk.top();
