@@ -38,6 +38,9 @@ export function restoreProgram(
 ): ChildProcess {
   const { cwd, env, stdio = 'inherit' } = options;
   const [node = process.execPath, ...args] = restoreCommand(options);
+  // Where a system tells of no open files there are none to be opened again.
+  if (!existsSync('/proc/self/fd'))
+    return spawn(node, args, { cwd, env: env ?? process.env, stdio });
   const nothing = openSync('/dev/null', 'r');
   try {
     const streams = withReserved(stdio, nothing);

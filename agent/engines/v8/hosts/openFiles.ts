@@ -32,6 +32,7 @@ export function openFiles(isOwn: (path: string) => boolean): FileRecord[] {
   try {
     numbers = readdirSync('/proc/self/fd').map(Number);
   } catch {
+    refuseNameless();
     return [];
   }
   return numbers.flatMap((number) => {
@@ -40,6 +41,29 @@ export function openFiles(isOwn: (path: string) => boolean): FileRecord[] {
     if (path?.startsWith('/') !== true || terminals.test(path) || isOwn(path)) return [];
     return [fileRecord(number, path)];
   });
+}
+
+/** Other systems tell which descriptors there are, but not what a file is called. */
+function refuseNameless(): void {
+  let numbers: string[];
+  try {
+    numbers = readdirSync('/dev/fd');
+  } catch {
+    return;
+  }
+  for (const each of numbers) {
+    if (Number(each) > 2 && statsOf(Number(each))?.isFile() === true) {
+      throw cannot(`with the number ${each}`, 'open, whose name this system does not tell');
+    }
+  }
+}
+
+function statsOf(number: number): Stats | undefined {
+  try {
+    return fstatSync(number);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Undefined for a descriptor that has been closed since it was listed. */

@@ -18,7 +18,8 @@ const reasons: Readonly<Record<string, string>> = {
 
 /** Lets go of the numbers that were kept free for the files of a program, so that they have the numbers that they had. */
 function releaseReserved(): void {
-  const device = statSync(nothing).rdev;
+  const device = statSync(nothing, { throwIfNoEntry: false })?.rdev;
+  if (device === undefined) return;
   for (let number = 3; number < reservedDescriptors; number += 1) {
     try {
       const stats = fstatSync(number);
