@@ -13,7 +13,7 @@ const program = `
 const fs = require('node:fs');
 const open = {
   file: () => fs.openSync('data', 'r'),
-  many: () => { for (let n = 0; n < 300; n += 1) fs.openSync('data', 'r'); return fs.openSync('data', 'r'); },
+  many: () => { for (let n = 0; n < 200; n += 1) fs.openSync('data', 'r'); return fs.openSync('data', 'r'); },
   deleted: () => { const file = fs.openSync('gone', 'w+'); fs.unlinkSync('gone'); return file; },
   pipe: () => { require('node:child_process').execFileSync('mkfifo', ['fifo']); return fs.openSync('fifo', 'r+'); },
   device: () => fs.openSync('/dev/ptmx', 'r+'),
