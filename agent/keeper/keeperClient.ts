@@ -41,6 +41,8 @@ export interface LaunchOptions {
   readonly cwd: string;
   readonly columns: number;
   readonly rows: number;
+  /** Descriptors below this number are taken when it starts: it lets go of them itself. */
+  readonly reservedDescriptors?: number;
 }
 
 export interface ExecOptions {
@@ -182,7 +184,8 @@ export class KeeperClient implements Disposable {
       .string(options.cwd)
       .string(options.program ?? options.argv[0] ?? '')
       .list(options.argv)
-      .list(variables(options.env));
+      .list(variables(options.env))
+      .u16(options.reservedDescriptors ?? 0);
     return this.#request(requestType.launch, writer, (reader) => reader.u32());
   }
 

@@ -174,7 +174,7 @@ int hush_wait(int most);
 void hush_tick(void);
 
 /* spawn.c; -errno on failure */
-pid_t spawn_app(const char *program, char **argv, char **env, const char *cwd, int *stage);
+pid_t spawn_app(const char *program, char **argv, char **env, const char *cwd, int reserved, int *stage);
 struct exec_spec { uint32_t flags, last_pid; pid_t track; char *output; char **argv, **env; };
 pid_t spawn_exec(const struct exec_spec *spec, int *leader_pipe, int *stage);
 

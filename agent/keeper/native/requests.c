@@ -79,13 +79,15 @@ static void state(struct request *q) {
 static void launch(struct request *q) {
   uint16_t cols = get_u16(&q->r), rows = get_u16(&q->r);
   char *cwd = get_str(&q->r), *program = get_str(&q->r), **argv = get_list(&q->r), **env = get_list(&q->r);
+  /* An earlier agent does not say it. */
+  uint16_t reserved = q->r.left ? get_u16(&q->r) : 0;
   int stage;
   if (q->r.bad || !argv[0]) fail(q, EINVAL, STAGE_SETUP, "launch");
   else if (K.info & INFO_GUARD) fail(q, EOPNOTSUPP, STAGE_SETUP, "launch in a guard");
   else if (K.app_state != APP_NONE || jobs_active()) fail(q, EBUSY, STAGE_SETUP, "launch");
   else {
     pty_resize(cols, rows);
-    pid_t pid = spawn_app(program, argv, env, cwd, &stage);
+    pid_t pid = spawn_app(program, argv, env, cwd, reserved, &stage);
     if (pid < 0) fail(q, -pid, stage, stage == STAGE_CWD ? cwd : program);
     else {
       app_track(pid);
