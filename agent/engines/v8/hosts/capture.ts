@@ -171,6 +171,7 @@ function moduleRecord(graph: Graph, module: NodeJS.Module): KindRecord {
       paths: module.paths,
       main: process.mainModule === module,
       exports: graph.value(module.exports, 'exports'),
+      parent: graph.value(Reflect.get(module, 'parent'), 'parent'),
       children: module.children.map((each, index) => graph.value(each, `child ${index}`)),
     },
   };
