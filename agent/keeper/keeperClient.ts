@@ -223,7 +223,7 @@ export class KeeperClient implements Disposable {
 
   /**
    * Makes a held job outlive this connection: it waits for a verdict from a later one. A dump that is pinned counts as
-   * released: if its criu dies, the process is killed here.
+   * released: if its criu dies, the process stands still without it until the verdict.
    */
   pin(jobId: number): Promise<void> {
     return this.#command(requestType.pin, new PayloadWriter().u32(jobId));

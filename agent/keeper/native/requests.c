@@ -177,15 +177,16 @@ static void verdict(struct request *q) {
   if (!j || !j->has_hold) return fail(q, ESRCH, 0, "verdict");
   bool again = j->phase == PHASE_DECIDED && j->go_on == go_on;
   if (!again && (j->phase >= PHASE_DECIDED || (go_on && j->phase != PHASE_HELD))) return fail(q, EALREADY, 0, "verdict");
-  if (!again) job_verdict(j, go_on);
+  /* First the answer: a verdict on a tree that stands without criu may be the keeper's end. */
   done(q);
+  if (!again) job_verdict(j, go_on);
 }
 
 static void pin(struct request *q) {
   struct job *j = job_find(get_u32(&q->r));
   if (q->r.bad) return fail(q, EINVAL, 0, "pin");
   if (!j || j->phase != PHASE_HELD) return fail(q, ESRCH, 0, "pin");
-  job_pin(j);
+  if (!job_pin(j)) return fail(q, ESRCH, 0, "pin");
   done(q);
 }
 
