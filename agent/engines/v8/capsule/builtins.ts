@@ -16,6 +16,8 @@ export interface BuiltinList {
   /** Those that cannot get further properties. */
   readonly closed: readonly number[];
   readonly globals: readonly string[];
+  /** Globals that are loaded when they are first looked at, each with the module that makes it. */
+  readonly lazy: readonly (readonly [name: string, module: string])[];
 }
 
 const separator = '\n';
@@ -198,7 +200,7 @@ function take(holder: object, step: string): unknown {
 }
 
 /** Lists them; to be called in a process that has run nothing else. */
-export function listBuiltins(): BuiltinList {
+export function listBuiltins(): Omit<BuiltinList, 'lazy'> {
   const entries: [number, string][] = [];
   const aliases: [number, number, string][] = [];
   const values: [number, string, string][] = [];
@@ -261,10 +263,15 @@ export class Builtins {
   readonly indexOf = new Map<unknown, number>();
   readonly #list: BuiltinList;
   readonly #aliases = new Map<number, (readonly [number, string])[]>();
+  readonly #pending: ReadonlySet<string>;
 
-  /** @param isOurs whether what stands there is what a fresh process has there */
-  constructor(list: BuiltinList, isOurs: (value: object) => boolean) {
+  /**
+   * @param isOurs whether what stands there is what a fresh process has there
+   * @param pending globals that would be loaded if they were looked at
+   */
+  constructor(list: BuiltinList, isOurs: (value: object) => boolean, pending: ReadonlySet<string>) {
     this.#list = list;
+    this.#pending = pending;
     // What the program has not loaded it has nothing of, and loading it here would be noticed.
     const { moduleLoadList } = process as unknown as { moduleLoadList: readonly string[] };
     const loaded = new Set(moduleLoadList);
@@ -283,7 +290,10 @@ export class Builtins {
         if (holder < 0) value = isLoaded(step) ? rootNamed(step) : undefined;
         else {
           const object = resolve(holder);
-          value = object === undefined ? undefined : take(object, step);
+          value =
+            object === undefined || this.isPending(object, step.slice(1))
+              ? undefined
+              : take(object, step);
         }
       } catch {
         return undefined;
@@ -313,6 +323,11 @@ export class Builtins {
       const value = resolve(index);
       if (value !== undefined && !this.indexOf.has(value)) this.indexOf.set(value, index);
     }
+  }
+
+  /** Whether a property is as Node.js has made it, and would be loaded if it were looked at. */
+  isPending(holder: object, key: string | symbol): boolean {
+    return holder === globalThis && typeof key === 'string' && this.#pending.has(key);
   }
 
   /** All ways to a builtin, the shortest first. */
@@ -354,6 +369,7 @@ export function lazyBuiltins(
     // Modules and the global object have them.
     if (!isObject(holder) || path === undefined || path.includes(separator) || found.size > 0)
       return;
+    if (builtins.isPending(holder, wanted.name)) return;
     const descriptor = Reflect.getOwnPropertyDescriptor(holder, wanted.name);
     // A getter of Node.js may have put the value in its own place.
     const isLazy = descriptor?.get !== undefined && builtins.indexOf.has(descriptor.get);

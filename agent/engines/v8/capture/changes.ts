@@ -49,7 +49,9 @@ export function changesOfBuiltins(graph: Graph, list: BuiltinList): Changes {
     const froze = way !== undefined && !Object.isExtensible(object) && !closed.has(index);
     if (theirs.changed.size + theirs.removed.length === 0 && !froze) continue;
     const value = graph.value(object, 'a builtin');
-    for (const record of graph.properties(object, (key) => !theirs.changed.has(key) && !froze)) {
+    const skip = (key: string | symbol): boolean =>
+      graph.builtins.isPending(object, key) || (!theirs.changed.has(key) && !froze);
+    for (const record of graph.properties(object, skip)) {
       changes.changed.push([value, record]);
     }
     for (const key of theirs.removed) changes.removed.push([value, graph.value(key, String(key))]);
@@ -84,6 +86,7 @@ function changedKeys(
   for (const key of Reflect.ownKeys(holder)) {
     const step = stepOf(key);
     own.add(step);
+    if (graph.builtins.isPending(holder, key)) continue;
     const descriptor = Reflect.getOwnPropertyDescriptor(holder, key);
     if (descriptor === undefined || skippedSteps.has(step)) continue;
     if (holder === process && ofProcess.test(String(key))) continue;

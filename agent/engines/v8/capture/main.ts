@@ -1,7 +1,7 @@
 import { existsSync, unlinkSync } from 'node:fs';
 import { close as closeInspector } from 'node:inspector';
 import { writeAdvance, type Advance } from '../capsule/advance.ts';
-import { listBuiltins, type BuiltinList } from '../capsule/builtins.ts';
+import { listBuiltins as listPlain, type BuiltinList } from '../capsule/builtins.ts';
 import { capsuleFormat, capsuleVersion, type FileRecord } from '../capsule/format.ts';
 import { Gate } from '../capsule/gate.ts';
 import { beginPatience, capturePatience } from '../capsule/patience.ts';
@@ -11,6 +11,7 @@ import { openFiles } from '../hosts/openFiles.ts';
 import { leaveSockets } from '../hosts/sockets.ts';
 import { SnapshotNeeded } from './heap.ts';
 import { Hidden } from './hidden.ts';
+import { listWithLazy } from './lazyGlobals.ts';
 import { hostWorld, newGraph, prepare, rootsOf, type Means } from './means.ts';
 import { readModules } from './readModules.ts';
 import { forgetNatives } from './natives.ts';
@@ -266,4 +267,7 @@ function filesOf(gate: Gate | undefined): FileRecord[] {
   return openFiles((path) => path === gate?.path || path === `/proc/${process.pid}/mem`);
 }
 
-export { listBuiltins };
+/** What a fresh process has built in. */
+export function listBuiltins(): BuiltinList {
+  return listWithLazy(listPlain);
+}

@@ -10,6 +10,7 @@ import { Heap } from './heap.ts';
 import type { Hidden } from './hidden.ts';
 import { Inspection } from './inspection.ts';
 import { nodeInternals, type NodeInternals } from './internals.ts';
+import { pendingGlobals } from './lazyGlobals.ts';
 import { LiveModules } from './modules.ts';
 import { nativeFunctions } from './natives.ts';
 import { Originals } from './originals.ts';
@@ -80,7 +81,7 @@ export function newGraph(
   const heap = new Heap(inspection, natives, memory?.hold() === true ? memory : undefined);
   const isCore = (value: object): boolean =>
     typeof value !== 'function' || (heap.script(value)?.url.startsWith('node:') ?? true);
-  const builtins = new Builtins(list, isCore);
+  const builtins = new Builtins(list, isCore, pendingGlobals(list, realm));
   const originals = new Originals(heap, builtins, list, realm);
   const coreSymbols = builtinSymbols(builtins);
   const graph = new Graph({

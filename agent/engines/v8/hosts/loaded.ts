@@ -17,10 +17,9 @@ export function loadedModule(id: string): Record<string, unknown> | undefined {
 
 /** A class that Node.js has among its globals and loads when it is first asked for; undefined when it has not been. */
 export function loadedGlobal(name: string, module: string): Maker | undefined {
-  const descriptor = Reflect.getOwnPropertyDescriptor(globalThis, name);
-  if (descriptor === undefined) return undefined;
-  const isThere = descriptor.get === undefined || isLoaded(module);
-  return isThere ? (Reflect.get(globalThis, name) as Maker) : undefined;
+  // To look at its descriptor would load it.
+  if (!isLoaded(module) || !Object.hasOwn(globalThis, name)) return undefined;
+  return Reflect.get(globalThis, name) as Maker;
 }
 
 export type Maker = new (...args: never[]) => object;
