@@ -14,3 +14,4 @@ export {
 export { moveProgram, type MoveOptions, type MovedProgram } from './moveProgram.ts';
 export { inspectCapsule } from './capsule/read.ts';
 export type { CapsuleHeader } from './capsule/format.ts';
+export { readAdvance } from './capsule/advance.ts';

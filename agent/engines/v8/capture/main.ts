@@ -68,7 +68,7 @@ export function begin(settings: Settings, builtins: BuiltinList, realm: object):
     }
     const asked = BigInt(settings.since);
     const elapsed = (): number => Number(process.hrtime.bigint() - asked) / 1e6;
-    const deadline = performance.now() + settings.patienceMs - elapsed();
+    let deadline = performance.now() + settings.patienceMs - elapsed();
     let attempts = 0;
     let means: Means | undefined;
     const settle = (result: object): void => {
@@ -124,7 +124,11 @@ export function begin(settings: Settings, builtins: BuiltinList, realm: object):
       }
       readModules(means?.trees ?? new Map(), deadline, (advance) => {
         announce(settings, advance);
-        untilReady(settings, attempt);
+        untilReady(settings, (waited) => {
+          // Others were waited for, not the program.
+          deadline += waited;
+          attempt();
+        });
       });
     });
   });
@@ -160,10 +164,12 @@ function announce({ advance: file }: Settings, advance: Advance): void {
 }
 
 /** Lets the program run on until somebody is ready for it. */
-function untilReady({ ready }: Settings, then: () => void): void {
-  const deadline = performance.now() + readinessMs;
+function untilReady({ ready, gate }: Settings, then: (waited: number) => void): void {
+  const began = performance.now();
   const look = (): void => {
-    if (ready === undefined || existsSync(ready) || performance.now() > deadline) then();
+    const waited = performance.now() - began;
+    const isOver = waited > readinessMs || (gate !== undefined && !existsSync(gate));
+    if (ready === undefined || existsSync(ready) || isOver) then(waited);
     else setTimeout(look, betweenLooks);
   };
   look();

@@ -60,7 +60,7 @@ async function main(): Promise<void> {
   await world.settle();
   reserveHosts(world);
   process.off('unhandledRejection', reported);
-  if (readiness !== undefined) waitFor(readiness.go);
+  if (readiness?.go !== undefined) waitFor(readiness.go);
   const { hold } = settings;
   const gate = hold === undefined ? undefined : new Gate(hold.gate);
   if (hold !== undefined) writeFileSync(hold.mark, '');
