@@ -32,12 +32,16 @@ export class ContextAddresses {
     this.#encode = encode;
   }
 
-  /** @returns the index of the innermost context that a closure sees; undefined when a snapshot must tell */
+  /**
+   * @param isRebuilt whether the closure was made by a rebuild
+   * @returns the index of the innermost context that a closure sees; undefined when a snapshot must tell
+   */
   closure(
     f: object,
     script: Script,
     around: Scope,
     scopes: () => readonly LiveScope[],
+    isRebuilt: boolean,
   ): number | undefined {
     const { memory } = this.#heap;
     const isSimple =
@@ -45,12 +49,16 @@ export class ContextAddresses {
     const expected = isSimple ? contextsOf(around) : undefined;
     const chain = expected === undefined ? undefined : memory?.chain(f);
     if (chain === undefined || expected === undefined) return undefined;
-    const aligned = align(chain, expected);
+    const innermost = chain[0] === undefined ? undefined : this.#known.get(chain[0])?.index;
+    if (innermost !== undefined) return innermost;
+    const again = isRebuilt ? alignRebuilt(chain, expected, scopes()) : undefined;
+    if (again?.aligned.length === 0) this.#known.set(chain[0] ?? 0, { index: 0, closure: f });
+    const aligned = isRebuilt ? again?.aligned : align(chain, expected);
     if (aligned === undefined) return undefined;
     const [first] = aligned;
     const known = first === undefined ? 0 : this.#known.get(first.address)?.index;
     if (known !== undefined) return known;
-    const live = scopes().filter(isShown);
+    const live = again?.live ?? scopes().filter(isShown);
     if (live.length !== aligned.length) return undefined;
     const values: Record<string, unknown>[] = [];
     for (const [index, { address, scope }] of aligned.entries()) {
@@ -102,6 +110,12 @@ function isShown({ object, description }: LiveScope): boolean {
   return !/^(Global|Script)/.test(description) && names.some((name) => !hiddenName.test(name));
 }
 
+/** A context and the scope that it is an instance of. */
+interface Aligned {
+  readonly address: Address;
+  readonly scope: Scope;
+}
+
 interface Expected {
   readonly scope: Scope;
   /** Of a class: there may be a context, but it holds nothing of the program's. */
@@ -127,10 +141,7 @@ function contextsOf(around: Scope): readonly Expected[] | undefined {
 }
 
 /** Which context is whose, without empty ones; undefined unless all classes have one or none has. */
-function align(
-  chain: readonly Address[],
-  expected: readonly Expected[],
-): { readonly address: Address; readonly scope: Scope }[] | undefined {
+function align(chain: readonly Address[], expected: readonly Expected[]): Aligned[] | undefined {
   const filled = expected.filter(({ isEmpty }) => !isEmpty);
   const all = chain.length === expected.length ? expected : filled;
   if (chain.length !== all.length) return undefined;
@@ -140,9 +151,43 @@ function align(
   });
 }
 
+/**
+ * The same for what a rebuild made, where each context is shown: those of the program have what they were given their
+ * values by, the others hold the rebuild's alone.
+ */
+function alignRebuilt(
+  chain: readonly Address[],
+  expected: readonly Expected[],
+  scopes: readonly LiveScope[],
+): { readonly aligned: Aligned[]; readonly live: LiveScope[] } | undefined {
+  const shown = scopes.filter(({ description }) => !/^(Global|Script)/.test(description));
+  const filled = expected.filter(({ isEmpty }) => !isEmpty);
+  if (shown.length !== chain.length) return undefined;
+  const aligned: Aligned[] = [];
+  const live: LiveScope[] = [];
+  for (const [index, each] of shown.entries()) {
+    const names = Object.getOwnPropertyNames(each.object);
+    const address = chain[index];
+    if (!names.includes('$flickR')) {
+      if (!names.every((name) => name === 'arguments' || hiddenName.test(name))) return undefined;
+      continue;
+    }
+    const scope = filled[aligned.length]?.scope;
+    if (scope === undefined || address === undefined) return undefined;
+    aligned.push({ address, scope });
+    live.push(each);
+  }
+  return aligned.length === filled.length ? { aligned, live } : undefined;
+}
+
 /** The variables of a scope; undefined when they are others than its source says. */
 function shownValues(object: object, scope: Scope): Record<string, unknown> | undefined {
-  const names = Object.getOwnPropertyNames(object).filter((name) => !hiddenName.test(name));
+  const all = Object.getOwnPropertyNames(object);
+  // What a rebuild made has `arguments` of its own.
+  const isRebuilt = all.includes('$flickR');
+  const names = all.filter(
+    (name) => !hiddenName.test(name) && !(isRebuilt && name === 'arguments'),
+  );
   if (names.sort().join() !== scope.capturedNames().join()) return undefined;
   const values: Record<string, unknown> = {};
   try {

@@ -6,7 +6,7 @@ import type { LiveScope } from './inspection.ts';
 import { ContextAddresses, recordOf } from './contextAddresses.ts';
 import { Refusal } from './refusal.ts';
 import { matchScopes, type ContextShape } from './scopeMatch.ts';
-import { shortUrl, type Script } from './scripts.ts';
+import { shortUrl, type Place, type Script } from './scripts.ts';
 
 /** Names of variables that a context of V8 holds for itself. */
 const hiddenName = /^$|^\.|^#|^(this|new\.target|\$flick.*)$/;
@@ -89,8 +89,13 @@ export class Contexts {
    * @param scopes asked for the values of variables when they are not known yet
    * @returns the index of the innermost one
    */
-  closure(f: object, script: Script, around: Scope, scopes: () => readonly LiveScope[]): number {
-    const read = this.#addresses.closure(f, script, around, scopes);
+  closure(
+    f: object,
+    { script, isRebuilt }: Pick<Place, 'script' | 'isRebuilt'>,
+    around: Scope,
+    scopes: () => readonly LiveScope[],
+  ): number {
+    const read = this.#addresses.closure(f, script, around, scopes, isRebuilt);
     if (read !== undefined) return read;
     const { snapshot } = this.#heap;
     const chain = this.chain(snapshot.follow(this.#heap.nodeOf(f), 'context'));

@@ -38,7 +38,7 @@ export function functionRecord(graph: Graph, f: Function): ObjectRecord {
   const at = isClass(place.node) ? script.tree.scopeOf.get(place.node) : around;
   const context = graph.contexts.closure(
     f,
-    script,
+    place,
     at ?? around,
     () => graph.inspection.internals(f).scopes,
   );

@@ -1,4 +1,4 @@
-import type { Inspection } from './inspection.ts';
+import type { Inspection, LiveScope } from './inspection.ts';
 import type { Natives } from './natives.ts';
 import type { OwnMemory } from './ownMemory.ts';
 import { Snapshot } from './snapshot.ts';
@@ -72,6 +72,11 @@ export class Heap {
   script(f: object): { readonly id: number; readonly url: string } | undefined {
     const id = this.#natives.scriptId(f);
     return id < 0 ? undefined : { id, url: this.#inspection.urlOf(id) };
+  }
+
+  /** What the inspector shows of the variables that a function sees. */
+  scopesOf(f: object): readonly LiveScope[] {
+    return this.#inspection.internals(f).scopes;
   }
 
   /** What tells the innermost context of a function from others; comparable with others of this heap. */

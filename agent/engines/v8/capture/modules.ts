@@ -172,7 +172,7 @@ export class LiveModules {
       (origin === undefined ? undefined : this.#places.get(origin));
     if (script === undefined) return undefined;
     this.#reached.set(script.index, id);
-    return { script, node: moduleBody(script.tree).fn };
+    return { script, node: moduleBody(script.tree).fn, isRebuilt: origin !== undefined };
   }
 
   /** To be called when everything has been visited. @throws {Refusal} when nothing would wake a module */

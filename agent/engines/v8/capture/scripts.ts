@@ -2,10 +2,11 @@ import type { ScopeTree } from '../language/scopes.ts';
 import { isClass, type ClassNode, type FunctionNode, type ScriptKind } from '../language/parse.ts';
 import { readTree, type Trees } from '../language/readTree.ts';
 import type { ScriptRecord } from '../capsule/format.ts';
-import type { Heap } from './heap.ts';
+import { SnapshotNeeded, type Heap } from './heap.ts';
+import type { Address, OwnMemory } from './ownMemory.ts';
 import type { Natives } from './natives.ts';
 import { readOriginMark, type OriginMark } from '../language/origin.ts';
-import type { Home } from '../rebuild/templates.ts';
+import { homeNames, type Home } from '../rebuild/templates.ts';
 import { Refusal } from './refusal.ts';
 
 export interface Script extends ScriptRecord {
@@ -17,6 +18,8 @@ export interface Script extends ScriptRecord {
 export interface Place {
   readonly script: Script;
   readonly node: FunctionNode | ClassNode;
+  /** It was made of the script by a rebuild. */
+  readonly isRebuilt: boolean;
 }
 
 /** The scripts of the program that something alive was made by. */
@@ -27,6 +30,8 @@ export class Scripts {
   readonly #byId = new Map<number, Script>();
   readonly #marks = new Map<number, OriginMark | undefined>();
   readonly #origins = new Map<ScriptRecord, Script>();
+  /** By the address of the context that holds them. */
+  readonly #shown = new Map<Address, Home>();
   readonly #parsed: Trees;
   readonly #heap: Heap;
   readonly #natives: Natives;
@@ -48,7 +53,7 @@ export class Scripts {
     if (place === undefined) {
       throw new Refusal(`A function of ${script.url} is not where its script says.`);
     }
-    return { script, node: place };
+    return { script, node: place, isRebuilt: false };
   }
 
   /** The place of a function that a rebuild made, in the script that it was made of. */
@@ -56,14 +61,31 @@ export class Scripts {
     if (!this.#marks.has(id)) this.#marks.set(id, readOriginMark(this.#natives.script(f) ?? ''));
     const mark = this.#marks.get(id);
     if (mark === undefined) return undefined;
-    const script = this.originOf(this.#heap.nodeOf(f), mark.script);
+    const script =
+      this.#heap.memory === undefined
+        ? this.originOf(this.#heap.nodeOf(f), mark.script)
+        : this.#origin(this.#shownHome(f, this.#heap.memory), mark.script);
     if (script === undefined) {
       throw new Refusal('A function belongs to a module that has not run yet.', { passing: true });
     }
     const place = script.tree.byPosition.get(mark.toOriginal(this.#natives.position(f)));
     if (place === undefined)
       throw new Refusal(`A function of ${script.url} is not where its script says.`);
-    return { script, node: place };
+    return { script, node: place, isRebuilt: true };
+  }
+
+  /** What the outermost context of what a rebuild made holds, without a snapshot. @throws where one must tell */
+  #shownHome(f: object, memory: OwnMemory): Home {
+    const outermost = memory.chain(f)?.at(-1) ?? 0;
+    const known = this.#shown.get(outermost);
+    if (known !== undefined) return known;
+    for (const { object } of this.#heap.scopesOf(f)) {
+      if (!Object.hasOwn(object, homeNames.outermost)) continue;
+      const home = Reflect.get(object, homeNames.outermost) as Home;
+      this.#shown.set(outermost, home);
+      return home;
+    }
+    throw new SnapshotNeeded();
   }
 
   /** The script that generated code was made of; the outermost context of what it made holds them all. */
@@ -73,14 +95,17 @@ export class Scripts {
       let home = snapshot.follow(context, '$flickHome');
       if (home < 0) home = snapshot.follow(context, '$flickModule');
       if (home >= 0) {
-        const live = this.#heap.liveOf(home) as Home;
-        this.homes.add(live);
-        const record = live.scripts[index];
-        return record === undefined ? undefined : this.again(record);
+        return this.#origin(this.#heap.liveOf(home) as Home, index);
       }
       context = snapshot.follow(context, 'previous');
     }
     return undefined;
+  }
+
+  #origin(home: Home, index: number): Script | undefined {
+    this.homes.add(home);
+    const record = home.scripts[index];
+    return record === undefined ? undefined : this.again(record);
   }
 
   /** The script of an ES module. @param id that V8 has for it */
