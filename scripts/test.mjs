@@ -2,10 +2,12 @@
 //
 //   test [--full] [--grep TEXT] [--no-build] [PATH…]
 //
-// A PATH (a file or a folder under test/) runs only those specs, without the check.
+// A PATH (a file or a folder under test/) runs only those specs, without the check. Most specs wait for devices and
+// links rather than for the processor, so two runs of mocha go side by side, except for those that must be alone.
 import { spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { root } from './provision/common.mjs';
@@ -29,16 +31,26 @@ const output = join(root, 'test-output');
 // Longer than any suite takes; a suite that hangs must not hang the run.
 const suiteLimitMs = (options.full ? 180 : 30) * 60_000;
 
-/** A suite has the specs of its rooms; the first takes what no other one has. */
+/**
+ * A suite has the specs of its rooms; the first takes what no other one has. `perFile`: each spec is a run of its own.
+ * `alone`: nothing runs beside it, since it measures times or uses a screen.
+ */
 const suites = [
   { name: 'unit', rooms: [] },
-  { name: 'system', rooms: ['lab', 'system', 'bench'] },
+  {
+    name: 'system',
+    rooms: ['lab', 'system', 'bench'],
+    perFile: true,
+    alone: ['system/agentLoad.test.ts', 'system/debugSpeed.test.ts'],
+  },
   // Until the portable engine brings every program of it to the right end; test/corpus/README.md says which it does not.
   { name: 'corpus', rooms: ['corpus'], onlyFull: true },
-  { name: 'vscode', rooms: ['e2e'] },
+  { name: 'vscode', rooms: ['e2e'], alone: ['e2e'] },
 ];
+const lanes = Math.min(2, availableParallelism());
 
 /** @typedef {{ result: string, suite: string, title: string, file?: string, reason?: string }} Entry */
+/** @typedef {{ suite: string, title: string, specs: string[], alone: boolean }} Run one of mocha */
 
 /** @type {Entry[]} */
 const results = [];
@@ -46,15 +58,22 @@ const results = [];
 /**
  * @param {readonly string[]} argv
  * @param {number} limitMs
+ * @param {boolean} isShared whether another one runs beside it: what it prints is then printed when it has ended
  * @returns {Promise<string | undefined>} what went wrong
  */
-function spawnStep([command, ...args], limitMs) {
+function spawnStep([command, ...args], limitMs, isShared = false) {
   return new Promise((done) => {
-    const child = spawn(command, args, { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'] });
+    const output = isShared ? 'pipe' : 'inherit';
+    const child = spawn(command, args, { cwd: root, env, stdio: ['ignore', output, output] });
+    const printed = [];
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.on('data', (chunk) => printed.push(chunk));
+    }
     const timer = setTimeout(() => child.kill('SIGKILL'), limitMs);
     child.on('error', (error) => done(error.message));
     child.on('close', (code, signal) => {
       clearTimeout(timer);
+      process.stdout.write(Buffer.concat(printed));
       if (code === 0) done(undefined);
       else done(signal === null ? `exit status ${String(code)}` : `ended by ${signal}`);
     });
@@ -85,14 +104,22 @@ function specsUnder(path) {
     .map((name) => join(path, name));
 }
 
-function roomOf(spec) {
-  return relative(join(root, 'test'), spec).split('/')[0];
+function pathInTest(spec) {
+  return relative(join(root, 'test'), spec);
 }
 
-async function runSuite(name, specs) {
-  console.log(`\n— ${name}: ${String(specs.length)} spec files —`);
+function roomOf(spec) {
+  return pathInTest(spec).split('/')[0];
+}
+
+/** @param {Run} run */
+async function runMocha({ suite, title, specs }, isShared) {
+  const what = specs.length === 1 ? title : `${title}: ${String(specs.length)} spec files`;
+  console.log(`\n— ${what}${isShared ? ', begun' : ''} —`);
+  const begun = Date.now();
   // The process in the name: a test of this runner runs it a second time meanwhile.
-  const file = join(output, `results-${name}-${String(process.pid)}.jsonl`);
+  const name = `${title.replaceAll(/[^a-z]+/gi, '-')}-${String(process.pid)}`;
+  const file = join(output, `results-${name}.jsonl`);
   const argv = [
     ...[process.execPath, '--import', 'tsx', join(root, 'node_modules/mocha/bin/mocha.js')],
     ...['--exit', '--timeout', '60000', '--reporter', join(root, 'scripts/mochaReporter.cjs')],
@@ -101,18 +128,38 @@ async function runSuite(name, specs) {
     ...(options.grep === undefined ? [] : ['--grep', options.grep]),
     ...specs,
   ];
-  const reason = await spawnStep(argv, suiteLimitMs);
+  const reason = await spawnStep(argv, suiteLimitMs, isShared);
+  if (isShared) console.log(`— ${title}, ended after ${String(seconds(begun))} s —`);
   const lines = existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : [];
   rmSync(file, { force: true });
   const entries = lines.filter((line) => line !== '').map((line) => JSON.parse(line));
   const counted = entries.filter((entry) => entry.result !== 'end');
-  results.push(...counted.map((entry) => ({ ...entry, suite: name })));
+  results.push(...counted.map((entry) => ({ ...entry, suite })));
   const ended = entries.some((entry) => entry.result === 'end');
   const failed = counted.some((entry) => entry.result === 'failed');
   if (!ended || (reason !== undefined && !failed)) {
-    const title = `the ${name} suite runs to its end`;
-    results.push({ result: 'failed', suite: name, title, reason: reason ?? 'no result' });
+    const file = specs.length === 1 ? relative(root, specs[0]) : undefined;
+    const title = `the ${suite} suite runs to its end`;
+    results.push({ result: 'failed', suite, title, file, reason: reason ?? 'no result' });
   }
+}
+
+/** @param {Run[]} runs those that must be alone come last, one after the other */
+async function runAll(runs) {
+  const shared = runs.filter(({ alone }) => !alone);
+  const isShared = shared.length > 1 && lanes > 1;
+  const waiting = [...shared];
+  const lane = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      await runMocha(next, isShared);
+    }
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+  for (const run of runs.filter(({ alone }) => alone)) await runMocha(run, false);
+}
+
+function seconds(begun) {
+  return Math.round((Date.now() - begun) / 1000);
 }
 
 function list(heading, entries) {
@@ -131,17 +178,28 @@ if (paths.length === 0) await runHouse('check');
 
 const specs = (paths.length === 0 ? ['test'] : paths).flatMap((path) => specsUnder(resolve(path)));
 const taken = suites.flatMap(({ rooms }) => rooms);
-for (const { name, rooms, onlyFull } of suites) {
+/** @type {Run[]} */
+const runs = [];
+for (const { name, rooms, onlyFull, perFile, alone = [] } of suites) {
   const own = specs.filter((spec) =>
     rooms.length === 0 ? !taken.includes(roomOf(spec)) : rooms.includes(roomOf(spec)),
   );
-  if (own.length === 0) continue;
   if (onlyFull && !options.full && paths.length === 0) {
     console.log(`\n— ${name}: only in npm run test:full —`);
     continue;
   }
-  await runSuite(name, own);
+  const isAlone = (spec) => alone.some((each) => pathInTest(spec).startsWith(each));
+  const [first] = own;
+  if (first === undefined) continue;
+  if (!perFile) runs.push({ suite: name, title: name, specs: own, alone: isAlone(first) });
+  else {
+    for (const spec of own) {
+      const title = `${name}: ${relative(root, spec)}`;
+      runs.push({ suite: name, title, specs: [spec], alone: isAlone(spec) });
+    }
+  }
 }
+await runAll(runs);
 
 const of = (result) => results.filter((entry) => entry.result === result);
 list('Skipped', of('skipped'));

@@ -177,6 +177,7 @@ export class Arrival implements HandoffOperation<void> {
       await cell.startSoon();
       if (getsReady) await this.#getReady(frames, building, cell);
       if (this.#memory !== undefined) await this.#guarded(this.#memory.receiveRounds());
+      building.files.lookAhead(signal);
       this.#begin('send');
       await this.#receiveFiles(frames, building, true);
       await cell.place();
