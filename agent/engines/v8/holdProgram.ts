@@ -50,14 +50,16 @@ export async function holdProgram(options: HoldOptions): Promise<HeldProgram> {
   // What is there later is this program's.
   await announcement?.remove();
   const settings = { file, end: false, patienceMs, gate, ...announcement?.files };
-  const conversation = converse(pid, settings, hungUp.signal);
+  let hasBegun = false;
+  const conversation = converse(pid, settings, hungUp.signal, () => (hasBegun = true));
   const ended = conversation.then(
     () => undefined,
     (error: unknown) => ({ error }),
   );
   const giveUp = async (why: unknown): Promise<never> => {
     await callOff(gate);
-    hungUp.abort(why);
+    // What is at work in the program ends by itself: an inspector that is closed beneath it would take the program along.
+    if (!hasBegun) hungUp.abort(why);
     await ended;
     await announcement?.remove();
     throw why;
