@@ -8,7 +8,7 @@ import { FlickError } from '../../../protocol/index.ts';
 import type { HeldJob } from '../../processes/cell.ts';
 import { makePrivateFolder } from '../../processes/cells.ts';
 import type { HeldRestore, PreparedRestore, PrepareOptions } from '../engine.ts';
-import { inspectCapsule, readAdvance, restoreCommand } from '../v8/index.ts';
+import { inspectCapsule, readAdvance, reservedDescriptors, restoreCommand } from '../v8/index.ts';
 import { earlyVariables, lastingOptions, type ProgramFacts } from './facts.ts';
 import { chooseNode } from './node.ts';
 import { park, untilGate } from './park.ts';
@@ -70,6 +70,7 @@ export class FreshProcess implements PreparedRestore {
       environment: { PATH, HOME, ...Object.fromEntries(early) },
       cwd: '/',
       size: terminal,
+      reservedDescriptors,
     });
     const job = park(cell, 'restore', inner, at);
     // Whoever waits for it hears why it failed.

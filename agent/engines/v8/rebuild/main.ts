@@ -6,6 +6,7 @@ import { hiddenOf } from './hidden.ts';
 import { Gate } from '../capsule/gate.ts';
 import { CapsuleError, readCapsule } from '../capsule/read.ts';
 import { fillHosts, goLive, reserveHosts } from '../hosts/rebuild.ts';
+import { reopenFiles } from '../hosts/reopenedFiles.ts';
 import type { RestoreHold } from '../restoreProgram.ts';
 import { RebuildError } from './code.ts';
 import { getReady, waitFor, type Readiness } from './getReady.ts';
@@ -39,6 +40,7 @@ async function main(): Promise<void> {
   if (readiness !== undefined) waitFor(settings.file);
   const capsule = readCapsule(settings.file);
   if (settings.cwd === undefined) process.chdir(capsule.header.cwd);
+  reopenFiles(capsule.roots.files);
   if (settings.env === true) Reflect.deleteProperty(capsule.roots.hosts['process'] ?? {}, 'env');
   const modules = new Modules(capsule, internals, inspection);
   const texts = new FunctionTexts();
