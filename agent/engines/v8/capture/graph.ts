@@ -27,6 +27,7 @@ import type { Trees } from '../language/readTree.ts';
 import { Contexts } from './contexts.ts';
 import { homeOf } from './homes.ts';
 import { Found } from './found.ts';
+import { insideOf } from './evaluated.ts';
 import { Scripts } from './scripts.ts';
 import { Refusal } from './refusal.ts';
 import { refuseKnown } from '../hosts/foreign.ts';
@@ -123,7 +124,9 @@ export class Graph {
       (url, name, value) => this.#coreVariable(url, name, value),
       (node, scope) => homeOf(this, node, scope),
     );
-    this.scripts = new Scripts(world.heap, world.natives, world.trees);
+    this.scripts = new Scripts(world.heap, world.natives, world.trees, (f, source, tree) =>
+      insideOf(this, f, source, tree),
+    );
     this.objects.reserve();
     this.#details = world.internals.binding('util') as never;
     this.#arrays = [[1], [1.5], [{}], new Array(1), [, 1.5], [, {}], []];

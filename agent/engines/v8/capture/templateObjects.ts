@@ -60,9 +60,9 @@ export class TemplateObjects {
 
   #sitesOf(object: Found['object']): Site[] {
     const { scripts } = this.#graph;
-    for (const { templates, sites } of scripts.homes) {
+    for (const { templates, sites, scripts: all } of scripts.homes) {
       const site = sites[templates.indexOf(object)];
-      if (site !== undefined) return [[scripts.again(site[0]), site[1]]];
+      if (site !== undefined) return [[scripts.again(site[0], all), site[1]]];
     }
     const texts = JSON.stringify(object.raw);
     return scripts.all.flatMap((script) =>
