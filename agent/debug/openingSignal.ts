@@ -8,6 +8,10 @@ const flagSymbol = '_ZN4node9inspector12_GLOBAL__N_1L33start_io_thread_async_ini
 /** How long a moment is waited for in which the program waits itself, and how often is looked, in ms. */
 const idlePatience = 100;
 const idleInterval = 1;
+/** A wait of which not more than `freshFor` can have gone by is long enough when it is this long, in ms. */
+const [freshFor, longEnough] = [4, 10];
+/** A wait so long hardly ends just now, however much of it has gone by. */
+const endless = 1_000;
 /** Numbers of epoll_wait and epoll_pwait. */
 const waitingCalls: Readonly<Partial<Record<NodeJS.Architecture, readonly number[]>>> = {
   x64: [232, 281],
@@ -24,10 +28,7 @@ const waitingCalls: Readonly<Partial<Record<NodeJS.Architecture, readonly number
 export async function sendOpeningSignal(pid: number): Promise<void> {
   const flag = await openFlag(pid);
   try {
-    for (const deadline = performance.now() + idlePatience; performance.now() < deadline;) {
-      if (isWaiting(pid)) break;
-      await delay(idleInterval);
-    }
+    await beginningOfWait(pid);
     // From here on at once: nothing may come in between.
     if (flag?.() === false) throw new FlickError('processGone', 'The process is just ending.');
     process.kill(pid, 'SIGUSR1');
@@ -67,12 +68,38 @@ function closerOf(file: number): () => void {
   return () => closeSync(file);
 }
 
-/** Whether its event loop waits for something (proc_pid_syscall(5)). */
-function isWaiting(pid: number): boolean {
+/** Comes back when its event loop has just begun to wait for a while, or {@link idlePatience} is over. */
+async function beginningOfWait(pid: number): Promise<void> {
+  const deadline = performance.now() + idlePatience;
+  let [seen, at] = [turnsOf(pid), performance.now()];
+  for (;;) {
+    const wait = waitOf(pid);
+    if (wait >= endless) return;
+    const [turns, now] = [turnsOf(pid), performance.now()];
+    if (wait >= longEnough && turns !== seen && now - at < freshFor) return;
+    if (now > deadline) return;
+    [seen, at] = [turns, now];
+    await delay(idleInterval);
+  }
+}
+
+/** How often it has been given a processor, as text (proc_pid_schedstat(5)); changes with each wait. */
+function turnsOf(pid: number): string {
   try {
-    const [call = ''] = readFileSync(`/proc/${pid}/syscall`, 'utf8').split(' ');
-    return waitingCalls[process.arch]?.includes(Number(call)) === true;
+    return readFileSync(`/proc/${pid}/schedstat`, 'utf8');
   } catch {
-    return false;
+    return '';
+  }
+}
+
+/** How long its event loop means to wait for something, in ms; 0 when it runs (proc_pid_syscall(5), epoll_wait(2)). */
+function waitOf(pid: number): number {
+  try {
+    const [call = '', , , , limit = ''] = readFileSync(`/proc/${pid}/syscall`, 'utf8').split(' ');
+    if (waitingCalls[process.arch]?.includes(Number(call)) !== true) return 0;
+    const ms = Number(BigInt.asIntN(32, BigInt(limit)));
+    return ms < 0 ? Infinity : ms;
+  } catch {
+    return 0;
   }
 }

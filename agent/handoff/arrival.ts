@@ -174,6 +174,7 @@ export class Arrival implements HandoffOperation<void> {
       await frames.sendJson({ type: 'placed', bytes: this.#doneBytes });
       await cell.startSoon();
       if (this.#memory !== undefined) await this.#guarded(this.#memory.receiveRounds());
+      building.files.lookAhead(signal);
       this.#begin('send');
       await this.#receiveFiles(frames, building, true);
       await cell.place();
@@ -343,7 +344,6 @@ export class Arrival implements HandoffOperation<void> {
   async #receiveCapsule(frames: FrameStream, building: Building): Promise<Images> {
     const capsule = await this.#guarded(expect(frames, images));
     const folder = imagesFolder(cellFolder(building.folders, building.number));
-    await removeTree(folder);
     await makePrivateFolder(folder);
     this.#totalBytes += capsule.files.reduce((sum, each) => sum + each.size, 0);
     await receiveImages(frames, folder, capsule.files, {

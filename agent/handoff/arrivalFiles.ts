@@ -31,6 +31,8 @@ export interface ArrivalFiles {
   readonly remarks: readonly string[];
   /** Which of the announced entries must be sent. `last` when the process stands still. */
   plan(entries: readonly Entry[], last: boolean, signal: AbortSignal): Promise<ReadonlySet<string>>;
+  /** Looks once more at what was announced, so that the last plan finds most of it done while the process waits. */
+  lookAhead(signal: AbortSignal): void;
   /** Files that were asked for and changed while they were sent. */
   missed(paths: readonly string[]): void;
   /** What the cell will see if nothing changes any more, so that it can be made while the process still runs. */
@@ -54,6 +56,9 @@ export class AwayArrival implements ArrivalFiles {
   readonly #kept: KeptFiles;
   readonly #placed = new Map<string, string>();
   readonly #mapped = new Set<string>();
+  #announced: readonly Entry[] = [];
+  /** What the look ahead found on the device as it is announced. */
+  #present: Promise<ReadonlyMap<string, string>> = Promise.resolve(new Map());
   #mounts: CellMounts | undefined;
 
   private constructor(writer: LayerWriter, overlays: readonly Overlay[], options: AwayOptions) {
@@ -86,8 +91,9 @@ export class AwayArrival implements ArrivalFiles {
   ): Promise<ReadonlySet<string>> {
     const mappedBefore = this.#mapped.size;
     for (const each of entries) if (each.role === 'mapped') this.#mapped.add(each.path);
-    // What was placed while the process ran is there already, unless it has changed since.
-    const fresh = entries.filter((each) => this.#placed.get(each.path) !== stampOf(each));
+    const present = await this.#present;
+    const fresh = this.#fresh(entries).filter((each) => present.get(each.path) !== stampOf(each));
+    this.#announced = entries;
     const { needed } = await lacking(fresh, '/', { hasher: this.#hasher, signal });
     const wanted = new Set(needed);
     // A path that lies in the layer hides the device's own file, even if that one would do now.
@@ -102,6 +108,25 @@ export class AwayArrival implements ArrivalFiles {
       this.#placed.set(each.path, stampOf(each));
     }
     return wanted;
+  }
+
+  lookAhead(signal: AbortSignal): void {
+    this.#present = this.#lookAtDevice(signal);
+    // Who waits for it hears of a failure.
+    this.#present.catch(() => undefined);
+  }
+
+  async #lookAtDevice(signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
+    const fresh = this.#fresh(this.#announced);
+    const { needed } = await lacking(fresh, '/', { hasher: this.#hasher, signal });
+    const absent = new Set(needed);
+    const present = fresh.filter(({ path }) => !absent.has(path) && !this.#placed.has(path));
+    return new Map(present.map((each) => [each.path, stampOf(each)]));
+  }
+
+  /** What was placed while the process ran is there already, unless it has changed since. */
+  #fresh(entries: readonly Entry[]): readonly Entry[] {
+    return entries.filter((each) => this.#placed.get(each.path) !== stampOf(each));
   }
 
   async expected(): Promise<CellMounts> {
@@ -208,6 +233,10 @@ export class HomeArrival implements ArrivalFiles {
   /** At home a cell rarely needs other files than those of the device. */
   expected(): Promise<CellMounts> {
     return Promise.resolve(nothingMounted);
+  }
+
+  lookAhead(): void {
+    // What counts is what the process left with, and what home made of it: both are at hand.
   }
 
   missed(): void {

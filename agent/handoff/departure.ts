@@ -27,7 +27,7 @@ import { DepartureMemory } from './departureMemory.ts';
 import { receiveNeeded, sendEntries, type Needed } from './entryList.ts';
 import { Inbox } from './inbox.ts';
 import { offerOf } from './offer.ts';
-import { listImages, sendImages } from './imageTransfer.ts';
+import { loadImages, sendImages } from './imageTransfer.ts';
 import {
   accept,
   expect,
@@ -196,12 +196,15 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
       const inbox = new Inbox(frames, (frame) => Promise.resolve(this.#handleMemory(frame)));
       inbox.ended.promise.catch((error: unknown) => this.#memory?.fail(error));
       this.#linkIsFree.resolve();
+      const remembered = this.#rememberFiles(files, entries);
+      remembered.catch(() => undefined);
       const sending = this.#sending;
       this.#begin('restore');
       const restored = expect(inbox, held);
       await this.#guarded(Promise.race([restored, sending.then(() => restored)]));
       const early = !(await this.#guarded(this.#isSentSoon(capture, sending)));
-      const reply = await this.#commit(frames, inbox, { files, entries, early });
+      await remembered;
+      const reply = await this.#commit(frames, inbox, early);
       const downtimeMs = Math.round((performance.now() - frozenAt) * 10) / 10;
       await this.#side.feed({ type: 'message', message: reply.type });
       const isLate = reply.type === 'incomplete';
@@ -395,12 +398,12 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     this.#begin('send');
     const entries = capture.meanwhile;
     // Read while the other side looks at the files.
-    const reading = [listImages(capture.images), this.#managed.cell?.scrollback()] as const;
+    const reading = [loadImages(capture.images), this.#managed.cell?.scrollback()] as const;
     for (const each of reading) each?.catch(() => undefined);
     await sendEntries(frames, entries, this.#announced);
     const needed = await this.#guarded(receiveNeeded(frames, entries));
     const images = await reading[0];
-    const imageBytes = images.reduce((sum, each) => sum + each.size, 0);
+    const imageBytes = images.files.reduce((sum, each) => sum + each.size, 0);
     this.#totalBytes =
       this.#doneBytes +
       totalBytes(needed.entries) +
@@ -421,9 +424,9 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
       terminalKeys: capture.terminalKeys,
       memoryApart: capture.memory !== undefined,
       keepConnections: capture.keepConnections,
-      files: images,
+      files: images.files,
     });
-    await sendImages(frames, capture.images, images, {
+    await sendImages(frames, images, {
       ...this.#transfer(),
       pack: (this.#memory?.rate ?? 0) < slowLink,
     });
@@ -449,26 +452,20 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     await frames.sendData(content);
   }
 
+  /** What home knows of its files when the process comes back: of no use, and of no harm, if it does not leave. */
+  async #rememberFiles({ carriedRoots }: DepartureFiles, entries: readonly Entry[]): Promise<void> {
+    if (!this.#managed.atHome) return;
+    const away = recordDeparture(entries, carriedRoots);
+    await writeDurably(this.#managed.folders.away, `${JSON.stringify(away)}\n`);
+  }
+
   /** From here on the target decides; the order of what happens is the machine's (docs/handoff.md). */
   async #commit(
     frames: FrameStream,
     inbox: Inbox,
-    {
-      files,
-      entries,
-      early,
-    }: {
-      readonly files: DepartureFiles;
-      readonly entries: readonly Entry[];
-      readonly early: boolean;
-    },
+    early: boolean,
   ): Promise<v.InferOutput<typeof running> | v.InferOutput<typeof incomplete>> {
     this.#begin('commit');
-    this.#abort.signal.throwIfAborted();
-    if (this.#managed.atHome) {
-      const away = recordDeparture(entries, files.carriedRoots);
-      await writeDurably(this.#managed.folders.away, `${JSON.stringify(away)}\n`);
-    }
     this.#abort.signal.throwIfAborted();
     this.#side.send = async (message) => {
       if (message === 'run') await this.#sendRun(frames, early);

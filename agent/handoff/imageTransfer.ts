@@ -15,14 +15,27 @@ export interface ImageFile {
   readonly size: number;
 }
 
-/** Images of a capsule: every regular file of the folder but the logs. */
-export async function listImages(folder: string): Promise<ImageFile[]> {
+/** Images that are about to be sent. */
+export interface Images {
+  readonly folder: string;
+  readonly files: readonly ImageFile[];
+  /** Contents of the small ones, of which there are dozens, by name. */
+  readonly small: ReadonlyMap<string, Buffer>;
+}
+
+/** Images of a capsule: every regular file of the folder but the logs. The small ones are read, all at once. */
+export async function loadImages(folder: string): Promise<Images> {
   const names = (await readdir(folder)).filter((name) => name.endsWith('.img')).sort();
+  const small = new Map<string, Buffer>();
   const files = await eachOf(names, async (name) => {
-    const status = await stat(join(folder, name));
-    return status.isFile() ? { name, size: status.size } : undefined;
+    const path = join(folder, name);
+    const status = await stat(path);
+    if (!status.isFile()) return undefined;
+    const { size } = status;
+    if (size <= smallImage) small.set(name, await readFile(path));
+    return { name, size };
   });
-  return files.filter((each) => each !== undefined);
+  return { folder, files: files.filter((each) => each !== undefined), small };
 }
 
 export interface ImageTransferOptions {
@@ -32,20 +45,18 @@ export interface ImageTransferOptions {
 
 /** Images travel one after the other in blocks of this size at most: a byte that says whether it is packed, and the block. */
 const blockBytes = maxFrame - 64;
-/** Images that are read at once, and what is small enough for that, in bytes. */
-const filesAtOnce = 8;
+/** What is small enough to be read and written in one go, in bytes. */
 const smallImage = 256 << 10;
 const deflate = promisify<Buffer, ZlibOptions, Buffer>(deflateRaw);
 const inflate = promisify<Buffer, ZlibOptions, Buffer>(inflateRaw);
 
-/** Sends the images of a folder. @param options.pack for links that are slower than the packing */
+/** @param options.pack for links that are slower than the packing */
 export async function sendImages(
   frames: FrameStream,
-  folder: string,
-  files: readonly ImageFile[],
+  images: Images,
   options: SendOptions,
 ): Promise<void> {
-  await sendImageBytes(frames, readImages(folder, files), options);
+  await sendImageBytes(frames, readImages(images), options);
 }
 
 type SendOptions = ImageTransferOptions & { readonly pack: boolean };
@@ -83,22 +94,11 @@ export async function sendImageBytes(
   await ship();
 }
 
-async function* readImages(folder: string, files: readonly ImageFile[]): AsyncGenerator<Buffer> {
-  const small = files.filter(({ size }) => size <= smallImage);
-  const contents = new Map<string, Buffer>();
+async function* readImages({ folder, files, small }: Images): AsyncGenerator<Buffer> {
   for (const { name, size } of files) {
-    if (size <= smallImage) {
-      if (!contents.has(name)) {
-        // Some ahead: one after the other they would take as long as a dump.
-        const ahead = small.splice(0, filesAtOnce);
-        const read = await Promise.all(ahead.map((each) => readFile(join(folder, each.name))));
-        for (const [index, each] of ahead.entries()) {
-          contents.set(each.name, read[index] ?? Buffer.alloc(0));
-        }
-      }
-      const content = contents.get(name);
-      contents.delete(name);
-      if (content?.length !== size) throw new Error(`The image ${name} has another size now.`);
+    const content = small.get(name);
+    if (content !== undefined) {
+      if (content.length !== size) throw new Error(`The image ${name} has another size now.`);
       if (size > 0) yield content;
       continue;
     }

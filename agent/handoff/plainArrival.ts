@@ -60,6 +60,10 @@ export class PlainArrival implements ArrivalFiles {
     return wanted;
   }
 
+  lookAhead(): void {
+    // There is no layer that could be made meanwhile, so nothing waits for it.
+  }
+
   missed(): void {
     // What was not accepted is not at its place.
   }

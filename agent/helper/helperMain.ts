@@ -9,7 +9,7 @@ import { criuState } from '../engines/criu/binary.ts';
 import { dumpArguments } from '../engines/criu/commands.ts';
 import { readCredentials } from '../engines/criu/images.ts';
 import { readTail } from '../engines/criu/logTail.ts';
-import { listImages, sendImages } from '../handoff/imageTransfer.ts';
+import { loadImages, sendImages } from '../handoff/imageTransfer.ts';
 import { installKeeper } from '../keeper/install.ts';
 import { isAlive } from '../processes/adoption.ts';
 import { Cell, type HeldJob } from '../processes/cell.ts';
@@ -179,9 +179,9 @@ class Helper {
       return this.#send({ type: 'failed', message: messageOf(error), log });
     }
     await this.#refuseForeignImages(request, images);
-    const files = await listImages(images);
-    await this.#send({ type: 'held', files });
-    await sendImages(this.#frames, images, files, {
+    const loaded = await loadImages(images);
+    await this.#send({ type: 'held', files: [...loaded.files] });
+    await sendImages(this.#frames, loaded, {
       onProgress: () => undefined,
       signal: new AbortController().signal,
       pack: false,

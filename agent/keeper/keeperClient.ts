@@ -41,6 +41,8 @@ export interface LaunchOptions {
   readonly cwd: string;
   readonly columns: number;
   readonly rows: number;
+  /** Descriptors below this number are taken when it starts: it lets go of them itself. */
+  readonly reservedDescriptors?: number;
 }
 
 export interface ExecOptions {
@@ -182,7 +184,8 @@ export class KeeperClient implements Disposable {
       .string(options.cwd)
       .string(options.program ?? options.argv[0] ?? '')
       .list(options.argv)
-      .list(variables(options.env));
+      .list(variables(options.env))
+      .u16(options.reservedDescriptors ?? 0);
     return this.#request(requestType.launch, writer, (reader) => reader.u32());
   }
 
@@ -220,7 +223,7 @@ export class KeeperClient implements Disposable {
 
   /**
    * Makes a held job outlive this connection: it waits for a verdict from a later one. A dump that is pinned counts as
-   * released: if its criu dies, the process is killed here.
+   * released: if its criu dies, the process stands still without it until the verdict.
    */
   pin(jobId: number): Promise<void> {
     return this.#command(requestType.pin, new PayloadWriter().u32(jobId));

@@ -150,6 +150,7 @@ export class Cell implements Disposable {
     readonly environment: Readonly<Record<string, string>>;
     readonly cwd: string;
     readonly size: TerminalSize;
+    readonly reservedDescriptors?: number;
   }): Promise<number> {
     try {
       return await this.#client.launch({
@@ -159,6 +160,7 @@ export class Cell implements Disposable {
         cwd: options.cwd,
         columns: options.size.columns,
         rows: options.size.rows,
+        reservedDescriptors: options.reservedDescriptors ?? 0,
       });
     } catch (error) {
       if (!(error instanceof KeeperError)) throw error;

@@ -14,7 +14,7 @@ export interface Showing {
 }
 
 // Many times what a program takes, even when both cores are busy.
-const limitMs = 20_000;
+const limitMs = 60_000;
 
 /**
  * One program from its start to its end, through all processes that it runs in: their outputs make

@@ -26,6 +26,7 @@ import {
   holdProgram,
   inspectCapsule,
   rehearseCapture,
+  reservedDescriptors,
   restoreCommand,
 } from '../v8/index.ts';
 import { checkPlace, checkProgram } from './checks.ts';
@@ -242,6 +243,7 @@ export class PortableEngine implements Engine {
       environment: { PATH, HOME, ...Object.fromEntries(early) },
       cwd: '/',
       size: options.terminal,
+      reservedDescriptors,
     });
     const failed = async (cause: unknown): Promise<FlickError> => {
       const why = (await readFile(failure, 'utf8').catch(() => '')).trim();

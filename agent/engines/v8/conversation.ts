@@ -139,7 +139,10 @@ const known = new Map<string, Promise<string>>();
 /** What a fresh process of the same Node.js has built in, as JSON; asked once for each binary. */
 async function listBuiltins(pid: number, command: readonly string[]): Promise<string> {
   const binary = nodeCommand(pid, command);
-  const key = `${command[0] ?? ''} ${binary.join(' ')} ${String((await stat(`/proc/${pid}/exe`)).ino)}`;
+  const file = await stat(`/proc/${pid}/exe`).catch(() => {
+    throw new FlickError('processGone', 'The process has ended meanwhile.');
+  });
+  const key = `${command[0] ?? ''} ${binary.join(' ')} ${String(file.ino)}`;
   const found = known.get(key) ?? runForBuiltins(binary);
   known.set(key, found);
   return await found.catch((error: unknown) => {

@@ -12,5 +12,6 @@ export {
   type RestoreOptions,
 } from './restoreProgram.ts';
 export { moveProgram, type MoveOptions, type MovedProgram } from './moveProgram.ts';
+export { reservedDescriptors } from './capsule/reserved.ts';
 export { inspectCapsule } from './capsule/read.ts';
 export type { CapsuleHeader } from './capsule/format.ts';

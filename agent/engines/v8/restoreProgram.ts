@@ -1,7 +1,8 @@
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { reservedDescriptors } from './capsule/reserved.ts';
 import { rebuildSource } from './parts.ts';
 import type { Readiness } from './rebuild/getReady.ts';
 
@@ -37,7 +38,25 @@ export function restoreProgram(
 ): ChildProcess {
   const { cwd, env, stdio = 'inherit' } = options;
   const [node = process.execPath, ...args] = restoreCommand(options);
-  return spawn(node, args, { cwd, env: env ?? process.env, stdio });
+  // Where a system tells of no open files there are none to be opened again.
+  if (!existsSync('/proc/self/fd'))
+    return spawn(node, args, { cwd, env: env ?? process.env, stdio });
+  const nothing = openSync('/dev/null', 'r');
+  try {
+    const streams = withReserved(stdio, nothing);
+    return spawn(node, args, { cwd, env: env ?? process.env, stdio: streams });
+  } finally {
+    closeSync(nothing);
+  }
+}
+
+/** Standard streams, and after them something open under every number that the program's files may have. */
+function withReserved(stdio: StdioOptions, nothing: number): StdioOptions {
+  const given = typeof stdio === 'string' ? [stdio, stdio, stdio] : stdio;
+  return Array.from({ length: Math.max(given.length, reservedDescriptors) }, (_, number) => {
+    const own = given[number];
+    return number < 3 || (own ?? 'ignore') !== 'ignore' ? own : nothing;
+  });
 }
 
 /** The command that does so, for those who start it themselves: in a terminal, or in namespaces. */

@@ -90,6 +90,7 @@ void job_announce(struct job *j, struct conn *hold, uint32_t tag, const char *ac
   hold->hold_tag = tag;
   j->hold = hold;
   j->phase = PHASE_HELD;
+  j->traced = j->kind == KIND_DUMP && j->track > 0 && is_traced(j->track);
   snprintf(j->action, sizeof j->action, "%s", action);
   pty_settle(1); /* so that the scrollback a client reads now is all that the frozen app has written */
   if (j->leader && j->kind == KIND_RESTORE) kill(j->pid, SIGUSR1);
@@ -110,23 +111,35 @@ void job_verdict(struct job *j, bool go_on) {
     signal_list(j->stopped, SIGCONT);
     j->pinned = false;
   }
-  answer_hold(j, go_on);
+  if (j->bereft) job_ended(j, go_on ? 0 : j->status);
+  else answer_hold(j, go_on);
 }
 
 /*
  * From now on the tree belongs to another device until a verdict says otherwise. Should criu be killed while it holds,
- * its tasks would run on at once: a pending SIGSTOP catches them before their next instruction. criu kills them anyhow
- * when it goes on.
+ * its tasks would run on at once: a pending SIGSTOP catches them before their next instruction, and the job goes on being
+ * held, since somebody may still need their memory. criu kills them anyhow when it goes on. False when criu was killed
+ * already, so that they may have run since: they run on then.
  */
-void job_pin(struct job *j) {
-  if (j->pinned) return;
-  j->pinned = true;
-  if (j->kind != KIND_DUMP || j->stays || j->track <= 0) return;
-  j->stopped = process_tree(j->track);
-  signal_list(j->stopped, SIGSTOP);
+bool job_pin(struct job *j) {
+  if (j->pinned) return true;
+  if (j->kind == KIND_DUMP && !j->stays && j->track > 0) {
+    j->stopped = process_tree(j->track);
+    signal_list(j->stopped, SIGSTOP);
+    if (j->traced && !all_traced(j->stopped)) {
+      signal_list(j->stopped, SIGCONT);
+      return false;
+    }
+  }
+  return j->pinned = true;
 }
 
 static bool ended_well(const struct job *j) { return WIFEXITED(j->status) && WEXITSTATUS(j->status) == 0; }
+
+/* criu went while it held a tree that stands still by itself: the verdict is still to come. */
+static bool stands_without(const struct job *j) {
+  return j->kind == KIND_DUMP && j->phase == PHASE_HELD && j->pinned && !j->stays && !j->bereft && !ended_well(j);
+}
 
 static void dump_ended(struct job *j) {
   bool released = !j->stays && (ended_well(j) || j->pinned);
@@ -172,10 +185,14 @@ static void restore_ended(struct job *j) {
 
 void job_ended(struct job *j, int status) {
   if (j->phase == PHASE_DONE) return;
-  j->phase = PHASE_DONE;
   j->status = status;
   if (j->hold) j->hold->broken = true;
   j->hold = NULL;
+  if (stands_without(j)) {
+    j->bereft = true;
+    return;
+  }
+  j->phase = PHASE_DONE;
   if (j->kind == KIND_RESTORE && !ended_well(j) && (K.app_state == APP_RESTORING || lazy_active())) empty_cell();
   /* Only now that nobody is left who could read a page that is missing. */
   if (j->kind == KIND_RESTORE && !ended_well(j)) lazy_reset();

@@ -91,6 +91,8 @@ struct job {
   struct conn *owner, *hold;
   uint8_t kind, phase;
   bool has_hold, stays, leader, reaped, pinned, go_on, abort_early;
+  bool traced; /* criu holds the tree by tracing it */
+  bool bereft; /* criu is gone, and its pinned tree stands still without it: a verdict ends the job */
   char action[32];
   int status; /* wait status, once done */
   pid_t *stopped; /* the tree given SIGSTOP when pinned, 0-terminated */
@@ -172,12 +174,14 @@ int hush_wait(int most);
 void hush_tick(void);
 
 /* spawn.c; -errno on failure */
-pid_t spawn_app(const char *program, char **argv, char **env, const char *cwd, int *stage);
+pid_t spawn_app(const char *program, char **argv, char **env, const char *cwd, int reserved, int *stage);
 struct exec_spec { uint32_t flags, last_pid; pid_t track; char *output; char **argv, **env; };
 pid_t spawn_exec(const struct exec_spec *spec, int *leader_pipe, int *stage);
 
 pid_t *process_tree(pid_t root);                                          /* tree.c */
 void signal_list(const pid_t *pids, int signal);
+bool is_traced(pid_t pid);
+bool all_traced(const pid_t *pids);
 
 struct job *job_find(uint32_t id);                                        /* jobs.c */
 struct job *job_new(void);
@@ -185,7 +189,7 @@ void job_tell(struct job *j);
 bool jobs_active(void);
 void job_announce(struct job *j, struct conn *hold, uint32_t tag, const char *action);
 void job_verdict(struct job *j, bool go_on);
-void job_pin(struct job *j);
+bool job_pin(struct job *j);
 void job_ended(struct job *j, int status);
 void job_leader_record(struct job *j);
 void jobs_forget(struct conn *c);

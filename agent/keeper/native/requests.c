@@ -79,13 +79,15 @@ static void state(struct request *q) {
 static void launch(struct request *q) {
   uint16_t cols = get_u16(&q->r), rows = get_u16(&q->r);
   char *cwd = get_str(&q->r), *program = get_str(&q->r), **argv = get_list(&q->r), **env = get_list(&q->r);
+  /* An earlier agent does not say it. */
+  uint16_t reserved = q->r.left ? get_u16(&q->r) : 0;
   int stage;
   if (q->r.bad || !argv[0]) fail(q, EINVAL, STAGE_SETUP, "launch");
   else if (K.info & INFO_GUARD) fail(q, EOPNOTSUPP, STAGE_SETUP, "launch in a guard");
   else if (K.app_state != APP_NONE || jobs_active()) fail(q, EBUSY, STAGE_SETUP, "launch");
   else {
     pty_resize(cols, rows);
-    pid_t pid = spawn_app(program, argv, env, cwd, &stage);
+    pid_t pid = spawn_app(program, argv, env, cwd, reserved, &stage);
     if (pid < 0) fail(q, -pid, stage, stage == STAGE_CWD ? cwd : program);
     else {
       app_track(pid);
@@ -175,15 +177,16 @@ static void verdict(struct request *q) {
   if (!j || !j->has_hold) return fail(q, ESRCH, 0, "verdict");
   bool again = j->phase == PHASE_DECIDED && j->go_on == go_on;
   if (!again && (j->phase >= PHASE_DECIDED || (go_on && j->phase != PHASE_HELD))) return fail(q, EALREADY, 0, "verdict");
-  if (!again) job_verdict(j, go_on);
+  /* First the answer: a verdict on a tree that stands without criu may be the keeper's end. */
   done(q);
+  if (!again) job_verdict(j, go_on);
 }
 
 static void pin(struct request *q) {
   struct job *j = job_find(get_u32(&q->r));
   if (q->r.bad) return fail(q, EINVAL, 0, "pin");
   if (!j || j->phase != PHASE_HELD) return fail(q, ESRCH, 0, "pin");
-  job_pin(j);
+  if (!job_pin(j)) return fail(q, ESRCH, 0, "pin");
   done(q);
 }
 

@@ -110,8 +110,21 @@ static pid_t await_exec(pid_t pid, int report_fd, int *stage) {
   return -words[1];
 }
 
+/*
+ * Puts something under every number below `end`, so that the app gets these for itself: it opens nothing there before it
+ * lets go of them. Returns where `fd` is from now on.
+ */
+static int reserve_below(int end, int fd) {
+  int moved = fcntl(fd, F_DUPFD_CLOEXEC, end);
+  if (moved < 0) return fd;
+  close(fd);
+  int nothing = open("/dev/null", O_RDONLY);
+  for (int i = nothing + 1; nothing >= 0 && i < end; i++) dup2(nothing, i);
+  return moved;
+}
+
 /* Returns the PID, or -errno with *stage set when the app could not be started. */
-pid_t spawn_app(const char *program, char **argv, char **env, const char *cwd, int *stage) {
+pid_t spawn_app(const char *program, char **argv, char **env, const char *cwd, int reserved, int *stage) {
   int fds[2];
   *stage = STAGE_SETUP;
   if (pipe2(fds, O_CLOEXEC)) return -errno;
@@ -130,6 +143,7 @@ pid_t spawn_app(const char *program, char **argv, char **env, const char *cwd, i
   if (tty < 0) report(fds[1], STAGE_SETUP);
   for (int i = 0; i < 3; i++) dup2(tty, i);
   close_others(fds[1], -1, -1);
+  if (reserved) fds[1] = reserve_below(reserved, fds[1]);
   if (chdir(cwd)) report(fds[1], STAGE_CWD);
   environ = env;
   /* To dump a process with a seccomp filter criu needs CAP_SYS_ADMIN in the first user namespace: ptrace(2). */

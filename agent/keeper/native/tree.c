@@ -10,19 +10,41 @@
 #include <string.h>
 #include <unistd.h>
 
-static pid_t parent_of(pid_t pid) {
+/* State (proc(5)) and parent of a process; false when there is none. */
+static bool read_stat(pid_t pid, char *state, int *parent) {
   char path[64], text[1024];
   snprintf(path, sizeof path, "/proc/%d/stat", pid);
   int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return 0;
+  if (fd < 0) return false;
   ssize_t n = read(fd, text, sizeof text - 1);
   close(fd);
-  if (n <= 0) return 0;
+  if (n <= 0) return false;
   text[n] = 0;
-  /* The command may hold blanks and parentheses: what follows its last parenthesis is "S ppid". proc(5). */
+  /* The command may hold blanks and parentheses: what follows its last parenthesis is "S ppid". */
   char *end = strrchr(text, ')');
-  int parent = 0;
-  return end && sscanf(end + 1, " %*c %d", &parent) == 1 ? parent : 0;
+  return end && sscanf(end + 1, " %c %d", state, parent) == 2;
+}
+
+static pid_t parent_of(pid_t pid) {
+  char state;
+  int parent;
+  return read_stat(pid, &state, &parent) ? parent : 0;
+}
+
+/* Whether a tracer holds the process. */
+bool is_traced(pid_t pid) {
+  char state;
+  int parent;
+  return read_stat(pid, &state, &parent) && state == 't';
+}
+
+/* Whether a tracer holds all of them that have not ended. */
+bool all_traced(const pid_t *pids) {
+  char state;
+  int parent;
+  for (; pids && *pids > 0; pids++)
+    if (*pids != 1 && read_stat(*pids, &state, &parent) && !strchr("tZX", state)) return false;
+  return true;
 }
 
 /* A malloc'ed 0-terminated list, the root first. */

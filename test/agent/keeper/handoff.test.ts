@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { KeeperClient, LaunchOptions } from '../../../agent/keeper/keeperClient.ts';
+import type { KeeperClient, KeeperJob, LaunchOptions } from '../../../agent/keeper/keeperClient.ts';
 import type { AppEnd } from '../../../agent/keeper/keeperMessages.ts';
 import { readAppEndRecord, readScrollbackRecord } from '../../../agent/keeper/keeperRecords.ts';
 import { startGuard } from '../../../agent/keeper/startKeeper.ts';
@@ -175,16 +175,42 @@ describe('keeper: dump and restore, held', function () {
     await goesOn(beat);
   });
 
-  it('does not let a released program run on when its criu is killed', async () => {
-    const { dir, client, pid, key } = await counting();
+  /** A program that was pinned, and whose criu was killed then. */
+  async function bereft(): Promise<Awaited<ReturnType<typeof counting>> & { job: KeeperJob }> {
+    const counted = await counting();
+    const { client, pid, key } = counted;
     const job = await dump(client, criu, pid, key);
     await holds(job, criu);
     await client.pin(job.id);
+    const kill = ['kill', '-KILL', String(job.pid)];
+    await (
+      await client.exec({ kind: 'plain', argv: kill, env: plainEnv })
+    ).done;
+    assert.ok(await stands(beat));
+    const [held] = (await client.state()).jobs;
+    assert.deepEqual([held?.phase, held?.pinned], ['held', true]);
+    return { ...counted, job };
+  }
+
+  it('does not let a released program run on when its criu is killed', async () => {
+    const { dir, client, job } = await bereft();
     const before = await beats(beat);
-    await client.exec({ kind: 'plain', argv: ['kill', '-KILL', String(job.pid)], env: plainEnv });
+    await client.verdict(job.id, true);
     await until(() => client.isClosed, 'the keeper has gone');
     assert.equal(await beats(beat), before);
     assert.deepEqual(await readAppEndRecord(dir), { kind: 'departed' });
+  });
+
+  it('lets a program whose criu was killed run on when it is taken back', async () => {
+    const { dir, client, job } = await bereft();
+    const later = await bench.connect(dir);
+    client.dispose();
+    const claimed = await later.claim(job.id);
+    assert.ok(await claimed.held);
+    await later.verdict(job.id, false);
+    assert.deepEqual(await claimed.done, { kind: 'signal', signal: 9 });
+    await goesOn(beat);
+    assert.equal((await later.state()).app, 'running');
   });
 
   it('leaves nothing behind when a restore is aborted, and can try again', async () => {
@@ -295,8 +321,12 @@ describe('keeper: dump and restore, held', function () {
     await guard.pin(job.id);
     const before = await beats(beat);
     const kill = ['kill', '-KILL', String(job.pid)];
-    await guard.exec({ kind: 'plain', argv: kill, env: plainEnv });
-    assert.deepEqual(await job.done, { kind: 'signal', signal: 9 });
+    await (
+      await guard.exec({ kind: 'plain', argv: kill, env: plainEnv })
+    ).done;
+    assert.ok(await stands(beat));
+    await guard.verdict(job.id, true);
+    assert.deepEqual(await job.done, { kind: 'code', code: 0 });
     assert.equal(await gone, 'SIGKILL');
     assert.equal(await beats(beat), before);
   });

@@ -52,6 +52,17 @@ describe('keeper: a process in a cell', function () {
     assert.match(seen[0]?.text ?? '', /19999\r\n20000\r\n$/);
   });
 
+  it('gives an app the numbers of descriptors that it asks for', async () => {
+    const { client } = await bench.cell();
+    const screen = await Screen.of(client);
+    let text: string | undefined;
+    client.onEnded(() => (text = screen.text));
+    const shown = app('sh', '-c', 'cd /proc/self/fd && readlink 3 9 10 19; ls 20');
+    await client.launch({ ...shown, reservedDescriptors: 20 });
+    await until(() => client.isClosed, 'the keeper has gone');
+    assert.match(text ?? '', /^(\/dev\/null\r\n){4}.*20.*\r\n$/);
+  });
+
   it('keeps a bounded scrollback and never blocks on an unread terminal', async () => {
     const { client } = await bench.cell({ scrollbackBytes: 8192 });
     await client.launch(app('sh', '-c', 'seq 1 50000; echo done; sleep 100'));

@@ -134,7 +134,12 @@ export const rows: readonly Row[] = [
     name: 'has heard that it is held',
     at: 'commit',
     meanwhile: 'doubt',
-    verdicts: { ...owned, 'criu killed': 'source', 'cut for 60 s': 'source' },
+    verdicts: {
+      ...owned,
+      // A dying CRIU holds its tasks until it is gone: what is pinned before that stands still without it.
+      'criu killed': 'either',
+      'cut for 60 s': 'source',
+    },
   },
   {
     side: 'source',
@@ -182,8 +187,8 @@ export const rows: readonly Row[] = [
     verdicts: {
       ...arrived,
       'keeper killed': 'stranded',
-      // What it held goes with it.
-      'criu killed': 'stranded',
+      // What it held stands still by itself.
+      'criu killed': 'target',
       'power cut': 'stranded',
     },
   },

@@ -249,7 +249,19 @@ export type ModuleRecord = {
   | { readonly kind: 'builtin' }
 );
 
+/** A file that the program has open. */
+export interface FileRecord {
+  readonly number: number;
+  readonly path: string;
+  readonly kind: 'file' | 'folder' | 'device';
+  /** Names of `fs.constants`. */
+  readonly flags: readonly string[];
+  /** Where the next byte is read or written, unless it is said otherwise. */
+  readonly position: number;
+}
+
 export interface Roots {
+  files: FileRecord[];
   /** The cache of ES modules. */
   esm: ModuleRecord[];
   /** Modules of CommonJS in the order of the cache: file name and module. */

@@ -1,3 +1,4 @@
+import { FunctionNumbers } from './functionNumbers.ts';
 import { Memory } from './memory.ts';
 import { Probe } from './probe.ts';
 
@@ -5,6 +6,7 @@ import { Probe } from './probe.ts';
 export class Hidden {
   #memory: Memory | undefined | null = null;
   #probe: Probe | undefined | null = null;
+  #numbers: FunctionNumbers | undefined | null = null;
 
   /** Undefined where there is no access to it. */
   get memory(): Memory | undefined {
@@ -24,9 +26,22 @@ export class Hidden {
     return this.#probe;
   }
 
+  get numbers(): FunctionNumbers | undefined {
+    if (this.#numbers === null) {
+      this.#numbers = undefined;
+      try {
+        if (this.memory !== undefined) this.#numbers = new FunctionNumbers(this.memory);
+      } catch {
+        // As above.
+      }
+    }
+    return this.#numbers;
+  }
+
   dispose(): void {
     this.#memory?.dispose();
     this.#memory = undefined;
     this.#probe = undefined;
+    this.#numbers = undefined;
   }
 }

@@ -80,19 +80,7 @@ function arrayRecord(graph: Graph, iterator: object, memory: Memory | undefined)
     return { k: 'iterator', of: 'array', source: graph.value(array, 'array'), position, yields };
   }
   if (memory === undefined) throw unknown(graph, 'an array');
-  const layout = arrayLayout(memory);
-  const sources = references(graph, iterator);
-  const found = memory.exact(() => {
-    const words = memory.words(memory.word(iterator), fieldCount);
-    const index = words[layout.position] ?? 1n;
-    return {
-      // One that has come to its end is far behind it.
-      position: isAddress(index) ? -1 : smallInteger(index),
-      yields: layout.kinds.get(words[layout.kind] ?? 1n),
-      source: sources.find((each) => memory.word(each) === words[layout.source]),
-    };
-  });
-  const { position, yields, source } = found;
+  const { position, yields, source } = readArrayIterator(graph, iterator, memory);
   if (yields === undefined || position === undefined) throw unknown(graph, 'an array');
   if (position < 0) return spent(graph, iterator, 'array', []);
   if (source === undefined) throw unknown(graph, 'an array');
@@ -104,6 +92,40 @@ function arrayRecord(graph: Graph, iterator: object, memory: Memory | undefined)
     yields,
   };
   return graph.finish(record, iterator);
+}
+
+interface ArrayPlace {
+  /** Of what comes next; negative when it has come to its end. */
+  readonly position: number | undefined;
+  readonly yields: Yields | undefined;
+  readonly source: unknown;
+}
+
+function readArrayIterator(graph: Graph, iterator: object, memory: Memory): ArrayPlace {
+  const layout = arrayLayout(memory);
+  const sources = references(graph, iterator);
+  return memory.exact(() => {
+    const words = memory.words(memory.word(iterator), fieldCount);
+    const index = words[layout.position] ?? 1n;
+    return {
+      // One that has come to its end is far behind it.
+      position: isAddress(index) ? -1 : smallInteger(index),
+      yields: layout.kinds.get(words[layout.kind] ?? 1n),
+      source: sources.find((each) => memory.word(each) === words[layout.source]),
+    };
+  });
+}
+
+/** What an iterator over an array gave last, in a list of one; empty when that is not known, or there is none. */
+export function lastOfArray(graph: Graph, iterator: object): unknown[] {
+  const { memory } = graph.hidden;
+  if (memory === undefined || Object.getPrototypeOf(iterator) !== arrayIterator) return [];
+  const { position = 0, yields, source } = readArrayIterator(graph, iterator, memory);
+  if (!Array.isArray(source) || position < 1) return [];
+  const index = position - 1;
+  const element = Reflect.getOwnPropertyDescriptor(source, index)?.value as unknown;
+  if (yields === 'entries') return [[index, element]];
+  return yields === 'values' ? [element] : yields === 'keys' ? [index] : [];
 }
 
 function spent(

@@ -1,9 +1,10 @@
+import type { AnyNode } from 'acorn';
 import type { ActivationRecord } from '../capsule/format.ts';
 import { NotResumable } from '../language/notResumable.ts';
 import { localKey } from '../language/places.ts';
 import type { Resumption } from '../language/resume.ts';
 import type { Graph } from './graph.ts';
-import { placeArrayIterator } from './iterators.ts';
+import { lastOfArray, placeArrayIterator } from './iterators.ts';
 import type { OwnScopes } from './ownScopes.ts';
 import type { Registers } from './registers.ts';
 import type { Place } from './scripts.ts';
@@ -27,7 +28,7 @@ export function placeIterators(
 }
 
 /**
- * The iterators of loops where memory cannot be read: those in registers that lie beside their `next`, when there are
+ * The iterators of loops where registers cannot be told apart: those in registers that lie beside their `next`, when there are
  * exactly as many as loops.
  * @throws {NotResumable} when they cannot be told
  */
@@ -62,13 +63,19 @@ export function guessIterators(
     const inner = (dataProperty(live, '$flickInner') ?? live) as object;
     if (isIterator && !candidates.includes(inner)) candidates.push(inner);
   }
+  const [only, ...others] = plan.iterators;
+  if (candidates.length > 1 && only !== undefined && others.length === 0) {
+    // Patterns leave iterators behind that they have taken arrays apart with.
+    const fitting = candidates.filter((each) => fits(graph, each, only, own, place));
+    candidates.splice(0, Infinity, ...fitting);
+  }
   if (candidates.length !== plan.iterators.length) {
     throw new NotResumable('inside a loop whose iterator is not known');
   }
   plan.iterators.forEach((loop, index) => {
     const iterator = candidates[index];
     if (iterator === undefined) return;
-    if (loop.type === 'ForOfStatement') {
+    if (loop.type === 'ForOfStatement' && !fits(graph, iterator, loop, own, place)) {
       const left =
         loop.left.type === 'VariableDeclaration' ? loop.left.declarations[0]?.id : loop.left;
       let current: unknown;
@@ -82,4 +89,34 @@ export function guessIterators(
     }
     record.iterators[String(loop.start)] = graph.value(iterator, 'iterator');
   });
+}
+
+/** Whether the variables of a loop are what an iterator over an array gave last. */
+function fits(
+  graph: Graph,
+  iterator: object,
+  loop: AnyNode,
+  own: OwnScopes,
+  { script }: Place,
+): boolean {
+  if (loop.type !== 'ForOfStatement' || loop.left.type !== 'VariableDeclaration') return false;
+  const pattern = loop.left.declarations[0]?.id;
+  if (loop.left.kind !== 'const' || pattern === undefined) return false;
+  const matches = (node: AnyNode | null, value: unknown): boolean => {
+    if (node?.type === 'Identifier') {
+      const binding =
+        script.tree.references.get(node) ?? script.tree.scopeOf.get(loop)?.bindings.get(node.name);
+      return binding !== undefined && Object.is(own.live(localKey(binding)), value);
+    }
+    return (
+      node?.type === 'ArrayPattern' &&
+      Array.isArray(value) &&
+      node.elements.length > 0 &&
+      node.elements.every((each, index) => {
+        const element = Reflect.getOwnPropertyDescriptor(value, index);
+        return element !== undefined && matches(each, element.value);
+      })
+    );
+  };
+  return lastOfArray(graph, iterator).some((value) => matches(pattern, value));
 }

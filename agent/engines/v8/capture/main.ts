@@ -1,12 +1,13 @@
-import { existsSync, readdirSync, readlinkSync, unlinkSync } from 'node:fs';
+import { existsSync, unlinkSync } from 'node:fs';
 import { close as closeInspector } from 'node:inspector';
 import { writeAdvance, type Advance } from '../capsule/advance.ts';
 import { listBuiltins, type BuiltinList } from '../capsule/builtins.ts';
-import { capsuleFormat, capsuleVersion } from '../capsule/format.ts';
+import { capsuleFormat, capsuleVersion, type FileRecord } from '../capsule/format.ts';
 import { Gate } from '../capsule/gate.ts';
 import { beginPatience, capturePatience } from '../capsule/patience.ts';
 import { writeCapsule, type WrittenCapsule } from '../capsule/write.ts';
 import { refuseForeign } from '../hosts/handles.ts';
+import { openFiles } from '../hosts/openFiles.ts';
 import { leaveSockets } from '../hosts/sockets.ts';
 import { SnapshotNeeded } from './heap.ts';
 import { Hidden } from './hidden.ts';
@@ -190,13 +191,14 @@ function write({ file, rehearse }: Settings, capsule: WrittenCapsule): Done {
 function capture(own: Set<unknown>, attempts: number, means: Means, began: number): WrittenCapsule {
   const hosts = hostWorld(own, means);
   refuseForeign(hosts);
-  requireQuiet(means.gate);
+  requireQuiet();
+  const files = filesOf(means.gate);
   leaveSockets(hosts);
   const hidden = new Hidden();
   try {
     const graph = newGraph(means, hosts, hidden);
     const { modules } = graph;
-    const roots = rootsOf(graph, means.list);
+    const roots = { ...rootsOf(graph, means.list), files };
     let count = 0;
     graph.visitAll(() => {
       count += 1;
@@ -243,19 +245,12 @@ function capture(own: Set<unknown>, attempts: number, means: Means, began: numbe
 }
 
 /** @throws {Refusal} while something is under way that is nowhere but in Node.js itself */
-function requireQuiet(gate: Gate | undefined): void {
+function requireQuiet(): void {
   const requests = (process as unknown as { _getActiveRequests(): object[] })._getActiveRequests();
   const [first] = requests;
   if (first !== undefined) {
     throw new Refusal(`Cannot move yet: a request is under way (${first.constructor.name}).`, {
       passing: true,
-    });
-  }
-  for (const name of openFiles()) {
-    if (name === gate?.path) continue;
-    throw new Refusal(`Cannot move yet: the file ${name} is open.`, {
-      passing: true,
-      hint: 'Close it before the move.',
     });
   }
   for (const name of ['stdout', 'stderr'] as const) {
@@ -266,24 +261,9 @@ function requireQuiet(gate: Gate | undefined): void {
   }
 }
 
-/** Files that the program has open besides its standard streams, where the system tells. */
-function openFiles(): string[] {
-  let descriptors: string[];
-  try {
-    descriptors = readdirSync('/proc/self/fd');
-  } catch {
-    return [];
-  }
-  return descriptors.flatMap((each) => {
-    try {
-      const target = readlinkSync(`/proc/self/fd/${each}`);
-      return Number(each) > 2 && target.startsWith('/') && !/^\/(dev|proc)\//.test(target)
-        ? [target]
-        : [];
-    } catch {
-      return [];
-    }
-  });
+/** Without those that are the engine's own. */
+function filesOf(gate: Gate | undefined): FileRecord[] {
+  return openFiles((path) => path === gate?.path || path === `/proc/${process.pid}/mem`);
 }
 
 export { listBuiltins };

@@ -97,7 +97,7 @@ export function newGraph(
 }
 
 /** Where a program begins. What it leads to is visited by the graph. */
-export function rootsOf(graph: Graph, list: BuiltinList): Roots {
+export function rootsOf(graph: Graph, list: BuiltinList): Omit<Roots, 'files'> {
   const esm = graph.modules.records(graph);
   const hosts = hostRoots(graph);
   const cache = Reflect.get(Module, '_cache') as Record<string, object>;

@@ -1,6 +1,8 @@
+import type { AnyNode } from 'acorn';
 import type { HostState, KindRecord, Value } from '../capsule/format.ts';
 import { positionOf } from '../language/positions.ts';
 import { rawTexts } from '../language/templateSites.ts';
+import { isClass, isFunction } from '../language/parse.ts';
 import type { Graph } from './graph.ts';
 import { Refusal } from './refusal.ts';
 import { shortUrl, type Script } from './scripts.ts';
@@ -14,7 +16,8 @@ interface Found {
 
 /**
  * Template objects, of which V8 makes one for each place of the program: a tag that knows one again must be given the same
- * one after a move. V8 does not show of which place an object is; its texts tell, unless several places have the same.
+ * one after a move. V8 does not show of which place an object is; its texts tell, and where several places have the same,
+ * the numbers of the functions that they stand in.
  */
 export class TemplateObjects {
   readonly #graph: Graph;
@@ -58,18 +61,48 @@ export class TemplateObjects {
     return { places };
   }
 
-  #sitesOf(object: Found['object']): Site[] {
+  #sitesOf(object: Found['object']): readonly Site[] {
     const { scripts } = this.#graph;
     for (const { templates, sites, scripts: all } of scripts.homes) {
       const site = sites[templates.indexOf(object)];
       if (site !== undefined) return [[scripts.again(site[0], all), site[1]]];
     }
     const texts = JSON.stringify(object.raw);
-    return scripts.all.flatMap((script) =>
+    const sites = scripts.all.flatMap((script) =>
       script.tree.taggedTemplates
         .filter((each) => JSON.stringify(rawTexts(each)) === texts)
         .map((each): Site => [script, each.start]),
     );
+    return sites.length > 1 ? this.#narrowed(object, sites) : sites;
+  }
+
+  /** Those places that the object can be of, by the functions around them. */
+  #narrowed(object: object, sites: readonly Site[]): readonly Site[] {
+    const { numbers } = this.#graph.hidden;
+    const number = numbers?.ofTemplate(object);
+    // Each script has numbers of its own.
+    const isOneScript = new Set(sites.map(([script]) => script)).size === 1;
+    if (numbers === undefined || number === undefined || !isOneScript) return sites;
+    const live = this.#liveFunctions(sites);
+    const known = sites.map(([script, start]) => {
+      const f = live.get(functionAround(script, start));
+      return f === undefined ? undefined : numbers.ofFunction(f);
+    });
+    const its = sites.filter((_, index) => known[index] === number);
+    return its.length > 0 ? its : sites.filter((_, index) => known[index] === undefined);
+  }
+
+  /** A closure of each function of the places' script of which there is one, by the offset of its node. */
+  #liveFunctions(sites: readonly Site[]): ReadonlyMap<number, object> {
+    const { objects, scripts, natives } = this.#graph;
+    const live = new Map<number, object>();
+    for (let id = 1; id < objects.count; id += 1) {
+      const f = this.#graph.live(id);
+      // What a rebuild made stands in other texts, which have their own numbers.
+      if (typeof f !== 'function' || natives.script(f) !== sites[0]?.[0].source) continue;
+      live.set(scripts.placeOf(f).node.start, f);
+    }
+    return live;
   }
 
   #refuse(id: number, sites: readonly Site[]): Refusal {
@@ -81,6 +114,13 @@ export class TemplateObjects {
       { hint: 'Templates with different texts can be told apart.' },
     );
   }
+}
+
+/** Offset of the innermost function around a template; -1 where that has no closure of its own, as in a class's fields. */
+function functionAround({ tree }: Script, start: number): number {
+  let node: AnyNode | undefined = tree.taggedTemplates.find((each) => each.start === start);
+  while (node !== undefined && !isFunction(node) && !isClass(node)) node = tree.parents.get(node);
+  return node === undefined || isClass(node) ? -1 : node.start;
 }
 
 function isTemplateObject(array: unknown[]): array is Found['object'] & unknown[] {

@@ -58,6 +58,7 @@ export class HostWorld {
   /** The engine's own timers and the like; they are not the program's. */
   readonly own: ReadonlySet<unknown>;
   readonly adapters: AdapterTable;
+  readonly #plain: ReadonlySet<object>;
   #now: number | undefined;
   /** What the program does without from now on, by sentence with its number. */
   readonly #dropped = new Map<string, { many: (count: number) => string; count: number }>();
@@ -72,6 +73,7 @@ export class HostWorld {
     internals: NodeInternals,
   ) {
     this.adapters = new AdapterTable(internals);
+    this.#plain = plainClasses(internals);
     this.own = own;
     this.seenSockets = seenSockets;
     this.timeoutProto = Object.getPrototypeOf(timeout) as object;
@@ -95,7 +97,7 @@ export class HostWorld {
 
   /** Whether objects with this builtin prototype have no state but their properties. */
   isOrdinary(proto: object, object: object): boolean {
-    if (ordinary.has(proto) || plainClasses().has(proto)) return true;
+    if (ordinary.has(proto) || this.#plain.has(proto)) return true;
     // What inherits from a class of emitters and was never made by it: the prototype of a class derived from it.
     return EventEmitter.prototype.isPrototypeOf(proto) && !Object.hasOwn(object, '_events');
   }
@@ -169,6 +171,7 @@ function moduleRecord(graph: Graph, module: NodeJS.Module): KindRecord {
       paths: module.paths,
       main: process.mainModule === module,
       exports: graph.value(module.exports, 'exports'),
+      parent: graph.value(Reflect.get(module, 'parent'), 'parent'),
       children: module.children.map((each, index) => graph.value(each, `child ${index}`)),
     },
   };

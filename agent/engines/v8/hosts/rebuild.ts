@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel';
 import { EventEmitter } from 'node:events';
-import { createRequire, Module } from 'node:module';
+import { Module } from 'node:module';
 import { deprecate, promisify } from 'node:util';
 import type { HostState, PropertyRecord, Value } from '../capsule/format.ts';
 import type { NodeInternals } from '../capture/internals.ts';
@@ -37,11 +37,8 @@ export function hostShell(world: World, record: HostRecord, id: number): unknown
       });
       return module;
     }
-    case 'require': {
-      const module = world.kind(world.idOf(state['module']));
-      const filename = module?.k === 'host' ? module.state['filename'] : undefined;
-      return createRequire(String(filename));
-    }
+    case 'require':
+      return world.modules.requireOf(world.value(state['module']) as NodeJS.Module);
     case 'resolve':
       return world.modules.resolver(state['module'] as number);
     case 'stream': {
@@ -162,6 +159,7 @@ function restoreModules(world: World, modules: readonly [string, Value][]): void
     module.children = ((record.state['children'] ?? []) as Value[]).map(
       (each) => world.value(each) as NodeJS.Module,
     );
+    Reflect.set(module, 'parent', world.value(record.state['parent']));
     if (record.state['main'] === true) process.mainModule = module;
   });
   for (const [name, module] of modules) cache[name] = world.value(module);

@@ -5,6 +5,7 @@ import { callSites } from './callSites.ts';
 import { consoles } from './consoles.ts';
 import { datagrams } from './datagrams.ts';
 import { customEvents, events, eventTargets } from './eventTargets.ts';
+import { fileHandles } from './fileHandles.ts';
 import { finalizationRegistries } from './finalization.ts';
 import { fixedQueues } from './queues.ts';
 import { httpAgents } from './httpAgents.ts';
@@ -30,6 +31,7 @@ export const adapters: readonly Adapter[] = [
   datagrams,
   events,
   eventTargets,
+  fileHandles,
   filePolls,
   fileWatchers,
   finalizationRegistries,

@@ -11,14 +11,14 @@ export function patternObject(pattern: AnyNode, values: ReadonlyMap<string, stri
       return patternObject(pattern.left, values);
     case 'ArrayPattern': {
       const parts = pattern.elements.map((each) => {
-        if (each?.type === 'RestElement') throw restAgain();
+        if (each?.type === 'RestElement') return `...${collected(each.argument, values)}`;
         return each === null ? 'undefined' : patternObject(each, values);
       });
       return `[${parts.join(', ')}]`;
     }
     case 'ObjectPattern': {
-      const parts = pattern.properties.map((each) => {
-        if (each.type === 'RestElement') throw restAgain();
+      const parts = pattern.properties.flatMap((each) => {
+        if (each.type === 'RestElement') return [];
         const { key, value } = each;
         if (each.computed) throw new NotResumable('inside a pattern with a computed key');
         const name =
@@ -32,7 +32,29 @@ export function patternObject(pattern: AnyNode, values: ReadonlyMap<string, stri
   }
 }
 
-/** What a pattern collects is made when it is entered: another object than the one that the program may keep elsewhere. */
-function restAgain(): NotResumable {
-  return new NotResumable('behind a pattern that collects the rest of what it takes apart');
+/** What a rest of an array is taken apart from; where it has a name it is replaced by what it was: {@link restNames}. */
+function collected(rest: AnyNode, values: ReadonlyMap<string, string>): string {
+  if (rest.type === 'Identifier') return '[]';
+  if (rest.type === 'ArrayPattern') return patternObject(rest, values);
+  throw new NotResumable('inside a pattern that cannot be entered again');
+}
+
+/** The names that a pattern gives what it collects (`others` in `[first, ...others]`): new objects whenever it is entered. */
+export function restNames(pattern: AnyNode): string[] {
+  switch (pattern.type) {
+    case 'AssignmentPattern':
+      return restNames(pattern.left);
+    case 'RestElement':
+      return pattern.argument.type === 'Identifier'
+        ? [pattern.argument.name]
+        : restNames(pattern.argument);
+    case 'ArrayPattern':
+      return pattern.elements.flatMap((each) => (each === null ? [] : restNames(each)));
+    case 'ObjectPattern':
+      return pattern.properties.flatMap((each) =>
+        restNames(each.type === 'RestElement' ? each : each.value),
+      );
+    default:
+      return [];
+  }
 }

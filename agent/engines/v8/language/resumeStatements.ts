@@ -1,7 +1,7 @@
 import type { AnyNode } from 'acorn';
 import { NotResumable } from './notResumable.ts';
 import { patternNames } from './parse.ts';
-import { patternObject } from './patternObject.ts';
+import { patternObject, restNames } from './patternObject.ts';
 import { enterRoot } from './resumeExpressions.ts';
 import { names, type Plan } from './resumePlan.ts';
 
@@ -85,6 +85,12 @@ function passDeclarator(
   }
   if (init == null) return;
   const values = patternNames(id).map((name) => [name, plan.value(plan.bindingOf(name, node))]);
+  const rests = restsAgain(plan, node, id);
+  if (rests !== '') {
+    // A pattern without names is one more place for an expression.
+    plan.close(end, `, {} = ${names.flag} ? (${rests}, 0) : 0`);
+    changeable(plan, node);
+  }
   // A pattern takes the values from an object of the same form.
   plan.put(
     init.start,
@@ -92,6 +98,26 @@ function passDeclarator(
     `${names.flag} ? ${patternObject(id, new Map(values as [string, string][]))} : (`,
   );
   plan.close(end, ')');
+}
+
+/** Gives what a pattern has collected to its names again, instead of what it collects when it is entered; empty for none. */
+function restsAgain(plan: Plan, declaration: AnyNode, pattern: AnyNode): string {
+  const parts = restNames(pattern).map((name) => {
+    const binding = plan.bindingOf(name, declaration);
+    if (binding.kind === 'const' && binding.writes.length > 0) {
+      throw new NotResumable(`behind a pattern whose constant '${name}' is assigned to`);
+    }
+    return `${name} = ${plan.value(binding)}`;
+  });
+  return parts.join(', ');
+}
+
+/** Constants of a declaration that nothing assigns to are variables where it is entered again. */
+function changeable(
+  plan: Plan,
+  { kind, start }: Extract<AnyNode, { type: 'VariableDeclaration' }>,
+): void {
+  if (kind === 'const') plan.put(start, start + kind.length, 'let');
 }
 
 /** A statement at the top of the function that has not run. */
@@ -187,14 +213,16 @@ function enterDeclaration(
   node: Extract<AnyNode, { type: 'VariableDeclaration' }>,
   top: boolean,
 ): void {
+  const isCaptured = (id: AnyNode): boolean =>
+    patternNames(id).some((name) => plan.bindingOf(name, node).captured);
+  const isShared = top && node.kind !== 'var' && node.declarations.some(({ id }) => isCaptured(id));
   for (const each of node.declarations) {
     if (plan.isOn(each)) {
       if (each.init != null) enterRoot(plan, each.init);
       break;
     }
     if (node.kind !== 'var') {
-      const captured = patternNames(each.id).some((name) => plan.bindingOf(name, node).captured);
-      if (top && captured)
+      if (isShared && (isCaptured(each.id) || restNames(each.id).length > 0))
         throw new NotResumable('in the middle of a declaration of several variables');
       passDeclarator(plan, node, each);
     } else throw new NotResumable('in the middle of a declaration of several variables');
@@ -249,6 +277,11 @@ function enterForOf(plan: Plan, node: Extract<AnyNode, { type: 'ForOfStatement' 
         plan.value(plan.bindingOf(name, node)),
       ]);
       current = patternObject(id, new Map(values));
+      const rests = restsAgain(plan, node, id);
+      if (rests !== '') {
+        plan.around(body, `{ if (${flag}) { ${rests}; } `, '}');
+        changeable(plan, left);
+      }
     }
   } else {
     const id = left.type === 'VariableDeclaration' ? left.declarations[0]?.id : left;
@@ -271,6 +304,9 @@ function enterTry(plan: Plan, node: Extract<AnyNode, { type: 'TryStatement' }>):
       return [name, plan.value(binding)];
     });
     thrown = patternObject(handler.param, new Map(values));
+    const rests = restsAgain(plan, handler, handler.param);
+    const { start } = handler.body;
+    if (rests !== '') plan.put(start + 1, start + 1, ` if (${flag}) { ${rests}; }`);
   }
   plan.put(node.block.start + 1, node.block.start + 1, ` if (${flag}) throw ${thrown};`);
   enterStatements(plan, handler.body.body, false);

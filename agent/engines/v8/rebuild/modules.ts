@@ -333,6 +333,14 @@ export class Modules {
     return this.#resolvers[index];
   }
 
+  /** The `require` that a module of CommonJS is given: what it loads are children of that module. */
+  requireOf(module: NodeJS.Module): unknown {
+    const { makeRequireFunction } = this.#internals.require('internal/modules/helpers') as {
+      makeRequireFunction(module: NodeJS.Module): unknown;
+    };
+    return makeRequireFunction(module);
+  }
+
   origin(script: number): ModuleOrigin | undefined {
     return this.#origins.get(script);
   }

@@ -84,9 +84,33 @@ export function builtin(paths: readonly string[], isCallable: boolean): unknown 
     const found = resolveBuiltin(path);
     if (found !== undefined) return found;
   }
+  const other = underOtherName(paths);
+  if (other !== undefined) return other;
   const name = (paths[0] ?? '').replace(/\n/g, '');
   if (isCallable) return missingFunction(name, paths);
   throw new RebuildError(`this Node.js has no ${name}`);
+}
+
+/** Variables of modules of Node.js that are called differently from version to version, and mean the same. */
+const otherNames: Readonly<Record<string, string>> = {
+  createDeferredPromise: 'PromiseWithResolvers',
+  PromiseWithResolvers: 'createDeferredPromise',
+};
+
+/** What Node.js has under other names than the version that the program comes from. */
+function underOtherName(paths: readonly string[]): unknown {
+  for (const path of paths) {
+    const renamed = path
+      // Gone since Node.js 26.
+      .replace(/^module _stream_readable(?=\n|$)/, 'module stream\n.Readable')
+      .replace(/^(core [^\n]+\n\$)(\w+)$/, (whole, module: string, name: string) => {
+        const other = otherNames[name];
+        return other === undefined ? whole : `${module}${other}`;
+      });
+    const found = renamed === path ? undefined : resolveBuiltin(renamed);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 /**

@@ -54,14 +54,14 @@ export class Templates {
     const index = this.#templates.length;
     const record = this.home.scripts[script];
     this.#known.set(key, index);
-    this.#templates.push(templateObject(rawTexts(template)));
+    this.#templates.push(templateObject(rawTexts(template), index));
     if (record !== undefined) this.#sites.push([record, template.start]);
     return index;
   }
 }
 
-/** An object as V8 makes it for a template with these texts. */
-function templateObject(raw: readonly string[]): object {
+/** An object as V8 makes it for a template with these texts: another one for each number, since V8 knows a text again. */
+function templateObject(raw: readonly string[], index: number): object {
   const text = raw.join('${0}');
-  return new Script(`((texts) => texts)\`${text}\``).runInThisContext() as object;
+  return new Script(`((texts) => texts)/* ${index} */\`${text}\``).runInThisContext() as object;
 }

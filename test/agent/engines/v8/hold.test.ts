@@ -133,7 +133,7 @@ setInterval(() => console.log('goes on'), 20);
   it('is left alone when the move is called off while a safe point is looked for', async () => {
     writeFileSync(
       join(folder, 'program.js'),
-      `const file = require('node:fs').openSync(__filename); let n = 0; setInterval(() => console.log(++n), 20);`,
+      `const file = require('node:fs').openSync('/proc/self/stat'); let n = 0; setInterval(() => console.log(++n), 20);`,
     );
     const { child, lines } = start([process.execPath, join(folder, 'program.js')]);
     await until(() => lines().length > 2);
