@@ -33,7 +33,7 @@ import { Refusal } from './refusal.ts';
 import { refuseKnown } from '../hosts/foreign.ts';
 import { hostRecord, type HostWorld } from '../hosts/capture.ts';
 import { checkCoreClass, corePrototype, isCoreModule, makerOf } from './coreClasses.ts';
-import { functionRecord, isUserFunction } from './functions.ts';
+import { functionRecord, hasOwnGetter, isUserFunction } from './functions.ts';
 import { promiseRecord } from './promises.ts';
 import { PrivateClasses } from './privateClasses.ts';
 import { TemplateObjects } from './templateObjects.ts';
@@ -519,8 +519,9 @@ export class Graph {
     if (types.isNativeError(object)) {
       const record: Extract<KindRecord, { k: 'err' }> = { k: 'err' };
       // A property of V8's own kind, which differs between its versions.
-      if (Object.hasOwn(object, 'stack')) record.stack = value(object.stack, 'stack');
-      return this.finish(record, object, (key) => key === 'stack');
+      const isOwn = hasOwnGetter(this, object);
+      if (!isOwn && Object.hasOwn(object, 'stack')) record.stack = value(object.stack, 'stack');
+      return this.finish(record, object, (key) => key === 'stack' && !isOwn);
     }
     if (types.isAnyArrayBuffer(object)) {
       const data = Buffer.from(object).toString('base64');
