@@ -4,7 +4,7 @@ import type { Heap } from './heap.ts';
 import type { LiveScope } from './inspection.ts';
 import type { Address } from './ownMemory.ts';
 import { Refusal } from './refusal.ts';
-import type { Script } from './scripts.ts';
+import { outermostOf, scriptOf, type Script } from './scripts.ts';
 
 /** Names of variables that a context of V8 holds for itself. */
 const hiddenName = /^\.|^#|^(this|new\.target|\$flick.*)$/;
@@ -44,8 +44,10 @@ export class ContextAddresses {
     isRebuilt: boolean,
   ): number | undefined {
     const { memory } = this.#heap;
+    const { kind } = outermostOf(script);
+    const isEvaluatedAgain = isRebuilt && script.outer !== undefined;
     const isSimple =
-      memory !== undefined && (script.kind === 'commonjs' || script.kind === 'script');
+      memory !== undefined && !isEvaluatedAgain && (kind === 'commonjs' || kind === 'script');
     const expected = isSimple ? contextsOf(around) : undefined;
     const chain = expected === undefined ? undefined : memory?.chain(f);
     if (chain === undefined || expected === undefined) return undefined;
@@ -101,7 +103,8 @@ export class ContextAddresses {
 /** A context without its variables. */
 export function recordOf(script: Script, scope: Scope, parent: number): ContextRecord {
   const { kind, node } = scope;
-  return { script: script.index, scope: [kind, node.start, node.end], parent, vars: {} };
+  const { index } = scriptOf(script, scope);
+  return { script: index, scope: [kind, node.start, node.end], parent, vars: {} };
 }
 
 /** Not the global one, and none that shows nothing of the program. */
@@ -123,6 +126,12 @@ interface Expected {
 }
 
 const contextLists = new WeakMap<Scope, readonly Expected[] | null>();
+
+/** How many contexts a function in a scope may see by what the source says; undefined where it does not say. */
+export function contextCounts(around: Scope): readonly number[] | undefined {
+  const all = contextsOf(around);
+  return all === undefined ? undefined : [all.length, all.filter(({ isEmpty }) => !isEmpty).length];
+}
 
 /** The scopes that have a context, from one outwards; undefined when one of them holds more than its variables. */
 function contextsOf(around: Scope): readonly Expected[] | undefined {

@@ -19,6 +19,12 @@ export function isUserFunction(graph: Graph, f: object): boolean {
   );
 }
 
+/** Whether the program has put a getter of its own in the place of the stack of an error. */
+export function hasOwnGetter(graph: Graph, error: object): boolean {
+  const getter = Reflect.getOwnPropertyDescriptor(error, 'stack')?.get;
+  return getter !== undefined && graph.natives.script(getter) !== undefined;
+}
+
 // eslint-disable-next-line @typescript-eslint/no-unsafe-function-type
 export function functionRecord(graph: Graph, f: Function): ObjectRecord {
   if (graph.natives.script(f) === undefined) return nativeFunction(graph, f);

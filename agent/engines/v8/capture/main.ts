@@ -214,7 +214,7 @@ function capture(own: Set<unknown>, attempts: number, means: Means, began: numbe
     graph.contexts.confirm();
     roots.hosts['templates'] = graph.templates.complete();
     roots.esm = modules.complete(roots.esm);
-    const scripts = graph.scripts.all.map(({ url, kind, source }) => ({ url, kind, source }));
+    const scripts = graph.scripts.records();
     const capsule: WrittenCapsule = {
       header: {
         format: capsuleFormat,

@@ -250,7 +250,7 @@ export class LiveModules {
     const text = fn === undefined ? '' : (graph.natives.script(fn) ?? '');
     const script =
       origin !== undefined || fn === undefined
-        ? graph.scripts.again(origin?.script ?? { url: live.url, kind: 'module', source: text })
+        ? graph.scripts.again(origin?.script ?? { url: live.url, kind: 'module', source: text }, [])
         : graph.scripts.module(graph.natives.scriptId(fn), live.url, text);
     if (origin !== undefined) this.#places.set(origin, script);
     let state: SourceModule['state'] = 'done';
