@@ -49,6 +49,12 @@ export interface Engine {
   /** The ids that the process believes to have, for deciding which user namespace its cell needs. */
   credentials(folder: string, facts: TreeFacts): Promise<ImageCredentials>;
   /**
+   * Gets a fresh cell ready for a process whose images are still to come. Only of engines that rebuild.
+   * @param advance file with what {@link CaptureOptions.announce} was given
+   * @throws {FlickError} where nothing can be got ready; the cell is of no use then
+   */
+  prepare?(id: string, options: PrepareOptions, advance: string): Promise<PreparedRestore>;
+  /**
    * Restores images into a fresh cell and holds the tree before its first instruction.
    * @throws {FlickError} `restoreFailed` with the reason in words; nothing of it is left running
    */
@@ -71,6 +77,11 @@ export interface CaptureOptions<T> {
   readonly meanwhile: () => Promise<T>;
   /** Calls it off: an engine that has to wait for the process does so no longer. */
   readonly signal: AbortSignal;
+  /**
+   * Takes what helps to get a place ready for the process, which runs until that resolves; the process does not stand
+   * still where it rejects. Undefined where nobody gets ready.
+   */
+  readonly announce?: (advance: Buffer) => Promise<void>;
 }
 
 export interface EngineCapture<T = unknown> extends HeldCapture {
@@ -85,17 +96,32 @@ export interface EngineCapture<T = unknown> extends HeldCapture {
   readonly keepConnections: boolean;
   /** What the process does without from now on, as sentences for people. */
   readonly dropped: readonly string[];
+  /** Since when it has stood still, by `performance.now()`, where that is later than when the capture began. */
+  readonly frozenAt?: number;
 }
 
-export interface RestoreOptions {
+/** A place that gets ready for a process while that still runs elsewhere. */
+export interface PreparedRestore {
+  /** Of what waits there, as this device sees it. */
+  readonly pid: number;
+  /** Resolves when it is ready for the images, or will not be any readier. */
+  readonly ready: Promise<void>;
+  /** As {@link Engine.restore}, in this place. */
+  restore(): Promise<HeldRestore>;
+}
+
+export interface PrepareOptions {
   readonly cell: Cell;
   readonly folder: string;
   readonly facts: TreeFacts;
+  readonly terminal: TerminalSize;
+}
+
+export interface RestoreOptions extends PrepareOptions {
   /** PID of the tree's root inside its PID namespace, as it was dumped. */
   readonly root: number;
   readonly terminalKeys: readonly string[];
   readonly shellJob: boolean;
-  readonly terminal: TerminalSize;
   readonly keepConnections: boolean;
   /** The cell's keeper brings the memory. */
   readonly lazy: boolean;

@@ -21,6 +21,7 @@ import {
   processFolders,
   removeTree,
 } from '../processes/cells.ts';
+import { getReady, sayReady } from './announcement.ts';
 import { ArrivalMemory } from './arrivalMemory.ts';
 import { ArrivalCell } from './arrivalCell.ts';
 import { AwayArrival, HomeArrival } from './arrivalFiles.ts';
@@ -156,7 +157,8 @@ export class Arrival implements HandoffOperation<void> {
       }
       const memory = this.#memory?.offer;
       const { sealed } = offered;
-      const answer = { type: 'accept', wire: handoffWire, findings: [], sealed };
+      const getsReady = offered.announces && this.#engine(offered).prepare !== undefined;
+      const answer = { type: 'accept', wire: handoffWire, findings: [], sealed, getsReady };
       await frames.sendJson(memory === undefined ? answer : { ...answer, memory });
       if (sealed) frames.seal();
       const building = await this.#build(offered);
@@ -173,6 +175,7 @@ export class Arrival implements HandoffOperation<void> {
       await this.#receiveFiles(frames, building, false);
       await frames.sendJson({ type: 'placed', bytes: this.#doneBytes });
       await cell.startSoon();
+      if (getsReady) await this.#getReady(frames, building, cell);
       if (this.#memory !== undefined) await this.#guarded(this.#memory.receiveRounds());
       building.files.lookAhead(signal);
       this.#begin('send');
@@ -199,6 +202,19 @@ export class Arrival implements HandoffOperation<void> {
     } finally {
       await this.#keepMemory();
     }
+  }
+
+  /** The process runs on the source until this is done. */
+  async #getReady(frames: FrameStream, building: Building, cell: ArrivalCell): Promise<void> {
+    const folder = imagesFolder(cellFolder(building.folders, building.number));
+    const prepare = (advance: string): Promise<void> => {
+      this.#begin('announced');
+      return this.#guarded(cell.prepare(advance));
+    };
+    const options = { signal: this.#abort.signal, onProgress: () => undefined };
+    await this.#guarded(getReady(frames, folder, prepare, options));
+    this.#begin('ready');
+    await sayReady(frames);
   }
 
   async #handleMemory(frame: Frame): Promise<boolean> {
@@ -367,17 +383,18 @@ export class Arrival implements HandoffOperation<void> {
     const cell = await begin();
     const lazy = await this.#prepareMemory(building, cell, capsule);
     building.held = await this.#guarded(
-      engine.restore(travelling.id, {
-        cell,
-        folder,
-        facts,
-        root: capsule.root,
-        terminalKeys: capsule.terminalKeys,
-        shellJob: travelling.shellJob,
-        terminal: travelling.terminal,
-        keepConnections: capsule.keepConnections,
-        lazy,
-      }),
+      building.prepared?.restore() ??
+        engine.restore(travelling.id, {
+          cell,
+          folder,
+          facts,
+          root: capsule.root,
+          terminalKeys: capsule.terminalKeys,
+          shellJob: travelling.shellJob,
+          terminal: travelling.terminal,
+          keepConnections: capsule.keepConnections,
+          lazy,
+        }),
     );
     const managed = processes.arrive({
       version: 1,
@@ -528,7 +545,7 @@ export class Arrival implements HandoffOperation<void> {
     this.#doneBytes += bytes;
   };
 
-  #begin(step: HandoffStep): void {
+  #begin(step: HandoffStep | 'announced' | 'ready'): void {
     traceHandoff(this.#context.logger, this.id, 'target', step);
   }
 }

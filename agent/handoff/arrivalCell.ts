@@ -39,9 +39,30 @@ export class ArrivalCell {
 
   /** Makes one whose ids do not depend on the images before the process stands still, if its files stay as they are. */
   async startSoon(): Promise<void> {
-    if (this.#building.isPlain || !isRootToRoot(this.#parties)) return;
-    this.#building.expected = await this.#building.files.expected();
+    const { isPlain, files } = this.#building;
+    if (this.#engine.prepare === undefined && (isPlain || !isRootToRoot(this.#parties))) return;
+    this.#building.expected = await files.expected();
     this.#begin(this.#building.expected);
+  }
+
+  /** Gets the cell ready for what is announced, as far as that can be done while the process runs. */
+  async prepare(announced: string): Promise<void> {
+    const { starting, folders, number } = this.#building;
+    const cell = await starting;
+    if (cell === undefined) return;
+    const prepared = await this.#engine.prepare?.(
+      this.#offer.process.id,
+      {
+        cell,
+        folder: imagesFolder(cellFolder(folders, number)),
+        facts: this.#engine.parseFacts(this.#offer.facts),
+        terminal: this.#offer.process.terminal,
+      },
+      announced,
+    );
+    if (prepared === undefined) return;
+    this.#building.prepared = prepared;
+    await prepared.ready;
   }
 
   /** Makes the files visible that the process left with; a cell that was begun for others ends. */
@@ -53,6 +74,7 @@ export class ArrivalCell {
     const early = await starting.catch(() => undefined);
     if (early !== undefined) await endCell(early, early.keeperPid);
     delete building.cell;
+    delete building.prepared;
     const folder = cellFolder(folders, number);
     await removeTree(folder);
     await makePrivateFolder(folder);
@@ -77,7 +99,7 @@ export class ArrivalCell {
 
   async #identity(): Promise<ReturnType<typeof cellIdentity>> {
     const { isPlain, folders, number } = this.#building;
-    if (isPlain) return undefined;
+    if (isPlain || isRootToRoot(this.#parties)) return undefined;
     const { name } = this.#offer.process;
     const images = imagesFolder(cellFolder(folders, number));
     const claimed = await this.#engine.credentials(
@@ -94,7 +116,7 @@ export class ArrivalCell {
   }
 
   #begin(mounts: CellMounts): void {
-    this.#building.starting = this.#start(mounts, undefined);
+    this.#building.starting = this.#identity().then((identity) => this.#start(mounts, identity));
     // Whoever waits for it hears why it failed.
     this.#building.starting.catch(() => undefined);
   }

@@ -1,6 +1,6 @@
 import { messageOf } from '../../common/rpc.ts';
 import type { LeftOut } from '../engines/criu/pagemap.ts';
-import type { HeldRestore } from '../engines/engine.ts';
+import type { HeldRestore, PreparedRestore } from '../engines/engine.ts';
 import type { Cell } from '../processes/cell.ts';
 import { cellFolder, layerFolder, removeTree, type ProcessFolders } from '../processes/cells.ts';
 import type { ManagedProcess } from '../processes/managedProcess.ts';
@@ -26,6 +26,8 @@ export interface Building {
   mounts?: CellMounts;
   /** Until what came with it is written down. */
   remembered?: Promise<void>;
+  /** Waits in that cell for the images. */
+  prepared?: PreparedRestore;
   held?: HeldRestore;
   managed?: ManagedProcess;
   /** Memory that was not in the images. */
@@ -52,10 +54,10 @@ export async function takeDown(
 ): Promise<void> {
   await building.starting?.catch(() => undefined);
   await building.remembered?.catch(() => undefined);
-  const { folders, number, held, cell } = building;
+  const { folders, number, held, prepared, cell } = building;
   // One that was told to run is not held any more.
   if (building.order === undefined) await held?.abort().catch(() => undefined);
-  if (cell !== undefined) await endCell(cell, held?.pid);
+  if (cell !== undefined) await endCell(cell, (held ?? prepared)?.pid);
   try {
     if (building.managed !== undefined) processes.drop(building.managed);
     await building.files.abort();

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import * as v from 'valibot';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Deferred } from '../../common/deferred.ts';
-import { FrameStream, type Frame } from '../../common/frames.ts';
+import { FrameStream } from '../../common/frames.ts';
 import { ResumableStream } from '../../common/resumableStream.ts';
 import { messageOf } from '../../common/rpc.ts';
 import {
@@ -21,6 +21,7 @@ import { sendFiles, type TransferResult } from '../files/transfer.ts';
 import { cellFolder, imagesFolder } from '../processes/cells.ts';
 import type { ManagedProcess } from '../processes/managedProcess.ts';
 import { writeDurably } from '../state/durable.ts';
+import { announce } from './announcement.ts';
 import { plainLink, type HandoffContext, type HandoffOperation, type LinkView } from './context.ts';
 import { DepartureFiles } from './departureFiles.ts';
 import { DepartureMemory } from './departureMemory.ts';
@@ -84,6 +85,8 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
   #link: LinkView = plainLink;
   #debugged = false;
   #memory: DepartureMemory | undefined;
+  /** The target gets ready for the process while that runs. */
+  #getsReady = false;
   #announced: readonly Entry[] = [];
   #joined = false;
   /** All else that goes while the process stands still has gone. */
@@ -179,7 +182,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
       const { debug } = this.#context;
       if (this.#engine.rebuilds) await debug.withdraw(this.#managed, this.id);
       else this.#debugged = await debug.park(this.#managed, this.id);
-      const frozenAt = performance.now();
+      const freezes = performance.now();
       this.#managed.holdInput();
       const capture = await this.#engine.capture(this.#managed, {
         handoff: this.id,
@@ -188,12 +191,16 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
         memoryApart: this.#memory !== undefined,
         meanwhile: () => this.#lastFiles(files),
         signal: this.#abort.signal,
+        ...(this.#getsReady ? { announce: (advance) => this.#announce(frames, advance) } : {}),
       });
+      const frozenAt = capture.frozenAt ?? freezes;
       this.#side.original = capture;
       this.#sending = this.#sendMemory(capture);
       this.#sending.catch(() => undefined);
       const entries = await this.#sendRest(frames, files, capture, facts.memoryBytes);
-      const inbox = new Inbox(frames, (frame) => Promise.resolve(this.#handleMemory(frame)));
+      const inbox = new Inbox(frames, (frame) =>
+        Promise.resolve(this.#memory?.handle(frame) ?? false),
+      );
       inbox.ended.promise.catch((error: unknown) => this.#memory?.fail(error));
       this.#linkIsFree.resolve();
       const remembered = this.#rememberFiles(files, entries);
@@ -229,10 +236,6 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
       await this.#sending.catch(() => undefined);
       await this.#keepMemory();
     }
-  }
-
-  #handleMemory(frame: Frame): boolean {
-    return this.#memory?.handle(frame) ?? false;
   }
 
   /**
@@ -348,6 +351,7 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     await frames.sendJson(offerOf(this.#managed, engine, facts, this.id));
     const answer = await this.#guarded(expect(frames, accept));
     if (answer.sealed) frames.seal();
+    this.#getsReady = answer.getsReady;
     refuseOtherWire(answer.wire);
     refuseIfBlocked(answer.findings);
     if (answer.memory !== undefined && engine.movesMemory) {
@@ -378,6 +382,11 @@ export class Departure implements HandoffOperation<HandoffOutcome> {
     this.#totalBytes = totalBytes(needed.entries) + facts.memoryBytes;
     await this.#sendFiles(frames, files, needed);
     await this.#guarded(expect(frames, placed));
+  }
+
+  async #announce(frames: FrameStream, advance: Buffer): Promise<void> {
+    traceHandoff(this.#context.logger, this.id, 'source', 'announce');
+    await this.#guarded(announce(frames, advance, this.#transfer()));
   }
 
   /** The files as they are once the process stands still, while what it wrote to its memory last is sent. */

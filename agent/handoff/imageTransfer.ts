@@ -64,7 +64,7 @@ type SendOptions = ImageTransferOptions & { readonly pack: boolean };
 /** Sends the bytes of all announced images, one after the other, however they are cut. */
 export async function sendImageBytes(
   frames: FrameStream,
-  pieces: AsyncIterable<Buffer>,
+  pieces: AsyncIterable<Buffer> | Iterable<Buffer>,
   { pack, onProgress, signal }: SendOptions,
 ): Promise<void> {
   let block: Buffer[] = [];

@@ -22,7 +22,7 @@ const chunkName = v.object({
 
 /**
  * What two agents say to each other on a handoff stream, in this order (docs/architecture.md, "Handoff"):
- * offer → accept | abort; files (running) → placed; files (frozen), scrollback, images → held;
+ * offer → accept | abort; files (running) → placed; advance → ready, where both can; files (frozen), scrollback, images → held;
  * run → running; done; or run → incomplete; memory that was still missing → complete; done. Either side may send `abort` instead, the source until it has sent `run`.
  */
 export const travellingProcess = v.pick(processRecord, [
@@ -66,6 +66,8 @@ export const offer = v.object({
   userNamespace: v.boolean(),
   /** The stream can be sealed from `accept` on (`FrameStream.seal`); so it is where the answer says so too. */
   sealed: v.optional(v.boolean(), false),
+  /** What helps to get ready for the process can be sent while it runs; so it is where the answer wants it. */
+  announces: v.optional(v.boolean(), false),
 });
 export type Offer = v.InferOutput<typeof offer>;
 
@@ -82,6 +84,8 @@ export const accept = v.object({
   wire,
   findings: v.array(finding),
   sealed: v.optional(v.boolean(), false),
+  /** `advance` is to come after `placed`. */
+  getsReady: v.optional(v.boolean(), false),
   /** Without it the memory travels inside the images. */
   memory: v.optional(memoryOffer),
 });

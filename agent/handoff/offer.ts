@@ -34,6 +34,7 @@ export function offerOf(
     senderUid: process.getuid?.() ?? 0,
     userNamespace: cell?.userNamespace !== undefined,
     sealed: true,
+    announces: engine.prepare !== undefined,
   };
 }
 

@@ -191,15 +191,21 @@ describe('test devices', function () {
   });
 
   it('have the delay that was asked for, each way', async () => {
-    const greeting = (): Promise<unknown> =>
-      mustRun(['ssh-keyscan', '-t', 'ed25519', lab.device('alpha').address]);
-    const before = await timed(greeting);
+    // The shortest of some: a busy machine makes it longer, and nothing makes it shorter than the delay.
+    const greeting = async (): Promise<number> => {
+      const argv = ['ssh-keyscan', '-t', 'ed25519', lab.device('alpha').address];
+      const took: number[] = [];
+      for (let round = 0; round < 4; round += 1) took.push(await timed(() => mustRun(argv)));
+      return Math.min(...took);
+    };
+    const before = await greeting();
     await lab.delay('alpha', '50ms');
     // Connecting, greeting and key exchange are four round trips at least, 100 ms each.
-    const took = await timed(greeting);
-    assert.ok(took - before > 280 && took - before < 3000, `${String(took)} ms`);
+    const delayed = await greeting();
+    assert.ok(delayed > 400 && delayed - before < 3000, `${String(delayed)} ms`);
     await lab.delay('alpha', 'off');
-    assert.ok((await timed(greeting)) < 280);
+    const after = await greeting();
+    assert.ok(after < 400, `${String(after)} ms`);
   });
 
   it('exist in two labs at once, and are started again after a crash of the lab', async () => {

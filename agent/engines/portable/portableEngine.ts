@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../../../common/rpc.ts';
 import type { Logger } from '../../../common/logger.ts';
@@ -17,25 +16,19 @@ import type {
   Engine,
   EngineCapture,
   HeldRestore,
+  PreparedRestore,
+  PrepareOptions,
   RestoreOptions,
   TreeFacts,
 } from '../engine.ts';
 import { inspectManaged, parseFactsAs, requirePid } from '../managedFacts.ts';
-import {
-  callOff,
-  holdProgram,
-  inspectCapsule,
-  rehearseCapture,
-  reservedDescriptors,
-  restoreCommand,
-} from '../v8/index.ts';
+import { callOff, holdProgram, rehearseCapture } from '../v8/index.ts';
 import { checkPlace, checkProgram } from './checks.ts';
 import { earlyVariables, lastingOptions, programFacts, type ProgramFacts } from './facts.ts';
-import { chooseNode, portableState } from './node.ts';
+import { capsuleName, FreshProcess } from './freshProcess.ts';
+import { portableState } from './node.ts';
 import { park, untilGate } from './park.ts';
 
-/** The program at rest, among the images of a handoff. */
-const capsuleName = 'program.img';
 /** How long a safe point is looked for, in ms. */
 const patience = 5_000;
 /** How long what Node.js says of its inspector is kept off the terminal, in ms: while it is open, and for the last words. */
@@ -168,6 +161,7 @@ export class PortableEngine implements Engine {
         gate: parking.gate,
         patienceMs: patience,
         signal: options.signal,
+        ...(options.announce === undefined ? {} : { announce: options.announce }),
       });
       const job = await parked;
       const { dropped } = held.report;
@@ -207,6 +201,7 @@ export class PortableEngine implements Engine {
         terminalKeys: [],
         keepConnections: false,
         dropped,
+        frozenAt: held.since,
         pin: () => job.pin(),
         abort: () => end(false),
         release: () => end(true),
@@ -226,54 +221,13 @@ export class PortableEngine implements Engine {
     return Promise.resolve({ uids: new Set([uid]), gids: new Set([gid]) });
   }
 
+  async prepare(id: string, options: PrepareOptions, advance: string): Promise<PreparedRestore> {
+    return FreshProcess.start({ ...options, id, logger: this.#logger, advance });
+  }
+
   async restore(id: string, options: RestoreOptions): Promise<HeldRestore> {
-    const { cell, folder } = options;
-    const { program } = options.facts as ProgramFacts;
-    const file = join(folder, capsuleName);
-    const parking = { gate: join(folder, 'gate'), mark: join(folder, 'rebuilt') };
-    const failure = join(folder, 'failure');
-    const node = await chooseNode(program.node, inspectCapsule(file).node);
-    const args = program.options.filter((each) => lastingOptions.test(each));
-    const argv = restoreCommand({ file, node, args, hold: { ...parking, failure } });
-    const { PATH = '', HOME = '/' } = process.env;
-    const early = Object.entries(program.environment).filter(([name]) => earlyVariables.test(name));
-    const inner = await cell.launch({
-      program: node,
-      argv,
-      environment: { PATH, HOME, ...Object.fromEntries(early) },
-      cwd: '/',
-      size: options.terminal,
-      reservedDescriptors,
-    });
-    const failed = async (cause: unknown): Promise<FlickError> => {
-      const why = (await readFile(failure, 'utf8').catch(() => '')).trim();
-      this.#logger.log('warn', 'a program could not be rebuilt', {
-        id,
-        why: why || messageOf(cause),
-      });
-      return new FlickError(
-        'restoreFailed',
-        why === '' ? `The program could not be rebuilt: ${messageOf(cause)}` : why,
-        { remedy: 'It runs on where it was.', cause },
-      );
-    };
-    try {
-      const job = await park(cell, 'restore', inner, parking);
-      return {
-        pid: await cell.hostPidOf(inner),
-        pin: () => job.pin(),
-        resume: async () => {
-          try {
-            await job.verdict(true);
-          } catch (error) {
-            throw await failed(error);
-          }
-        },
-        abort: () => job.verdict(false),
-      };
-    } catch (error) {
-      throw await failed(error);
-    }
+    const fresh = await FreshProcess.start({ ...options, id, logger: this.#logger });
+    return fresh.restore();
   }
 
   async #guard(folder: string): Promise<Cell> {

@@ -35,6 +35,7 @@ type Answer = { readonly done: Done } | { readonly refused: string; readonly hin
 /**
  * Has the code in the program do its work.
  * @param signal gives up: what has not begun by then does not begin where {@link Settings.gate} has been taken away
+ * @param begins told before anything is begun in the program
  * @returns undefined when the program ended without an answer, as one does that ends with its capsule
  * @throws {FlickError} `refused`, also when the program does not come to a turn of its event loop; it goes on unharmed
  */
@@ -42,6 +43,7 @@ export async function converse(
   pid: number,
   settings: Settings,
   signal?: AbortSignal,
+  begins?: () => void,
 ): Promise<Done | undefined> {
   const status = await readStatus(pid);
   if (status === undefined) throw gone(pid);
@@ -62,6 +64,7 @@ export async function converse(
       const given = { ...settings, pid: innerPid, closeInspector: !wasOpen, since };
       // A program that is held answers when it goes on.
       const limit = gate === undefined ? patienceMs + beginPatience + capturePatience : undefined;
+      begins?.();
       const text = await line.evaluate(beginExpression(given, builtins), limit);
       if (text === tooLate) throw busy(patienceMs + beginPatience, undefined);
       return text === undefined ? undefined : (JSON.parse(text) as Answer);

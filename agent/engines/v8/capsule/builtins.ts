@@ -24,7 +24,7 @@ const separator = '\n';
 const maxDepth = 6;
 const maxAliases = 8;
 // `domain` changes others when it is loaded.
-const skippedModules = /^(_|node:|domain$|sys$|punycode$|wasi$|trace_events$|inspector|test|v8$)/;
+const skippedModules = /^(_|node:|domain$|sys$|punycode$|wasi$|trace_events$|inspector|test)/;
 const extraModules = [
   '_http_server',
   '_http_agent',

@@ -219,6 +219,8 @@ export interface ScriptRecord {
   readonly url: string;
   readonly kind: 'commonjs' | 'module' | 'script' | 'core';
   readonly source: string;
+  /** Of the code of a direct `eval`: script and scope that this stands in. */
+  readonly inside?: readonly [script: number, kind: string, start: number, end: number];
 }
 
 /** An entry of the cache of ES modules. */

@@ -34,6 +34,7 @@ export function readCapsule(file: string): Capsule {
   const firstEnd = bytes.indexOf(10);
   if (firstEnd < 0) throw new CapsuleError(`${file} is not a capsule of a Node.js program.`);
   const head = header(file, bytes.toString('utf8', 0, firstEnd));
+  if (bytes.at(-1) !== 10) throw damaged(file, 'is cut off at its end');
   const trailerStart = bytes.lastIndexOf(10, bytes.length - 2) + 1;
   checkHash(file, bytes, trailerStart);
   const sections = new Map<string, unknown[]>();

@@ -4,7 +4,7 @@ import type { Heap } from './heap.ts';
 import type { LiveScope } from './inspection.ts';
 import type { Address } from './ownMemory.ts';
 import { Refusal } from './refusal.ts';
-import type { Script } from './scripts.ts';
+import { outermostOf, scriptOf, type Script } from './scripts.ts';
 
 /** Names of variables that a context of V8 holds for itself. */
 const hiddenName = /^\.|^#|^(this|new\.target|\$flick.*)$/;
@@ -32,25 +32,35 @@ export class ContextAddresses {
     this.#encode = encode;
   }
 
-  /** @returns the index of the innermost context that a closure sees; undefined when a snapshot must tell */
+  /**
+   * @param isRebuilt whether the closure was made by a rebuild
+   * @returns the index of the innermost context that a closure sees; undefined when a snapshot must tell
+   */
   closure(
     f: object,
     script: Script,
     around: Scope,
     scopes: () => readonly LiveScope[],
+    isRebuilt: boolean,
   ): number | undefined {
     const { memory } = this.#heap;
+    const { kind } = outermostOf(script);
+    const isEvaluatedAgain = isRebuilt && script.outer !== undefined;
     const isSimple =
-      memory !== undefined && (script.kind === 'commonjs' || script.kind === 'script');
+      memory !== undefined && !isEvaluatedAgain && (kind === 'commonjs' || kind === 'script');
     const expected = isSimple ? contextsOf(around) : undefined;
     const chain = expected === undefined ? undefined : memory?.chain(f);
     if (chain === undefined || expected === undefined) return undefined;
-    const aligned = align(chain, expected);
+    const innermost = chain[0] === undefined ? undefined : this.#known.get(chain[0])?.index;
+    if (innermost !== undefined) return innermost;
+    const again = isRebuilt ? alignRebuilt(chain, expected, scopes()) : undefined;
+    if (again?.aligned.length === 0) this.#known.set(chain[0] ?? 0, { index: 0, closure: f });
+    const aligned = isRebuilt ? again?.aligned : align(chain, expected);
     if (aligned === undefined) return undefined;
     const [first] = aligned;
     const known = first === undefined ? 0 : this.#known.get(first.address)?.index;
     if (known !== undefined) return known;
-    const live = scopes().filter(isShown);
+    const live = again?.live ?? scopes().filter(isShown);
     if (live.length !== aligned.length) return undefined;
     const values: Record<string, unknown>[] = [];
     for (const [index, { address, scope }] of aligned.entries()) {
@@ -93,13 +103,20 @@ export class ContextAddresses {
 /** A context without its variables. */
 export function recordOf(script: Script, scope: Scope, parent: number): ContextRecord {
   const { kind, node } = scope;
-  return { script: script.index, scope: [kind, node.start, node.end], parent, vars: {} };
+  const { index } = scriptOf(script, scope);
+  return { script: index, scope: [kind, node.start, node.end], parent, vars: {} };
 }
 
 /** Not the global one, and none that shows nothing of the program. */
 function isShown({ object, description }: LiveScope): boolean {
   const names = Object.getOwnPropertyNames(object);
   return !/^(Global|Script)/.test(description) && names.some((name) => !hiddenName.test(name));
+}
+
+/** A context and the scope that it is an instance of. */
+interface Aligned {
+  readonly address: Address;
+  readonly scope: Scope;
 }
 
 interface Expected {
@@ -109,6 +126,12 @@ interface Expected {
 }
 
 const contextLists = new WeakMap<Scope, readonly Expected[] | null>();
+
+/** How many contexts a function in a scope may see by what the source says; undefined where it does not say. */
+export function contextCounts(around: Scope): readonly number[] | undefined {
+  const all = contextsOf(around);
+  return all === undefined ? undefined : [all.length, all.filter(({ isEmpty }) => !isEmpty).length];
+}
 
 /** The scopes that have a context, from one outwards; undefined when one of them holds more than its variables. */
 function contextsOf(around: Scope): readonly Expected[] | undefined {
@@ -127,10 +150,7 @@ function contextsOf(around: Scope): readonly Expected[] | undefined {
 }
 
 /** Which context is whose, without empty ones; undefined unless all classes have one or none has. */
-function align(
-  chain: readonly Address[],
-  expected: readonly Expected[],
-): { readonly address: Address; readonly scope: Scope }[] | undefined {
+function align(chain: readonly Address[], expected: readonly Expected[]): Aligned[] | undefined {
   const filled = expected.filter(({ isEmpty }) => !isEmpty);
   const all = chain.length === expected.length ? expected : filled;
   if (chain.length !== all.length) return undefined;
@@ -140,9 +160,43 @@ function align(
   });
 }
 
+/**
+ * The same for what a rebuild made, where each context is shown: those of the program have what they were given their
+ * values by, the others hold the rebuild's alone.
+ */
+function alignRebuilt(
+  chain: readonly Address[],
+  expected: readonly Expected[],
+  scopes: readonly LiveScope[],
+): { readonly aligned: Aligned[]; readonly live: LiveScope[] } | undefined {
+  const shown = scopes.filter(({ description }) => !/^(Global|Script)/.test(description));
+  const filled = expected.filter(({ isEmpty }) => !isEmpty);
+  if (shown.length !== chain.length) return undefined;
+  const aligned: Aligned[] = [];
+  const live: LiveScope[] = [];
+  for (const [index, each] of shown.entries()) {
+    const names = Object.getOwnPropertyNames(each.object);
+    const address = chain[index];
+    if (!names.includes('$flickR')) {
+      if (!names.every((name) => name === 'arguments' || hiddenName.test(name))) return undefined;
+      continue;
+    }
+    const scope = filled[aligned.length]?.scope;
+    if (scope === undefined || address === undefined) return undefined;
+    aligned.push({ address, scope });
+    live.push(each);
+  }
+  return aligned.length === filled.length ? { aligned, live } : undefined;
+}
+
 /** The variables of a scope; undefined when they are others than its source says. */
 function shownValues(object: object, scope: Scope): Record<string, unknown> | undefined {
-  const names = Object.getOwnPropertyNames(object).filter((name) => !hiddenName.test(name));
+  const all = Object.getOwnPropertyNames(object);
+  // What a rebuild made has `arguments` of its own.
+  const isRebuilt = all.includes('$flickR');
+  const names = all.filter(
+    (name) => !hiddenName.test(name) && !(isRebuilt && name === 'arguments'),
+  );
   if (names.sort().join() !== scope.capturedNames().join()) return undefined;
   const values: Record<string, unknown> = {};
   try {

@@ -6,7 +6,7 @@ import type { LiveScope } from './inspection.ts';
 import { ContextAddresses, recordOf } from './contextAddresses.ts';
 import { Refusal } from './refusal.ts';
 import { matchScopes, type ContextShape } from './scopeMatch.ts';
-import { shortUrl, type Script } from './scripts.ts';
+import { outermostOf, shortUrl, type Place, type Script } from './scripts.ts';
 
 /** Names of variables that a context of V8 holds for itself. */
 const hiddenName = /^$|^\.|^#|^(this|new\.target|\$flick.*)$/;
@@ -89,8 +89,13 @@ export class Contexts {
    * @param scopes asked for the values of variables when they are not known yet
    * @returns the index of the innermost one
    */
-  closure(f: object, script: Script, around: Scope, scopes: () => readonly LiveScope[]): number {
-    const read = this.#addresses.closure(f, script, around, scopes);
+  closure(
+    f: object,
+    { script, isRebuilt }: Pick<Place, 'script' | 'isRebuilt'>,
+    around: Scope,
+    scopes: () => readonly LiveScope[],
+  ): number {
+    const read = this.#addresses.closure(f, script, around, scopes, isRebuilt);
     if (read !== undefined) return read;
     const { snapshot } = this.#heap;
     const chain = this.chain(snapshot.follow(this.#heap.nodeOf(f), 'context'));
@@ -196,7 +201,7 @@ export class Contexts {
       return found.size === 0 ? object : withOwn(isHere ? object : {}, found);
     });
     const isOver = listed.slice(next).every(({ object }) => '$flickHome' in object);
-    if (!isOver && script.kind !== 'module') throw unmatched(script);
+    if (!isOver && outermostOf(script).kind !== 'module') throw unmatched(script);
     return values;
   }
 
@@ -205,7 +210,7 @@ export class Contexts {
     const record = recordOf(script, scope, parent);
     const index = this.records.push(record) - 1;
     this.#indexes.set(node, index);
-    if (script.kind === 'core' && scope.kind === 'program') {
+    if (script.kind === 'core' && scope === script.tree.root) {
       // The target has its own module: only what functions that are carried use of it is looked for there.
       this.#ofCore.set(index, { url: script.url, values });
       return index;
@@ -329,7 +334,7 @@ export class Contexts {
   ): Scope[] {
     // A module always has its context, whatever stands in it.
     const isModule = this.#modules.has(chain.at(-1) ?? -1);
-    const { root } = script.tree;
+    const { root } = outermostOf(script).tree;
     const inner = isModule ? chain.slice(0, -1) : chain;
     const shapes = inner.map((node) => this.#shape(node));
     const found = matchScopes(shapes, innermost, isModule ? root : until);
@@ -342,6 +347,15 @@ export class Contexts {
         this.#names.set(node, scope.capturedNames());
     });
     return found;
+  }
+
+  /** Whether the contexts of a chain can be those that are seen from a scope. */
+  fits(chain: readonly number[], script: Script | undefined, innermost: Scope): boolean {
+    const isModule = this.#modules.has(chain.at(-1) ?? -1);
+    const root = script === undefined ? undefined : outermostOf(script).tree.root;
+    if (isModule !== (script !== undefined && outermostOf(script).kind === 'module')) return false;
+    const shapes = (isModule ? chain.slice(0, -1) : chain).map((node) => this.#shape(node));
+    return matchScopes(shapes, innermost, isModule ? root : undefined) !== undefined;
   }
 
   #shape(node: number): ContextShape {

@@ -19,6 +19,12 @@ export function isUserFunction(graph: Graph, f: object): boolean {
   );
 }
 
+/** Whether the program has put a getter of its own in the place of the stack of an error. */
+export function hasOwnGetter(graph: Graph, error: object): boolean {
+  const getter = Reflect.getOwnPropertyDescriptor(error, 'stack')?.get;
+  return getter !== undefined && graph.natives.script(getter) !== undefined;
+}
+
 // eslint-disable-next-line @typescript-eslint/no-unsafe-function-type
 export function functionRecord(graph: Graph, f: Function): ObjectRecord {
   if (graph.natives.script(f) === undefined) return nativeFunction(graph, f);
@@ -38,7 +44,7 @@ export function functionRecord(graph: Graph, f: Function): ObjectRecord {
   const at = isClass(place.node) ? script.tree.scopeOf.get(place.node) : around;
   const context = graph.contexts.closure(
     f,
-    script,
+    place,
     at ?? around,
     () => graph.inspection.internals(f).scopes,
   );

@@ -27,12 +27,13 @@ import type { Trees } from '../language/readTree.ts';
 import { Contexts } from './contexts.ts';
 import { homeOf } from './homes.ts';
 import { Found } from './found.ts';
+import { insideOf } from './evaluated.ts';
 import { Scripts } from './scripts.ts';
 import { Refusal } from './refusal.ts';
 import { refuseKnown } from '../hosts/foreign.ts';
 import { hostRecord, type HostWorld } from '../hosts/capture.ts';
 import { checkCoreClass, corePrototype, isCoreModule, makerOf } from './coreClasses.ts';
-import { functionRecord, isUserFunction } from './functions.ts';
+import { functionRecord, hasOwnGetter, isUserFunction } from './functions.ts';
 import { promiseRecord } from './promises.ts';
 import { PrivateClasses } from './privateClasses.ts';
 import { TemplateObjects } from './templateObjects.ts';
@@ -123,7 +124,9 @@ export class Graph {
       (url, name, value) => this.#coreVariable(url, name, value),
       (node, scope) => homeOf(this, node, scope),
     );
-    this.scripts = new Scripts(world.heap, world.natives, world.trees);
+    this.scripts = new Scripts(world.heap, world.natives, world.trees, (f, source, tree) =>
+      insideOf(this, f, source, tree),
+    );
     this.objects.reserve();
     this.#details = world.internals.binding('util') as never;
     this.#arrays = [[1], [1.5], [{}], new Array(1), [, 1.5], [, {}], []];
@@ -516,8 +519,9 @@ export class Graph {
     if (types.isNativeError(object)) {
       const record: Extract<KindRecord, { k: 'err' }> = { k: 'err' };
       // A property of V8's own kind, which differs between its versions.
-      if (Object.hasOwn(object, 'stack')) record.stack = value(object.stack, 'stack');
-      return this.finish(record, object, (key) => key === 'stack');
+      const isOwn = hasOwnGetter(this, object);
+      if (!isOwn && Object.hasOwn(object, 'stack')) record.stack = value(object.stack, 'stack');
+      return this.finish(record, object, (key) => key === 'stack' && !isOwn);
     }
     if (types.isAnyArrayBuffer(object)) {
       const data = Buffer.from(object).toString('base64');

@@ -1,4 +1,4 @@
-import type { Inspection } from './inspection.ts';
+import type { Inspection, LiveScope } from './inspection.ts';
 import type { Natives } from './natives.ts';
 import type { OwnMemory } from './ownMemory.ts';
 import { Snapshot } from './snapshot.ts';
@@ -74,6 +74,11 @@ export class Heap {
     return id < 0 ? undefined : { id, url: this.#inspection.urlOf(id) };
   }
 
+  /** What the inspector shows of the variables that a function sees. */
+  scopesOf(f: object): readonly LiveScope[] {
+    return this.#inspection.internals(f).scopes;
+  }
+
   /** What tells the innermost context of a function from others; comparable with others of this heap. */
   contextOf(f: object): number {
     return this.memory?.contextOf(f) ?? this.snapshot.follow(this.nodeOf(f), 'context');
@@ -141,11 +146,25 @@ export class Heap {
 
   /** The script of a closure's node: its node and its URL; undefined for native ones. */
   scriptOf(node: number): { readonly node: number; readonly url: string } | undefined {
-    const shared = this.snapshot.follow(node, 'shared');
-    if (shared < 0) return undefined;
-    let script = this.snapshot.follow(shared, 'script');
-    if (script < 0) script = this.snapshot.follow(shared, 'script_or_debug_info');
+    const script = this.scriptOfShared(this.snapshot.follow(node, 'shared'));
     return script < 0 ? undefined : { node: script, url: this.snapshot.name(script) };
+  }
+
+  /** The node of the script of what closures of one place share; -1 for what is none. */
+  scriptOfShared(shared: number): number {
+    if (shared < 0) return -1;
+    const script = this.snapshot.follow(shared, 'script');
+    return script >= 0 ? script : this.snapshot.follow(shared, 'script_or_debug_info');
+  }
+
+  /** Some function of a script's node. */
+  closureOf(script: number): object | undefined {
+    const { snapshot } = this;
+    for (let node = 0; node < snapshot.count; node += 1) {
+      if (snapshot.type(node) === 'closure' && this.scriptOf(node)?.node === script)
+        return this.liveOf(node) as object;
+    }
+    return undefined;
   }
 
   /** Nodes of the reactions of a pending promise, in the order in which they were added. */
@@ -218,8 +237,9 @@ export class Heap {
 function take(inspection: Inspection, natives: Natives): Taken {
   // Everything with a name in JavaScript, in one array: the snapshot shows its elements in order.
   const objects = inspection.heirs(Object.prototype);
-  const id = inspection.heapId(objects);
   const snapshot = Snapshot.take();
+  // V8 keeps its names of objects that move from the first snapshot on.
+  const id = inspection.heapId(objects);
   const indexOfNode = new Int32Array(snapshot.count);
   const nodeOf = new Map<unknown, number>();
   for (const { type, name, to } of snapshot.edges(snapshot.withId(id))) {

@@ -70,7 +70,7 @@ export function begin(settings: Settings, builtins: BuiltinList, realm: object):
     }
     const asked = BigInt(settings.since);
     const elapsed = (): number => Number(process.hrtime.bigint() - asked) / 1e6;
-    const deadline = performance.now() + settings.patienceMs - elapsed();
+    let deadline = performance.now() + settings.patienceMs - elapsed();
     let attempts = 0;
     let means: Means | undefined;
     const settle = (result: object): void => {
@@ -126,7 +126,11 @@ export function begin(settings: Settings, builtins: BuiltinList, realm: object):
       }
       readModules(means?.trees ?? new Map(), deadline, (advance) => {
         announce(settings, advance);
-        untilReady(settings, attempt);
+        untilReady(settings, (waited) => {
+          // Others were waited for, not the program.
+          deadline += waited;
+          attempt();
+        });
       });
     });
   });
@@ -162,10 +166,12 @@ function announce({ advance: file }: Settings, advance: Advance): void {
 }
 
 /** Lets the program run on until somebody is ready for it. */
-function untilReady({ ready }: Settings, then: () => void): void {
-  const deadline = performance.now() + readinessMs;
+function untilReady({ ready, gate }: Settings, then: (waited: number) => void): void {
+  const began = performance.now();
   const look = (): void => {
-    if (ready === undefined || existsSync(ready) || performance.now() > deadline) then();
+    const waited = performance.now() - began;
+    const isOver = waited > readinessMs || (gate !== undefined && !existsSync(gate));
+    if (ready === undefined || existsSync(ready) || isOver) then(waited);
     else setTimeout(look, betweenLooks);
   };
   look();
@@ -209,7 +215,7 @@ function capture(own: Set<unknown>, attempts: number, means: Means, began: numbe
     graph.contexts.confirm();
     roots.hosts['templates'] = graph.templates.complete();
     roots.esm = modules.complete(roots.esm);
-    const scripts = graph.scripts.all.map(({ url, kind, source }) => ({ url, kind, source }));
+    const scripts = graph.scripts.records();
     const capsule: WrittenCapsule = {
       header: {
         format: capsuleFormat,

@@ -172,7 +172,7 @@ export class LiveModules {
       (origin === undefined ? undefined : this.#places.get(origin));
     if (script === undefined) return undefined;
     this.#reached.set(script.index, id);
-    return { script, node: moduleBody(script.tree).fn };
+    return { script, node: moduleBody(script.tree).fn, isRebuilt: origin !== undefined };
   }
 
   /** To be called when everything has been visited. @throws {Refusal} when nothing would wake a module */
@@ -250,7 +250,7 @@ export class LiveModules {
     const text = fn === undefined ? '' : (graph.natives.script(fn) ?? '');
     const script =
       origin !== undefined || fn === undefined
-        ? graph.scripts.again(origin?.script ?? { url: live.url, kind: 'module', source: text })
+        ? graph.scripts.again(origin?.script ?? { url: live.url, kind: 'module', source: text }, [])
         : graph.scripts.module(graph.natives.scriptId(fn), live.url, text);
     if (origin !== undefined) this.#places.set(origin, script);
     let state: SourceModule['state'] = 'done';

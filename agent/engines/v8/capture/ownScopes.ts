@@ -54,7 +54,7 @@ export function ownContexts(
   if (around === undefined) throw graph.refuse('suspended in an unknown place');
   const outer = graph.contexts.closure(
     fn,
-    script,
+    place,
     around,
     () => graph.inspection.internals(fn).scopes,
   );

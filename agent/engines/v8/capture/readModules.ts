@@ -32,7 +32,7 @@ export function readModules(
       }
     }
     if (files.length > 0 && performance.now() < deadline) setImmediate(turn);
-    else then({ scripts, modules: loadedModules() });
+    else then({ node: process.version, scripts, modules: loadedModules() });
   };
   turn();
 }

@@ -1,22 +1,48 @@
-import type { ScopeTree } from '../language/scopes.ts';
+import type { Scope, ScopeTree } from '../language/scopes.ts';
 import { isClass, type ClassNode, type FunctionNode, type ScriptKind } from '../language/parse.ts';
-import { readTree, type Trees } from '../language/readTree.ts';
+import { evaluatedTree, readTree, scopeAround, type Trees } from '../language/readTree.ts';
 import type { ScriptRecord } from '../capsule/format.ts';
-import type { Heap } from './heap.ts';
+import { SnapshotNeeded, type Heap } from './heap.ts';
+import type { Address, OwnMemory } from './ownMemory.ts';
 import type { Natives } from './natives.ts';
 import { readOriginMark, type OriginMark } from '../language/origin.ts';
-import type { Home } from '../rebuild/templates.ts';
+import { homeNames, type Home } from '../rebuild/templates.ts';
 import { Refusal } from './refusal.ts';
 
 export interface Script extends ScriptRecord {
   readonly index: number;
   readonly tree: ScopeTree;
+  /** Of the code of a direct `eval`: the script that this stands in. */
+  readonly outer?: Script;
+}
+
+/** Where the code of a direct `eval` stands. */
+export interface Inside {
+  readonly script: Script;
+  readonly scope: Scope;
+}
+
+/** Finds out where the script of a function stands; undefined when its own source says all about it. */
+export type Locate = (f: object, source: string, tree: ScopeTree) => Inside | undefined;
+
+/** The script of a scope that a script's functions see. */
+export function scriptOf(script: Script, scope: Scope): Script {
+  let at = script;
+  while (at.outer !== undefined && at.tree.root !== scope.top) at = at.outer;
+  return at;
+}
+
+/** The script that stands in no other one. */
+export function outermostOf(script: Script): Script {
+  return script.outer === undefined ? script : outermostOf(script.outer);
 }
 
 /** Where a function stands in the source as its author wrote it. */
 export interface Place {
   readonly script: Script;
   readonly node: FunctionNode | ClassNode;
+  /** It was made of the script by a rebuild. */
+  readonly isRebuilt: boolean;
 }
 
 /** The scripts of the program that something alive was made by. */
@@ -27,11 +53,15 @@ export class Scripts {
   readonly #byId = new Map<number, Script>();
   readonly #marks = new Map<number, OriginMark | undefined>();
   readonly #origins = new Map<ScriptRecord, Script>();
+  /** By the address of the context that holds them. */
+  readonly #shown = new Map<Address, Home>();
   readonly #parsed: Trees;
   readonly #heap: Heap;
   readonly #natives: Natives;
+  readonly #locate: Locate;
 
-  constructor(heap: Heap, natives: Natives, parsed: Trees) {
+  constructor(heap: Heap, natives: Natives, parsed: Trees, locate: Locate) {
+    this.#locate = locate;
     this.#parsed = parsed;
     this.#heap = heap;
     this.#natives = natives;
@@ -48,7 +78,7 @@ export class Scripts {
     if (place === undefined) {
       throw new Refusal(`A function of ${script.url} is not where its script says.`);
     }
-    return { script, node: place };
+    return { script, node: place, isRebuilt: false };
   }
 
   /** The place of a function that a rebuild made, in the script that it was made of. */
@@ -56,14 +86,31 @@ export class Scripts {
     if (!this.#marks.has(id)) this.#marks.set(id, readOriginMark(this.#natives.script(f) ?? ''));
     const mark = this.#marks.get(id);
     if (mark === undefined) return undefined;
-    const script = this.originOf(this.#heap.nodeOf(f), mark.script);
+    const script =
+      this.#heap.memory === undefined
+        ? this.originOf(this.#heap.nodeOf(f), mark.script)
+        : this.#origin(this.#shownHome(f, this.#heap.memory), mark.script);
     if (script === undefined) {
       throw new Refusal('A function belongs to a module that has not run yet.', { passing: true });
     }
     const place = script.tree.byPosition.get(mark.toOriginal(this.#natives.position(f)));
     if (place === undefined)
       throw new Refusal(`A function of ${script.url} is not where its script says.`);
-    return { script, node: place };
+    return { script, node: place, isRebuilt: true };
+  }
+
+  /** What the outermost context of what a rebuild made holds, without a snapshot. @throws where one must tell */
+  #shownHome(f: object, memory: OwnMemory): Home {
+    const outermost = memory.chain(f)?.at(-1) ?? 0;
+    const known = this.#shown.get(outermost);
+    if (known !== undefined) return known;
+    for (const { object } of this.#heap.scopesOf(f)) {
+      if (!Object.hasOwn(object, homeNames.outermost)) continue;
+      const home = Reflect.get(object, homeNames.outermost) as Home;
+      this.#shown.set(outermost, home);
+      return home;
+    }
+    throw new SnapshotNeeded();
   }
 
   /** The script that generated code was made of; the outermost context of what it made holds them all. */
@@ -73,14 +120,17 @@ export class Scripts {
       let home = snapshot.follow(context, '$flickHome');
       if (home < 0) home = snapshot.follow(context, '$flickModule');
       if (home >= 0) {
-        const live = this.#heap.liveOf(home) as Home;
-        this.homes.add(live);
-        const record = live.scripts[index];
-        return record === undefined ? undefined : this.again(record);
+        return this.#origin(this.#heap.liveOf(home) as Home, index);
       }
       context = snapshot.follow(context, 'previous');
     }
     return undefined;
+  }
+
+  #origin(home: Home, index: number): Script | undefined {
+    this.homes.add(home);
+    const record = home.scripts[index];
+    return record === undefined ? undefined : this.again(record, home.scripts);
   }
 
   /** The script of an ES module. @param id that V8 has for it */
@@ -91,10 +141,10 @@ export class Scripts {
   }
 
   /** The script of a capsule that the program was rebuilt from. */
-  again(record: ScriptRecord): Script {
+  again(record: ScriptRecord, all: readonly ScriptRecord[]): Script {
     const known = this.#origins.get(record);
     if (known !== undefined) return known;
-    const script = this.#add(record);
+    const script = this.#add(record, this.#insideAgain(record, all));
     this.#origins.set(record, script);
     return script;
   }
@@ -113,7 +163,13 @@ export class Scripts {
     if (kind === 'module') {
       throw new Refusal(`${shortUrl(url)} is an ES module that Node.js has not loaded itself.`);
     }
-    const script = this.#add({ url, kind, source });
+    const inside =
+      kind === 'script' ? this.#locate(f, source, this.parse(source, kind, url)) : undefined;
+    const script = this.#add({ url, kind, source }, inside);
+    if (inside !== undefined) {
+      this.#byId.set(id, script);
+      return script;
+    }
     const isGlobal = [...script.tree.root.bindings.values()].some(
       ({ captured, kind: of }) => captured && of !== 'var' && of !== 'function',
     );
@@ -124,12 +180,34 @@ export class Scripts {
     return script;
   }
 
-  #add(record: ScriptRecord): Script {
-    const { url, kind, source } = record;
-    const tree = this.parse(source, kind, url);
-    const script = { index: this.all.length, url, kind, source, tree };
+  #insideAgain({ inside }: ScriptRecord, all: readonly ScriptRecord[]): Inside | undefined {
+    const record = inside === undefined ? undefined : all[inside[0]];
+    if (inside === undefined || record === undefined) return undefined;
+    const script = this.again(record, all);
+    const scope = scopeAround(inside, () => script.tree);
+    if (scope === undefined) throw new Refusal('Evaluated code is not where its capsule says.');
+    return { script, scope };
+  }
+
+  #add({ url, kind, source }: ScriptRecord, inside?: Inside): Script {
+    const tree =
+      inside === undefined ? this.parse(source, kind, url) : evaluatedTree(source, inside.scope);
+    const record: ScriptRecord = { url, kind, source };
+    const script: Script = {
+      ...(inside === undefined ? record : { ...record, ...standsIn(inside) }),
+      index: this.all.length,
+      tree,
+    };
     this.all.push(script);
     return script;
+  }
+
+  /** What the capsule says of them. */
+  records(): ScriptRecord[] {
+    return this.all.map(({ url, kind, source, inside }) => ({
+      ...{ url, kind, source },
+      ...(inside === undefined ? {} : { inside }),
+    }));
   }
 
   /** @throws {Refusal} */
@@ -141,6 +219,11 @@ export class Scripts {
       throw new Refusal(`${url} could not be read: ${String(error)}.`);
     }
   }
+}
+
+function standsIn({ script, scope }: Inside): Required<Pick<Script, 'outer' | 'inside'>> {
+  const { kind, node } = scope;
+  return { outer: script, inside: [script.index, kind, node.start, node.end] };
 }
 
 /** `file.js:12`, with the name of what stands there. */

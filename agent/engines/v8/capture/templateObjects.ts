@@ -63,9 +63,9 @@ export class TemplateObjects {
 
   #sitesOf(object: Found['object']): readonly Site[] {
     const { scripts } = this.#graph;
-    for (const { templates, sites } of scripts.homes) {
+    for (const { templates, sites, scripts: all } of scripts.homes) {
       const site = sites[templates.indexOf(object)];
-      if (site !== undefined) return [[scripts.again(site[0]), site[1]]];
+      if (site !== undefined) return [[scripts.again(site[0], all), site[1]]];
     }
     const texts = JSON.stringify(object.raw);
     const sites = scripts.all.flatMap((script) =>

@@ -8,10 +8,16 @@ import {
   type Stats,
 } from 'node:fs';
 import type { FileRecord } from '../capsule/format.ts';
+import { reservedDescriptors } from '../capsule/reserved.ts';
 import { Refusal } from '../capture/refusal.ts';
 
 /** Devices that are the same after every opening. */
 const steadyDevices = /^\/dev\/(null|zero|full|u?random)$/;
+/**
+ * What Node.js itself keeps open for the time when there are no descriptors left. In a process that was rebuilt it has a
+ * number beyond those that were reserved, and a program gets the lowest one that is free.
+ */
+const spare = '/dev/null';
 /** Where Node.js opens the terminal of a standard stream once more for itself. */
 const terminals = /^\/dev\/(pts\/\d+|tty\w+|console)$/;
 /** Of the ways to open a file those that go on counting (fcntl(2)). */
@@ -39,6 +45,7 @@ export function openFiles(isOwn: (path: string) => boolean): FileRecord[] {
     if (number <= 2) return [];
     const path = targetOf(number);
     if (path?.startsWith('/') !== true || terminals.test(path) || isOwn(path)) return [];
+    if (path === spare && number >= reservedDescriptors && numbers.length < number) return [];
     return [fileRecord(number, path)];
   });
 }

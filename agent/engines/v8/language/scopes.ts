@@ -50,6 +50,8 @@ export class Scope {
   readonly parent: Scope | undefined;
   /** The scope of the function that it belongs to, where `var` and `this` of that function are. */
   readonly owner: Scope;
+  /** The outermost scope of its script. */
+  readonly top: Scope;
   readonly strict: boolean;
   readonly isArrow: boolean;
   readonly bindings = new Map<string, Binding>();
@@ -66,6 +68,7 @@ export class Scope {
     parent: Scope | undefined,
     options: { strict: boolean; isFunction?: boolean; isArrow?: boolean },
   ) {
+    this.top = kind === 'program' || parent === undefined ? this : parent.top;
     this.kind = kind;
     this.node = node;
     this.parent = parent;
@@ -118,6 +121,8 @@ export class ScopeTree {
   /** Every `import.meta`. */
   readonly metas: AnyNode[] = [];
   readonly taggedTemplates: TaggedTemplate[] = [];
+  /** Every call that may be a direct `eval`, with the scope that it stands in. */
+  readonly evaluations: { readonly node: AnyNode; readonly scope: Scope }[] = [];
   readonly usesWith: boolean;
   #with = false;
   /** The whole script is the body of a function. */
@@ -125,10 +130,11 @@ export class ScopeTree {
 
   readonly source: string;
 
-  constructor(source: string, program: Program, kind: ScriptKind) {
+  /** @param around of the code of a direct `eval`: the scope that this stands in */
+  constructor(source: string, program: Program, kind: ScriptKind, around?: Scope) {
     this.source = source;
-    const strict = kind === 'module' || hasUseStrict(program.body);
-    this.root = new Scope('program', program, undefined, { strict });
+    const strict = kind === 'module' || around?.strict === true || hasUseStrict(program.body);
+    this.root = new Scope('program', program, around, { strict });
     for (const name of wrapperParameters[kind] ?? []) this.root.declare(name, 'parameter');
     this.#isWrapped = kind in wrapperParameters;
     this.#register(this.root);
@@ -305,7 +311,7 @@ export class ScopeTree {
         break;
       case 'CallExpression':
         if (node.callee.type === 'Identifier' && node.callee.name === 'eval')
-          this.#evaluates(scope);
+          this.#evaluates(scope, node);
         break;
       default:
     }
@@ -455,9 +461,13 @@ export class ScopeTree {
     // Members of patterns are no variables.
   }
 
-  /** `eval` may name whatever it sees. V8 also keeps the `arguments` of functions further out, which it does not see. */
-  #evaluates(from: Scope): void {
-    let seesArguments = true;
+  /**
+   * `eval` may name whatever it sees. V8 also keeps the `arguments` of functions further out, which it does not see, and
+   * those of a function that has ended and called it itself, which nobody can name any more.
+   */
+  #evaluates(from: Scope, node: AnyNode): void {
+    this.evaluations.push({ node, scope: from });
+    let seesArguments = from.owner.isArrow || canWait(from.owner.node);
     for (let scope: Scope | undefined = from; scope !== undefined; scope = scope.parent) {
       const isFunction = scope.kind === 'program' ? this.#isWrapped : scope.kind !== 'members';
       const isOwner = scope.owner === scope && !scope.isArrow && isFunction;
@@ -470,4 +480,8 @@ export class ScopeTree {
       scope.owner.sharesThis = true;
     }
   }
+}
+
+function canWait(node: AnyNode): boolean {
+  return isFunction(node) && (node.async || node.generator);
 }

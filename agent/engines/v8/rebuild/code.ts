@@ -11,7 +11,7 @@ import { findTarget } from '../language/places.ts';
 import { newTargetEdits, newTargetName } from '../language/receivers.ts';
 import { planResumption, planStart, type Resumption } from '../language/resume.ts';
 import { resumedText } from '../language/resumedText.ts';
-import { readTree, type Trees } from '../language/readTree.ts';
+import { evaluatedTree, readTree, scopeAround, type Trees } from '../language/readTree.ts';
 import type { ScopeTree, Scope } from '../language/scopes.ts';
 import type { ActivationView } from '../language/stable.ts';
 import { metaEdits, moduleBody } from '../language/moduleBody.ts';
@@ -37,7 +37,8 @@ export interface Objects {
 }
 
 interface LiveContext {
-  readonly evaluate: Evaluator;
+  /** @param text an expression that says what it was made of */
+  readonly evaluate: (text: string) => unknown;
   readonly strict: boolean;
   /** The variable that holds what generated code needs. */
   readonly home: string;
@@ -52,7 +53,7 @@ interface LiveClass {
   readonly setters: Setters;
   /** @param quiet what the parents of quiet classes are made with */
   readonly setQuiet: (quiet: readonly unknown[] | undefined) => void;
-  readonly evaluate: Evaluator | undefined;
+  readonly evaluate: LiveContext['evaluate'] | undefined;
 }
 
 /** Makes the functions, classes and contexts of a capsule again. */
@@ -94,8 +95,12 @@ export class Code {
   tree(script: number): ScopeTree {
     const known = this.#trees[script];
     if (known !== undefined) return known;
-    const { source, kind } = this.#script(script);
-    const tree = readTree(this.#read, source, kind);
+    const { source, kind, inside } = this.#script(script);
+    const around = inside && scopeAround(inside, (index) => this.tree(index));
+    if (inside !== undefined && around === undefined)
+      throw new RebuildError('evaluated code is not where its capsule says');
+    const tree =
+      around === undefined ? readTree(this.#read, source, kind) : evaluatedTree(source, around);
     this.#trees[script] = tree;
     return tree;
   }
@@ -187,7 +192,9 @@ export class Code {
       ? made
       : this.instance(lineage(this.#capsule, this.#objects, owner), []);
     const text = `(($flickO) => $flickO.#${(key as { name: string }).name})`;
-    const get = this.#classes.get(owner)?.evaluate?.({ text, pieces: [] });
+    const { script } = this.#capsule.objects[owner] as FunctionRecord;
+    const unit = named({ text, pieces: [] }, this.#origin(script));
+    const get = this.#classes.get(owner)?.evaluate?.(unit);
     return (get as (holder: unknown) => unknown)(holder);
   }
 
@@ -223,12 +230,16 @@ export class Code {
 
   #evaluator(record: { context: number; script: number }): Evaluator {
     const context = this.#context(record.context);
-    if (context !== undefined) return context.evaluate;
+    if (context !== undefined) return this.#in(context, this.#origin(record.script));
     const outer = outermost(this.#origin(record.script), this.#templates.home);
     const strict = this.tree(record.script).root.strict;
     return strict
       ? (unit) => outer(wrapUnit("(() => { 'use strict'; return (", unit, '\n); })()'))
       : outer;
+  }
+
+  #in(context: LiveContext, origin: Origin): Evaluator {
+    return (unit) => context.evaluate(named(unit, origin));
   }
 
   /** The variable that holds what generated code needs, as it is seen in a context. */
@@ -261,7 +272,7 @@ export class Code {
     const module = this.#modules.ofContext(index);
     const made =
       module !== undefined
-        ? this.#moduleContext(index, module, record)
+        ? this.#moduleContext(index, module)
         : record.scope[0] === 'class'
           ? this.#classContext(index)
           : this.#plainContext(index, record);
@@ -269,14 +280,13 @@ export class Code {
     return made;
   }
 
-  #moduleContext(index: number, module: number, record: ContextRecord): LiveContext {
-    const origin = this.#origin(record.script);
+  #moduleContext(index: number, module: number): LiveContext {
     const evaluate = (text: string): unknown => this.#modules.evaluate(module, text);
     for (const { name, id } of this.declaredIn(index)) this.#objects.made(id, evaluate(name));
     return {
       strict: true,
       home: homeNames.module,
-      evaluate: (unit) => evaluate(named(unit, origin)),
+      evaluate,
       settle: () => undefined,
     };
   }
@@ -325,7 +335,7 @@ export class Code {
     return {
       strict: scope.strict,
       home: parent?.home ?? homeNames.outermost,
-      evaluate: (unit) => generator.next(named(unit, origin)).value,
+      evaluate: (text) => generator.next(text).value,
       settle: () => {
         const values: Record<string, unknown> = {};
         for (const [name, value] of Object.entries(record.vars))
@@ -371,7 +381,8 @@ export class Code {
         return { name, start: fn.start, text: applyEdits(source, fn.start, fn.end, edits) };
       }),
     });
-    const evaluate = parent?.evaluate ?? outermost(origin, this.#templates.home);
+    const evaluate =
+      parent === undefined ? outermost(origin, this.#templates.home) : this.#in(parent, origin);
     const held = evaluate(text);
     if (record.home !== undefined) this.#homes.standIn(held as object, record.home);
     const made = (record.home === undefined ? held : (held as { m: unknown }).m) as (
@@ -398,13 +409,10 @@ export class Code {
     const layout = new Layout(source, head).at(record.start, body).add('); })');
     const make = evaluate(layout.unit) as (...args: unknown[]) => object;
     const fieldKeys = record.keys?.map((each) => this.#objects.value(each));
-    let live: { setters: Setters; evaluate: Evaluator } | undefined;
+    let live: { setters: Setters; evaluate: LiveContext['evaluate'] } | undefined;
     const hookFunction = Object.assign(
       (made: object, evaluateInside: (text: string) => unknown, setters: Setters) => {
-        live = {
-          setters,
-          evaluate: (inner) => evaluateInside(named(inner, this.#origin(record.script))),
-        };
+        live = { setters, evaluate: evaluateInside };
         this.#objects.made(id, made);
       },
       { quiet: (_value: readonly unknown[] | undefined): void => undefined },

@@ -10,8 +10,8 @@ export interface Readiness {
   readonly advance: string;
   /** Written when everything is ready for the capsule. */
   readonly ready: string;
-  /** There when the program has ended where it was, and may go on here. */
-  readonly go: string;
+  /** There when the program has ended where it was, and may go on here, where no {@link RestoreHold} says that. */
+  readonly go?: string;
 }
 
 /** How often is looked for a file, in ms. */

@@ -31,6 +31,14 @@ interface Settings {
 
 const settings = JSON.parse(process.argv[2] ?? '{}') as Settings;
 
+function enter(folder: string): void {
+  try {
+    process.chdir(folder);
+  } catch {
+    throw new RebuildError(`its folder ${folder} is not there.`);
+  }
+}
+
 async function main(): Promise<void> {
   const inspection = new Inspection();
   const internals = nodeInternals(inspection);
@@ -39,7 +47,7 @@ async function main(): Promise<void> {
   const read = readiness === undefined ? new Map<string, never>() : getReady(readiness);
   if (readiness !== undefined) waitFor(settings.file);
   const capsule = readCapsule(settings.file);
-  if (settings.cwd === undefined) process.chdir(capsule.header.cwd);
+  if (settings.cwd === undefined) enter(capsule.header.cwd);
   reopenFiles(capsule.roots.files);
   if (settings.env === true) Reflect.deleteProperty(capsule.roots.hosts['process'] ?? {}, 'env');
   const modules = new Modules(capsule, internals, inspection);
@@ -62,7 +70,7 @@ async function main(): Promise<void> {
   await world.settle();
   reserveHosts(world);
   process.off('unhandledRejection', reported);
-  if (readiness !== undefined) waitFor(readiness.go);
+  if (readiness?.go !== undefined) waitFor(readiness.go);
   const { hold } = settings;
   const gate = hold === undefined ? undefined : new Gate(hold.gate);
   if (hold !== undefined) writeFileSync(hold.mark, '');

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { listenersOf } from '../../../../agent/debug/inspectorPort.ts';
 import { holdProgram, restoreCommand } from '../../../../agent/engines/v8/index.ts';
+import type { Advance } from '../../../../agent/engines/v8/capsule/advance.ts';
 import type { FlickError } from '../../../../protocol/index.ts';
 
 const program = `
@@ -101,6 +102,33 @@ describe('a Node.js program that is held', () => {
     await until(() => rebuilt.lines().length > 0);
     assert.equal(Number(rebuilt.lines()[0]), last + 1);
     assert.equal(existsSync(hold.gate), false);
+  });
+
+  it('runs on while somebody gets ready for what it tells, and not at all stands still where nobody can', async () => {
+    const { child, lines } = start([process.execPath, join(folder, 'program.js')]);
+    const pid = child.pid ?? 0;
+    await until(() => lines().length > 2);
+    const file = join(folder, 'program.capsule');
+    const gate = makeGate('gate');
+    const told: string[] = [];
+    const announce = async (advance: Buffer): Promise<void> => {
+      told.push(advance.toString('utf8'));
+      const { length } = lines();
+      await until(() => lines().length > length + 3);
+      if (told.length === 1) throw new Error('nobody gets ready');
+    };
+    const options = { pid, file, patienceMs: 20_000, announce };
+    await assert.rejects(holdProgram({ ...options, gate }), /nobody gets ready/);
+    const { length } = lines();
+    await until(() => lines().length > length + 5);
+    assert.deepEqual(await listenersOf(pid), []);
+    assert.equal(existsSync(gate) || existsSync(file), false);
+    const held = await holdProgram({ ...options, gate: makeGate('again') });
+    const { scripts, node } = JSON.parse(told[1] ?? '{}') as Advance;
+    assert.ok(scripts.some(({ source }) => source === program));
+    assert.equal(node, process.version);
+    child.kill('SIGKILL');
+    await held.over;
   });
 
   const rounds = `
