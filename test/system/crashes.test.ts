@@ -141,7 +141,7 @@ describe('what survives a crash', function () {
     await fixture.flick.run(['ps', '--on', 'beta']);
     await fixture.lab.rate('beta', '40mbit');
     const move = new UnderWay(fixture.lab.flickHome, ['move', id, 'beta']);
-    await move.reaches('send');
+    await move.reaches('copy');
     const sessions = await fixture.pidsOf('beta', '^sshd: root');
     await fixture.on('beta', ['kill', '-9', ...sessions.map(String)]);
     await fixture.lab.rate('beta', 'off');

@@ -55,13 +55,18 @@ describe('a debug session while its process moves', function () {
   /** Begins a move to beta over a slow link and waits for a step of it. */
   async function moveSlowly(
     step: HandoffStep,
-    rate = '20mbit',
+    rate: string,
     way: readonly string[] = [],
   ): Promise<UnderWay> {
     await fixture.lab.rate('beta', rate);
     const move = new UnderWay(fixture.lab.flickHome, ['move', id, 'beta', ...way]);
     await move.reaches(step);
     return move;
+  }
+
+  /** A move that has the process stand still for seconds: its images alone take one of them, and its memory follows. */
+  async function standStill(rate = '1mbit'): Promise<UnderWay> {
+    return moveSlowly('send', rate, ['--memory', 'stop-and-copy']);
   }
 
   /** Both devices know its memory then, so that even over a very slow link only its stand-still takes long. */
@@ -143,7 +148,7 @@ describe('a debug session while its process moves', function () {
   for (const step of ['copy', 'send'] as const) {
     it(`nothing has happened when the move is cancelled at “${step}”`, async () => {
       await stopAtFirst();
-      const move = await moveSlowly(step, step === 'copy' ? '8mbit' : '20mbit');
+      const move = await (step === 'copy' ? moveSlowly(step, '8mbit') : standStill());
       move.signal('SIGINT');
       assertSaid(await move.ended, 1, /cancelled/i);
       await assertAsBefore();
@@ -152,7 +157,7 @@ describe('a debug session while its process moves', function () {
 
   it('nothing has happened when the agent of the target is killed', async () => {
     await stopAtFirst();
-    const move = await moveSlowly('send');
+    const move = await standStill();
     await killAgent('beta');
     await fixture.lab.rate('beta', 'off');
     assertSaid(await move.ended, 1);
@@ -161,7 +166,7 @@ describe('a debug session while its process moves', function () {
 
   it('nothing has happened when the agent of the source is killed', async () => {
     await stopAtFirst();
-    const move = await moveSlowly('send');
+    const move = await standStill();
     await killAgent('alpha');
     await fixture.lab.rate('beta', 'off');
     assertSaid(await move.ended, 1);
@@ -209,8 +214,7 @@ describe('a debug session while its process moves', function () {
     await stopAtFirst(grace);
     await moveThereAndBack();
     const beaten = beats(await fixture.logs(id)).length;
-    // Otherwise the process would hardly stand still.
-    const move = await moveSlowly('send', '300kbit', ['--memory', 'stop-and-copy']);
+    const move = await standStill('300kbit');
     debug.vanish();
     const frozenAt = performance.now();
     await move.reaches('resume');

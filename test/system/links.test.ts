@@ -35,7 +35,7 @@ describe('links between devices', function () {
     return started;
   }
 
-  /** A move that takes some seconds. */
+  /** A move that takes some seconds, most of them to copy the memory while the process runs. */
   async function slowMove(id: string): Promise<UnderWay> {
     await fixture.lab.rate('beta', '40mbit');
     return new UnderWay(fixture.lab.flickHome, ['move', '--json', id, 'beta']);
@@ -79,7 +79,7 @@ describe('links between devices', function () {
   tests.add('continue after a cut between the devices', async () => {
     const id = await start('cut');
     const move = await slowMove(id);
-    await move.reaches('send');
+    await move.reaches('copy');
     await fixture.cutDirectWay();
     // Long enough for both ends to find the connection dead.
     await delay(6_000);
@@ -97,7 +97,7 @@ describe('links between devices', function () {
         await fixture.cutDirectWay();
         const id = await start(`rejoined-${lost}`);
         const move = await slowMove(id);
-        await move.reaches('send');
+        await move.reaches('copy');
         await loseSessions(lost);
         assert.equal((await outcomeOf(move)).way, 'relayed');
         await assertWhole(id, 'beta');
@@ -108,7 +108,7 @@ describe('links between devices', function () {
   tests.add('can be missing when a move is cancelled', async () => {
     const id = await start('cancelled');
     const move = await slowMove(id);
-    await move.reaches('send');
+    await move.reaches('copy');
     await fixture.cutDirectWay();
     move.signal('SIGINT');
     assertSaid(await move.ended, 1, /The move was cancelled/);
@@ -119,7 +119,7 @@ describe('links between devices', function () {
     await fixture.makeImpatient('alpha');
     const id = await start('lost');
     const move = await slowMove(id);
-    await move.reaches('send');
+    await move.reaches('copy');
     await fixture.cutDirectWay();
     assertSaid(await move.ended, 1, /connection between the devices was lost/);
     await assertRunsOn(fixture, id, 'alpha');
