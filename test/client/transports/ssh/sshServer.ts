@@ -147,9 +147,9 @@ async function listens(port: number): Promise<boolean> {
   });
 }
 
-/** Sessions of a server: its children that still hang on it. */
+/** Sessions of a server, each before its commands: none is left that could tell how its command ended. */
 function descendants(pid: number): number[] {
-  return childrenOf(pid).flatMap((child) => [...descendants(child), child]);
+  return childrenOf(pid).flatMap((child) => [child, ...descendants(child)]);
 }
 
 function childrenOf(pid: number): number[] {
