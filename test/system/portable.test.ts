@@ -9,8 +9,8 @@ import type { Listed, Moved } from '../support/flick.ts';
 import { sample } from '../support/seed.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { Debugger } from './debugging.ts';
-import { beats, broken, eventually, fleetOf, LabFixture } from './labFixture.ts';
-import { assertSaid } from './steady.ts';
+import { eventually, fleetOf, LabFixture } from './labFixture.ts';
+import { assertGoesOn, assertSaid } from './steady.ts';
 
 const program = '/opt/ledger.cjs';
 const node24 = '/opt/flick-lab/clone/.cache/node/24/bin/node';
@@ -54,16 +54,7 @@ describe('a move by the portable engine', function () {
   });
   after(() => fixture?.down());
 
-  /** Every number once and in its order, however often it has moved. */
-  async function goesOn(id: string): Promise<void> {
-    const before = beats(await fixture.logs(id)).at(-1) ?? 0;
-    const after = await eventually(async () => {
-      const numbers = beats(await fixture.logs(id));
-      return (numbers.at(-1) ?? 0) > before + 2 ? numbers : undefined;
-    }, `${id} goes on`);
-    assert.equal(broken(after), undefined);
-    assert.doesNotMatch(await fixture.logs(id), /but|Debugger|rebuilt/);
-  }
+  const goesOn = (id: string): Promise<void> => assertGoesOn(fixture, id);
 
   it('passes a program on with all that it knows, there and back', async () => {
     const id = await fixture.start('alpha', 'ledger', ['node', program]);

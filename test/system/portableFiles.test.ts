@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Moved } from '../support/flick.ts';
-import { beats, broken, eventually, LabFixture } from './labFixture.ts';
-import { assertSaid } from './steady.ts';
+import { beats, LabFixture } from './labFixture.ts';
+import { assertGoesOn, assertSaid } from './steady.ts';
 
 const program = '/opt/appender.cjs';
 const folder = '/root/appended';
@@ -18,15 +18,7 @@ describe('open files in a move by the portable engine', function () {
   });
   after(() => fixture?.down());
 
-  async function goesOn(id: string): Promise<void> {
-    const before = beats(await fixture.logs(id)).at(-1) ?? 0;
-    const after = await eventually(async () => {
-      const numbers = beats(await fixture.logs(id));
-      return (numbers.at(-1) ?? 0) > before + 2 ? numbers : undefined;
-    }, `${id} goes on`);
-    assert.equal(broken(after), undefined);
-    assert.doesNotMatch(await fixture.logs(id), /but|rebuilt/);
-  }
+  const goesOn = (id: string): Promise<void> => assertGoesOn(fixture, id);
 
   it('go on where they were, there and back, and have every line once', async () => {
     const id = await fixture.start('alpha', 'appender', ['node', program, folder]);

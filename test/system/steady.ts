@@ -19,6 +19,20 @@ export async function assertRunsOn(fixture: LabFixture, id: string, device: stri
   }, `${id} goes on beating on ${device}`);
 }
 
+/**
+ * Asserts that a process that beats goes on: every number once and in its order, however often it was rebuilt, and not a
+ * word of that on its terminal.
+ */
+export async function assertGoesOn(fixture: LabFixture, id: string): Promise<void> {
+  const before = beats(await fixture.logs(id)).at(-1) ?? 0;
+  const after = await eventually(async () => {
+    const numbers = beats(await fixture.logs(id));
+    return (numbers.at(-1) ?? 0) > before + 2 ? numbers : undefined;
+  }, `${id} goes on`);
+  assert.equal(broken(after), undefined);
+  assert.doesNotMatch(await fixture.logs(id), /but|Debugger|rebuilt/);
+}
+
 /** Asserts the exit status and what a person reads of a command that was not carried out. */
 export function assertSaid(ran: Ran, code: number, ...sentences: readonly RegExp[]): void {
   const said = `${ran.stdout}${ran.stderr}`;

@@ -15,27 +15,24 @@ export class Hidden {
   }
 
   get probe(): Probe | undefined {
-    if (this.#probe === null) {
-      this.#probe = undefined;
-      try {
-        if (this.memory !== undefined) this.#probe = new Probe(this.memory);
-      } catch {
-        // A V8 that keeps things otherwise: what needs them is refused.
-      }
-    }
+    if (this.#probe === null) this.#probe = this.#understand((memory) => new Probe(memory));
     return this.#probe;
   }
 
   get numbers(): FunctionNumbers | undefined {
     if (this.#numbers === null) {
-      this.#numbers = undefined;
-      try {
-        if (this.memory !== undefined) this.#numbers = new FunctionNumbers(this.memory);
-      } catch {
-        // As above.
-      }
+      this.#numbers = this.#understand((memory) => new FunctionNumbers(memory));
     }
     return this.#numbers;
+  }
+
+  #understand<T>(read: (memory: Memory) => T): T | undefined {
+    try {
+      return this.memory === undefined ? undefined : read(this.memory);
+    } catch {
+      // A V8 that keeps things otherwise: what needs them is refused.
+      return undefined;
+    }
   }
 
   dispose(): void {
