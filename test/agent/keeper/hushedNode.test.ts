@@ -144,7 +144,8 @@ describe('keeper: a hush', function () {
     assert.equal(await evaluate(second, 'process.exitCode = 5'), 5);
     await types('two');
     await types('end');
-    // It waits at its end for this debugger to leave.
+    // It waits at its end for this debugger to leave, which it says only while there is one.
+    if (hushMs === 0) await until(() => viewer.text.includes('Waiting for'), 'it waits at its end');
     await close(second);
     await until(() => client.isClosed, 'the program has ended');
     const kept = await readScrollbackRecord(dir);
