@@ -260,8 +260,11 @@ export class Handoffs {
       ?.id;
   }
 
-  /** @throws {FlickError} `busy` when it runs here already */
-  async receive(params: ParamsOf<typeof receiveProcess>): Promise<Arrival> {
+  /**
+   * @param isRestore what arrives is a capsule of this device, which sends all of it
+   * @throws {FlickError} `busy` when it runs here already
+   */
+  async receive(params: ParamsOf<typeof receiveProcess>, isRestore = false): Promise<Arrival> {
     this.#refuseKnown(params.handoff);
     if (
       this.arrivalOf(params.id) !== undefined ||
@@ -273,6 +276,7 @@ export class Handoffs {
       id: params.handoff,
       processId: params.id,
       peer: params.source,
+      isRestore,
       context: this.#context,
       side: this.#targetSide({
         id: params.handoff,
