@@ -65,6 +65,8 @@ export interface ExecOptions {
   readonly stays?: boolean;
   /** Hands a socket over as descriptor 8 whose other end is closed, for `criu dump --lazy-pages --ps-socket 8`. */
   readonly pageSocket?: boolean;
+  /** Goes before other programs, where the keeper's user may ask for that. */
+  readonly urgent?: boolean;
 }
 
 /** A program that the keeper runs. Its promises never reject. */
@@ -196,7 +198,8 @@ export class KeeperClient implements Disposable {
       (options.ptyDescriptor === true ? 2 : 0) |
       (options.hold === true ? 4 : 0) |
       (options.stays === true ? 8 : 0) |
-      (options.pageSocket === true ? 16 : 0);
+      (options.pageSocket === true ? 16 : 0) |
+      (options.urgent === true ? 32 : 0);
     const writer = new PayloadWriter()
       .u32(flags)
       .u8(jobKinds.indexOf(options.kind))

@@ -32,6 +32,8 @@ export interface HeldExec {
   readonly passTerminal: boolean;
   /** Hands over the socket for `--ps-socket 8` of a dump with `--lazy-pages`. */
   readonly pageSocket?: boolean;
+  /** A process stands still for as long as this takes; see `ExecOptions`. */
+  readonly urgent?: boolean;
   /** Receives what CRIU prints. */
   readonly output: string;
 }
@@ -226,6 +228,7 @@ export class Cell implements Disposable {
       sessionOnPty: exec.sessionOnTerminal,
       ptyDescriptor: exec.passTerminal,
       pageSocket: exec.pageSocket === true,
+      urgent: exec.urgent === true,
     });
     if (!(await job.held)) {
       const status = await job.done;

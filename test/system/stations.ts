@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
+import { getPriority } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { handoffSteps } from '../../protocol/index.ts';
 import type { Moved } from '../support/flick.ts';
@@ -172,7 +173,11 @@ async function assertOneCopy(
 ): Promise<void> {
   for (const [mark, count] of Object.entries(marks)) {
     assert.deepEqual(await fixture.pidsOf(from, mark), [], `${mark} is left on ${from}`);
-    assert.equal((await fixture.pidsOf(to, mark)).length, count, `${mark} on ${to}`);
+    const pids = await fixture.pidsOf(to, mark);
+    assert.equal(pids.length, count, `${mark} on ${to}`);
+    // CRIU goes before others; what it restores does not.
+    const said = await fixture.on(to, ['ps', '-o', 'ni=', '-p', pids.join(',')]);
+    assert.deepEqual(new Set(said.trim().split(/\s+/).map(Number)), new Set([getPriority()]));
   }
 }
 

@@ -269,6 +269,7 @@ export class CriuEngine implements Engine {
       sessionOnTerminal: false,
       passTerminal: false,
       pageSocket: dump.pagesLeftOut,
+      urgent: true,
       output: join(dump.folder, 'criu-output.log'),
     });
   }
@@ -334,6 +335,7 @@ export class CriuEngine implements Engine {
         lastPid: freeRange(taken),
         sessionOnTerminal: options.shellJob,
         passTerminal: options.terminalKeys.length > 0,
+        urgent: true,
         output: join(folder, 'criu-output.log'),
       });
     } catch (error) {

@@ -33,8 +33,13 @@ enum {
   ANS_REPLY = 128, ANS_ERROR, EVT_EXEC_DONE, EVT_HELD, EVT_OUTPUT, EVT_EXITED, EVT_WANTED, EVT_LAZY_DONE,
 };
 
-/* EXEC_STAYS: a dump after which the process is meant to live on here (--leave-running). */
-enum { EXEC_SESSION_ON_PTY = 1, EXEC_PTY_FD = 2, EXEC_HOLD = 4, EXEC_STAYS = 8, EXEC_PAGE_SOCKET = 16 };
+/*
+ * EXEC_STAYS: a dump after which the process is meant to live on here (--leave-running). EXEC_URGENT: a process stands
+ * still for as long as this takes, and nothing of it becomes that process with the priority that it has.
+ */
+enum {
+  EXEC_SESSION_ON_PTY = 1, EXEC_PTY_FD = 2, EXEC_HOLD = 4, EXEC_STAYS = 8, EXEC_PAGE_SOCKET = 16, EXEC_URGENT = 32,
+};
 enum { KIND_PLAIN = 0, KIND_DUMP = 1, KIND_RESTORE = 2 };
 enum { PHASE_RUNNING = 0, PHASE_HELD = 1, PHASE_DECIDED = 2, PHASE_DONE = 3 };
 enum { APP_NONE = 0, APP_RUNNING = 1, APP_EXITED = 2, APP_DEPARTED = 3, APP_RESTORING = 4 };
