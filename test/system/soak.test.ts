@@ -65,7 +65,7 @@ class Soak {
 }
 
 describe('programs that move to and fro for long', function () {
-  this.timeout(3_600_000);
+  this.timeout(7_200_000);
   let fixture: LabFixture;
   before(async function () {
     this.timeout(90_000);
