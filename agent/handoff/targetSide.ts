@@ -176,8 +176,8 @@ export class TargetSide {
     this.#isFollowed = true;
     const end = await managed.cell?.ended;
     if (end?.kind === 'lost') await this.feed({ type: 'copyLost' });
-    if (end?.kind !== 'exited') return;
-    await this.feed({ type: 'pagesArrived' });
+    else if (end?.kind === 'exited') await this.feed({ type: 'pagesArrived' });
+    else return;
     managed.setArrivingMemory(undefined);
   }
 

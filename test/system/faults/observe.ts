@@ -94,7 +94,10 @@ export class Observer {
       async () => {
         const listed = (await this.#ground.fixture.list()).filter((each) => each.id === this.#id);
         const copies = places.map((place) => this.#ground.copies(place, this.#name).length);
-        const states = listed.map((each) => `${each.state} on ${each.device}`);
+        const states = listed.map(
+          ({ state, device, doubt }) =>
+            `${state}${doubt === undefined ? '' : ` (${doubt.what})`} on ${device}`,
+        );
         seen = `${states.join(', ')}; copies ${copies.join(', ')}`;
         // Whether its memory will come is not known yet.
         if (isLate && listed.some((each) => each.memory !== undefined && each.doubt === undefined))
