@@ -77,7 +77,7 @@ function run(node: string, args: readonly string[]): Promise<string> {
 }
 
 describe('the portable engine', function () {
-  this.timeout(120_000);
+  this.timeout(240_000);
   const folder = temporaryFolder();
   after(() => folder.remove());
 
