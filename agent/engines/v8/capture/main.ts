@@ -9,6 +9,7 @@ import { writeCapsule, type WrittenCapsule } from '../capsule/write.ts';
 import { refuseForeign } from '../hosts/handles.ts';
 import { openFiles } from '../hosts/openFiles.ts';
 import { leaveSockets } from '../hosts/sockets.ts';
+import { isHeard, onceCertain } from './answering.ts';
 import { SnapshotNeeded } from './heap.ts';
 import { Hidden } from './hidden.ts';
 import { listWithLazy } from './lazyGlobals.ts';
@@ -63,7 +64,10 @@ const betweenLooks = 3;
  * @returns the answer as JSON; none when the process ends with its capsule
  */
 export function begin(settings: Settings, builtins: BuiltinList, realm: object): Promise<string> {
-  return new Promise((answer) => {
+  return new Promise((resolve) => {
+    const answer = (text: string): void => {
+      if (isHeard()) resolve(text);
+    };
     if (process.pid !== settings.pid) {
       answer(JSON.stringify({ refused: 'The inspector belongs to another process.' }));
       return;
@@ -99,10 +103,10 @@ export function begin(settings: Settings, builtins: BuiltinList, realm: object):
           if (settings.end) end(settings, elapsed());
           gate?.wait();
           gate?.leave();
-          settle({ done });
-          if (gate !== undefined && settings.closeInspector === true) {
-            // Waits for its clients to have gone, who have the answer then.
-            setImmediate(() => closeInspector());
+          if (gate === undefined) settle({ done });
+          else {
+            means.dispose();
+            goOn(settings, () => answer(JSON.stringify({ done })));
           }
         } catch (error) {
           gate?.dispose();
@@ -144,6 +148,15 @@ function openGate(path: string | undefined): Gate | undefined {
   } catch {
     throw new Refusal(calledOff);
   }
+}
+
+/** After it was held. */
+function goOn({ closeInspector: isOurs }: Settings, answer: () => void): void {
+  onceCertain(() => {
+    answer();
+    // Waits for its clients to have gone, who have the answer then.
+    if (isOurs === true) setImmediate(() => closeInspector());
+  });
 }
 
 /** @throws {Refusal} when nobody waits for it any more: then it is taken back */

@@ -3,6 +3,7 @@ import { channel, hasSubscribers, tracingChannel } from 'node:diagnostics_channe
 import { EventEmitter } from 'node:events';
 import { Stream } from 'node:stream';
 import type { HostState, KindRecord, Value } from '../capsule/format.ts';
+import { isOwnTimer } from '../capture/answering.ts';
 import { isCorePrototype, makerOf } from '../capture/coreClasses.ts';
 import type { Graph } from '../capture/graph.ts';
 import type { NodeInternals } from '../capture/internals.ts';
@@ -191,7 +192,7 @@ export function hostRoots(graph: Graph): Record<string, HostState> {
 
 function timers(graph: Graph): Value[] {
   const found = [...liveTimers(graph.internals)].filter(
-    (each) => !graph.hosts.own.has(each) && isPrograms(graph, each),
+    (each) => !graph.hosts.own.has(each) && !isOwnTimer(each) && isPrograms(graph, each),
   );
   // In the order in which they were started, which is the order of those that are due together.
   found.sort((a, b) => a._idleStart - b._idleStart);
