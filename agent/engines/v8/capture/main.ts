@@ -201,7 +201,7 @@ function capture(own: Set<unknown>, attempts: number, means: Means, began: numbe
   requireQuiet();
   const files = filesOf(means.gate);
   leaveSockets(hosts);
-  const hidden = new Hidden();
+  const hidden = new Hidden(means.process);
   try {
     const graph = newGraph(means, hosts, hidden);
     const { modules } = graph;
@@ -245,7 +245,6 @@ function capture(own: Set<unknown>, attempts: number, means: Means, began: numbe
     };
     return capsule;
   } finally {
-    hidden.dispose();
     means.memory?.release();
     forgetNatives();
   }

@@ -15,6 +15,7 @@ import { LiveModules } from './modules.ts';
 import { nativeFunctions } from './natives.ts';
 import { Originals } from './originals.ts';
 import { OwnMemory } from './ownMemory.ts';
+import { ProcessMemory, understood } from './processMemory.ts';
 import { shortUrl } from './scripts.ts';
 
 /** What is got ready before the program stands still, and serves all tries. */
@@ -25,7 +26,9 @@ export interface Means {
   readonly realm: object;
   readonly inspection: Inspection;
   readonly internals: NodeInternals;
-  /** Undefined where it cannot be read, or does not tell enough of this program. */
+  /** Undefined where it cannot be read. */
+  readonly process: ProcessMemory | undefined;
+  /** What tells of contexts; undefined also where it does not tell enough of this program. */
   memory: OwnMemory | undefined;
   /** Scripts that have been read. */
   readonly trees: Trees;
@@ -38,25 +41,18 @@ export interface Means {
 
 export function prepare(list: BuiltinList, realm: object): Means {
   const inspection = new Inspection();
-  inspection.watchScripts();
+  inspection.listScripts();
   const internals = nodeInternals(inspection);
-  const memory = OwnMemory.open();
-  const dispose = (): void => {
-    inspection.dispose();
-    memory?.close();
-  };
-  const seenSockets = new WeakMap<object, number>();
+  const memory = ProcessMemory.open();
   return {
-    ...{
-      list,
-      realm,
-      inspection,
-      internals,
-      memory,
-      trees: new Map(),
-      seenSockets,
-      gate: undefined,
-      dispose,
+    ...{ list, realm, inspection, internals, process: memory },
+    memory: understood(memory, (each) => new OwnMemory(each)),
+    trees: new Map(),
+    seenSockets: new WeakMap<object, number>(),
+    gate: undefined,
+    dispose: () => {
+      inspection.dispose();
+      memory?.close();
     },
   };
 }
