@@ -2,6 +2,8 @@ import type { Gate } from '../capsule/gate.ts';
 import { Module } from 'node:module';
 import { Builtins, builtinSymbols, type BuiltinList } from '../capsule/builtins.ts';
 import type { Roots, Value } from '../capsule/format.ts';
+import { RecordLines } from '../capsule/recordLines.ts';
+import type { Spool } from '../capsule/spool.ts';
 import { HostWorld, hostRoots } from '../hosts/capture.ts';
 import type { Trees } from '../language/readTree.ts';
 import { changesOfBuiltins } from './changes.ts';
@@ -71,6 +73,7 @@ export function newGraph(
   { list, realm, inspection, internals, memory, trees }: Means,
   hosts: HostWorld,
   hidden: Hidden,
+  spool: Spool,
 ): Graph {
   const natives = nativeFunctions();
   const modules = new LiveModules(inspection, internals);
@@ -82,7 +85,7 @@ export function newGraph(
   const coreSymbols = builtinSymbols(builtins);
   const graph = new Graph({
     ...{ originals, heap, inspection, natives, internals, builtins, coreSymbols, trees, hosts },
-    ...{ hidden, modules },
+    ...{ hidden, modules, objects: new RecordLines(spool) },
   });
   // Not among the builtins, since what they hold is the program's.
   for (const name of ['env', 'argv', 'execArgv'] as const)
