@@ -264,6 +264,7 @@ export class Builtins {
   readonly #list: BuiltinList;
   readonly #aliases = new Map<number, (readonly [number, string])[]>();
   readonly #pending: ReadonlySet<string>;
+  #roots: readonly (readonly [number, string])[] | undefined;
 
   /**
    * @param isOurs whether what stands there is what a fresh process has there
@@ -330,6 +331,14 @@ export class Builtins {
     return holder === globalThis && typeof key === 'string' && this.#pending.has(key);
   }
 
+  /** Those that are found by a name alone, with that. */
+  get roots(): readonly (readonly [index: number, name: string])[] {
+    this.#roots ??= this.#list.entries.flatMap(([holder, step], index) =>
+      holder < 0 ? [[index, step] as const] : [],
+    );
+    return this.#roots;
+  }
+
   /** All ways to a builtin, the shortest first. */
   paths(index: number): string[] {
     const paths = [this.#path(index)];
@@ -364,18 +373,17 @@ export function lazyBuiltins(
     }
     add(Object.getPrototypeOf(object), `${path}${separator}^`);
   };
-  builtins.objects.forEach((holder, index) => {
-    const [path] = builtins.paths(index);
-    // Modules and the global object have them.
-    if (!isObject(holder) || path === undefined || path.includes(separator) || found.size > 0)
-      return;
-    if (builtins.isPending(holder, wanted.name)) return;
+  // Modules and the global object have them.
+  for (const [index, path] of builtins.roots) {
+    const holder = builtins.objects[index];
+    if (!isObject(holder) || found.size > 0) continue;
+    if (builtins.isPending(holder, wanted.name)) continue;
     const descriptor = Reflect.getOwnPropertyDescriptor(holder, wanted.name);
     // A getter of Node.js may have put the value in its own place.
     const isLazy = descriptor?.get !== undefined && builtins.indexOf.has(descriptor.get);
     const value = isLazy ? (Reflect.get(holder, wanted.name) as unknown) : descriptor?.value;
     if (value === wanted) add(wanted, `${path}${separator}!${wanted.name}`);
-  });
+  }
   return found;
 }
 

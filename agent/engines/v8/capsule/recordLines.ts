@@ -1,7 +1,8 @@
 import type { ObjectRecord } from './format.ts';
+import type { Spool } from './spool.ts';
 
-/** Records in one line; keeps every line well below what a string can hold. */
-export const lineRecords = 5_000;
+/** Records in one line: few, since V8 moves what waits for the rest of its line to where garbage is seldom collected. */
+export const lineRecords = 1_000;
 
 interface Pending {
   readonly records: (ObjectRecord | null)[];
@@ -22,7 +23,12 @@ export class RecordLines {
   count = 0;
   functions = 0;
   readonly #pending = new Map<number, Pending>();
-  readonly #lines: Buffer[] = [];
+  readonly #lines: Spool;
+
+  /** @param lines where the lines go */
+  constructor(lines: Spool) {
+    this.#lines = lines;
+  }
 
   /** @returns the id of an object whose record will follow */
   reserve(): number {
@@ -33,7 +39,7 @@ export class RecordLines {
   has(id: number): boolean {
     const index = Math.floor(id / lineRecords);
     const line = this.#pending.get(index);
-    if (line === undefined) return this.#lines[index] !== undefined;
+    if (line === undefined) return this.#lines.has(index);
     return line.records[id % lineRecords] != null;
   }
 
@@ -53,7 +59,7 @@ export class RecordLines {
   }
 
   /** All lines, in order. To be called once, when every record has been given. */
-  finish(): readonly Buffer[] {
+  finish(): Iterable<Buffer> {
     for (const [index, line] of this.#pending) {
       line.records.length = Math.min(lineRecords, this.count - index * lineRecords);
       this.#write(index, line);
@@ -62,7 +68,7 @@ export class RecordLines {
   }
 
   #write(index: number, { records }: Pending): void {
-    this.#lines[index] = sectionLine('objects', records);
+    this.#lines.put(index, sectionLine('objects', records));
     this.#pending.delete(index);
   }
 }

@@ -5,7 +5,7 @@ import type { Capsule } from './format.ts';
 import { lineRecords, sectionLine } from './recordLines.ts';
 
 /** A capsule whose objects are text already. */
-export type WrittenCapsule = Omit<Capsule, 'objects'> & { readonly objects: readonly Buffer[] };
+export type WrittenCapsule = Omit<Capsule, 'objects'> & { readonly objects: Iterable<Buffer> };
 
 /**
  * Writes a capsule whole or not at all; it is on the disk when this returns. Synchronous, since the program must not run

@@ -1,6 +1,7 @@
 import type { ActivationRecord } from '../capsule/format.ts';
 import type { Graph } from './graph.ts';
-import { randomInteger, smallInteger, type Memory, type Word } from './memory.ts';
+import { smallInteger, type Memory, type Word } from './memory.ts';
+import { randomInteger } from './processMemory.ts';
 
 const modes = ['next', 'return', 'throw'] as const;
 

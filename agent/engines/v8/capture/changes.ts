@@ -99,7 +99,7 @@ function changedKeys(
   const removed: string[] = [];
   if (way === 'language') {
     for (const step of known.keys()) {
-      const plain = step.replace(/^[<>]/, '');
+      const plain = step.startsWith('<') || step.startsWith('>') ? step.slice(1) : step;
       if (plain === '^' || own.has(plain) || skippedSteps.has(plain)) continue;
       const key = plain.slice(1);
       if (plain.startsWith('.') && !removed.includes(key)) removed.push(key);

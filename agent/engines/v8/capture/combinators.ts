@@ -1,6 +1,7 @@
 import type { ObjectRecord, Value } from '../capsule/format.ts';
 import type { Graph } from './graph.ts';
-import { isAddress, randomInteger, smallInteger, type Memory, type Word } from './memory.ts';
+import { isAddress, smallInteger, type Memory, type Word } from './memory.ts';
+import { randomInteger } from './processMemory.ts';
 
 /** How many promises the sample waits for: a number that nothing else in it has. */
 const sampleSize = 23;

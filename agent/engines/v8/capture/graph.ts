@@ -7,7 +7,7 @@ import type {
   SymbolRecord,
   Value,
 } from '../capsule/format.ts';
-import { RecordLines } from '../capsule/recordLines.ts';
+import type { RecordLines } from '../capsule/recordLines.ts';
 import {
   corePath,
   isObject,
@@ -57,7 +57,7 @@ const tidyInterval = 150_000;
 export class Graph {
   readonly symbols: SymbolRecord[] = [];
   readonly shapes: ShapeRecord[] = [];
-  readonly objects = new RecordLines();
+  readonly objects: RecordLines;
   readonly contexts: Contexts;
   readonly scripts: Scripts;
   readonly heap: Heap;
@@ -107,7 +107,9 @@ export class Graph {
     hosts: HostWorld;
     hidden: Hidden;
     modules: LiveModules;
+    objects: RecordLines;
   }) {
+    this.objects = world.objects;
     this.heap = world.heap;
     this.inspection = world.inspection;
     this.natives = world.natives;

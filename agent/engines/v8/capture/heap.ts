@@ -71,7 +71,7 @@ export class Heap {
   /** The script of a function; undefined for native ones. */
   script(f: object): { readonly id: number; readonly url: string } | undefined {
     const id = this.#natives.scriptId(f);
-    return id < 0 ? undefined : { id, url: this.#inspection.urlOf(id) };
+    return id < 0 ? undefined : { id, url: this.#inspection.nameOf(id) };
   }
 
   /** What the inspector shows of the variables that a function sees. */

@@ -16,6 +16,13 @@ interface NamedValue {
   readonly get?: Remote;
 }
 
+interface ParsedScript {
+  readonly scriptId: string;
+  readonly url: string;
+  readonly isModule?: boolean;
+  readonly embedderName?: string;
+}
+
 /** What an object has that reflection does not show. */
 export interface Internals {
   readonly fields: ReadonlyMap<string, unknown>;
@@ -45,7 +52,7 @@ export class Inspection {
   readonly #session = new Session();
   readonly #pin: { value: unknown } = { value: undefined };
   readonly #pinId: string;
-  readonly #urls = new Map<number, string>();
+  readonly #names = new Map<number, string>();
   #asked = 0;
 
   constructor() {
@@ -61,23 +68,31 @@ export class Inspection {
     this.#pinId = result.objectId ?? '';
   }
 
-  /** Lets {@link urlOf} know of all scripts, from now on and so far. */
-  watchScripts(): void {
-    this.#session.on('Debugger.scriptParsed', ({ params }) => {
-      const { scriptId, isModule, embedderName } = params as typeof params & {
-        embedderName?: string;
-      };
-      const name = embedderName ?? '';
+  /** Lets {@link urlOf} know of all scripts so far. */
+  listScripts(): void {
+    this.#parsedScripts(({ scriptId, isModule, embedderName = '' }) => {
       // Node.js makes addresses of the paths that scripts are named by; those of modules are addresses.
-      const isPath = isModule !== true && name.startsWith('file:///');
-      this.#urls.set(Number(scriptId), isPath ? fileURLToPath(name) : name);
+      const isPath = isModule !== true && embedderName.startsWith('file:///');
+      this.#names.set(Number(scriptId), isPath ? fileURLToPath(embedderName) : embedderName);
     });
-    this.post('Debugger.enable');
   }
 
   /** The name of a script; empty for one without. */
-  urlOf(script: number): string {
-    return this.#urls.get(script) ?? '';
+  nameOf(script: number): string {
+    // It may have been made since the others were listed.
+    if (!this.#names.has(script)) this.listScripts();
+    const name = this.#names.get(script) ?? '';
+    this.#names.set(script, name);
+    return name;
+  }
+
+  /** The debugger is on no longer than that takes: as long as it is, V8 compiles each question anew. */
+  #parsedScripts(note: (script: ParsedScript) => void): void {
+    const hear = ({ params }: { params: object }): void => note(params as ParsedScript);
+    this.#session.on('Debugger.scriptParsed', hear);
+    this.post('Debugger.enable');
+    this.post('Debugger.disable');
+    this.#session.off('Debugger.scriptParsed', hear);
   }
 
   dispose(): void {
@@ -162,13 +177,7 @@ export class Inspection {
   /** The URL of every script by its id. */
   scriptUrls(): Map<string, string> {
     const urls = new Map<string, string>();
-    const note = ({ params }: { params: { scriptId: string; url: string } }): void => {
-      urls.set(params.scriptId, params.url);
-    };
-    this.#session.on('Debugger.scriptParsed', note);
-    this.post('Debugger.enable');
-    this.post('Debugger.disable');
-    this.#session.off('Debugger.scriptParsed', note);
+    this.#parsedScripts(({ scriptId, url }) => urls.set(scriptId, url));
     return urls;
   }
 

@@ -35,12 +35,12 @@ export function listWithLazy(list: () => Omit<BuiltinList, 'lazy'>): BuiltinList
   const unloaded = unloadedGlobals(Object.getOwnPropertyNames(globalThis), globalThis);
   const builtins = list();
   const inspection = new Inspection();
-  inspection.watchScripts();
+  inspection.listScripts();
   const { scriptId } = nativeFunctions();
   const lazy = unloaded.flatMap((name): [string, string][] => {
     const value = Reflect.getOwnPropertyDescriptor(globalThis, name)?.value as unknown;
     const script = typeof value === 'function' ? scriptId(value) : -1;
-    const url = script < 0 ? '' : inspection.urlOf(script);
+    const url = script < 0 ? '' : inspection.nameOf(script);
     // Those of each context have no module of their own.
     const isModule = url.startsWith('node:') && !url.includes('/per_context/');
     return isModule ? [[name, url.slice('node:'.length)]] : [];

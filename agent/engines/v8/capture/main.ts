@@ -5,6 +5,7 @@ import { listBuiltins as listPlain, type BuiltinList } from '../capsule/builtins
 import { capsuleFormat, capsuleVersion, type FileRecord } from '../capsule/format.ts';
 import { Gate } from '../capsule/gate.ts';
 import { beginPatience, capturePatience } from '../capsule/patience.ts';
+import { Spool } from '../capsule/spool.ts';
 import { writeCapsule, type WrittenCapsule } from '../capsule/write.ts';
 import { refuseForeign } from '../hosts/handles.ts';
 import { openFiles } from '../hosts/openFiles.ts';
@@ -89,13 +90,15 @@ export function begin(settings: Settings, builtins: BuiltinList, realm: object):
       const immediate = setImmediate(() => {
         attempts += 1;
         let gate: Gate | undefined;
+        const spool = spoolFor(settings);
         try {
           // Nobody waits for it any more.
           if (elapsed() > settings.patienceMs + beginPatience) throw new Refusal(tooBusy);
           means ??= prepare(builtins, realm);
           gate = means.gate = openGate(settings.gate);
-          const capsule = captureBy(own, attempts, means);
+          const capsule = captureBy(own, attempts, means, spool);
           const done = write(settings, capsule);
+          spool.clear();
           if (settings.end) end(settings, elapsed());
           gate?.wait();
           gate?.leave();
@@ -106,6 +109,7 @@ export function begin(settings: Settings, builtins: BuiltinList, realm: object):
           }
         } catch (error) {
           gate?.dispose();
+          spool.clear();
           if (error instanceof Refusal) {
             if (error.passing && performance.now() < deadline) setTimeout(attempt, betweenTries);
             else settle({ refused: error.message, hint: error.hint });
@@ -178,16 +182,27 @@ function untilReady({ ready, gate }: Settings, then: (waited: number) => void): 
 }
 
 /** By the memory, and where that does not do by a snapshot, whose size counts what has been read until then. */
-function captureBy(own: Set<unknown>, attempts: number, means: Means): WrittenCapsule {
+function captureBy(
+  own: Set<unknown>,
+  attempts: number,
+  means: Means,
+  spool: Spool,
+): WrittenCapsule {
   const began = performance.now();
   try {
-    return capture(new Set(own), attempts, means, began);
+    return capture(new Set(own), attempts, means, spool, began);
   } catch (error) {
     if (!(error instanceof SnapshotNeeded)) throw error;
     means.memory = undefined;
     means.trees.clear();
-    return capture(new Set(own), attempts, means, began);
+    spool.clear();
+    return capture(new Set(own), attempts, means, spool, began);
   }
+}
+
+/** A rehearsal writes nothing. */
+function spoolFor({ file, rehearse }: Settings): Spool {
+  return new Spool(rehearse === true ? undefined : `${file}.${process.pid}.parts`);
 }
 
 function write({ file, rehearse }: Settings, capsule: WrittenCapsule): Done {
@@ -195,15 +210,21 @@ function write({ file, rehearse }: Settings, capsule: WrittenCapsule): Done {
   return { bytes, dropped: capsule.header.dropped };
 }
 
-function capture(own: Set<unknown>, attempts: number, means: Means, began: number): WrittenCapsule {
+function capture(
+  own: Set<unknown>,
+  attempts: number,
+  means: Means,
+  spool: Spool,
+  began: number,
+): WrittenCapsule {
   const hosts = hostWorld(own, means);
   refuseForeign(hosts);
   requireQuiet();
   const files = filesOf(means.gate);
   leaveSockets(hosts);
-  const hidden = new Hidden();
+  const hidden = new Hidden(means.process);
   try {
-    const graph = newGraph(means, hosts, hidden);
+    const graph = newGraph(means, hosts, hidden, spool);
     const { modules } = graph;
     const roots = { ...rootsOf(graph, means.list), files };
     let count = 0;
@@ -245,7 +266,6 @@ function capture(own: Set<unknown>, attempts: number, means: Means, began: numbe
     };
     return capsule;
   } finally {
-    hidden.dispose();
     means.memory?.release();
     forgetNatives();
   }

@@ -2,6 +2,8 @@ import type { Gate } from '../capsule/gate.ts';
 import { Module } from 'node:module';
 import { Builtins, builtinSymbols, type BuiltinList } from '../capsule/builtins.ts';
 import type { Roots, Value } from '../capsule/format.ts';
+import { RecordLines } from '../capsule/recordLines.ts';
+import type { Spool } from '../capsule/spool.ts';
 import { HostWorld, hostRoots } from '../hosts/capture.ts';
 import type { Trees } from '../language/readTree.ts';
 import { changesOfBuiltins } from './changes.ts';
@@ -15,6 +17,7 @@ import { LiveModules } from './modules.ts';
 import { nativeFunctions } from './natives.ts';
 import { Originals } from './originals.ts';
 import { OwnMemory } from './ownMemory.ts';
+import { ProcessMemory, understood } from './processMemory.ts';
 import { shortUrl } from './scripts.ts';
 
 /** What is got ready before the program stands still, and serves all tries. */
@@ -25,7 +28,9 @@ export interface Means {
   readonly realm: object;
   readonly inspection: Inspection;
   readonly internals: NodeInternals;
-  /** Undefined where it cannot be read, or does not tell enough of this program. */
+  /** Undefined where it cannot be read. */
+  readonly process: ProcessMemory | undefined;
+  /** What tells of contexts; undefined also where it does not tell enough of this program. */
   memory: OwnMemory | undefined;
   /** Scripts that have been read. */
   readonly trees: Trees;
@@ -38,25 +43,18 @@ export interface Means {
 
 export function prepare(list: BuiltinList, realm: object): Means {
   const inspection = new Inspection();
-  inspection.watchScripts();
+  inspection.listScripts();
   const internals = nodeInternals(inspection);
-  const memory = OwnMemory.open();
-  const dispose = (): void => {
-    inspection.dispose();
-    memory?.close();
-  };
-  const seenSockets = new WeakMap<object, number>();
+  const memory = ProcessMemory.open();
   return {
-    ...{
-      list,
-      realm,
-      inspection,
-      internals,
-      memory,
-      trees: new Map(),
-      seenSockets,
-      gate: undefined,
-      dispose,
+    ...{ list, realm, inspection, internals, process: memory },
+    memory: understood(memory, (each) => new OwnMemory(each)),
+    trees: new Map(),
+    seenSockets: new WeakMap<object, number>(),
+    gate: undefined,
+    dispose: () => {
+      inspection.dispose();
+      memory?.close();
     },
   };
 }
@@ -75,6 +73,7 @@ export function newGraph(
   { list, realm, inspection, internals, memory, trees }: Means,
   hosts: HostWorld,
   hidden: Hidden,
+  spool: Spool,
 ): Graph {
   const natives = nativeFunctions();
   const modules = new LiveModules(inspection, internals);
@@ -86,7 +85,7 @@ export function newGraph(
   const coreSymbols = builtinSymbols(builtins);
   const graph = new Graph({
     ...{ originals, heap, inspection, natives, internals, builtins, coreSymbols, trees, hosts },
-    ...{ hidden, modules },
+    ...{ hidden, modules, objects: new RecordLines(spool) },
   });
   // Not among the builtins, since what they hold is the program's.
   for (const name of ['env', 'argv', 'execArgv'] as const)

@@ -1,53 +1,26 @@
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import type { ProcessMemory } from './processMemory.ts';
 import { Refusal } from './refusal.ts';
 
 /** A word of the heap: a small integer of V8, or the address of an object. */
 export type Word = bigint;
 
-/** Slots of the table whose place in memory is looked for. */
-const slot = { first: 0, second: 1, object: 2, canary: 3 } as const;
-/** More than fits into a page of V8's: it then lies alone, and is never moved. */
-const tableLength = 40_000;
-const chunkBytes = 1 << 20;
+/** Slots that values are put into. */
+const slot = { object: 0, canary: 1 } as const;
 
 /**
- * Read access to the heap of this very process, through /proc/self/mem: V8 shows small integers of its own fields (how far
- * an iterator is, temporary values of a suspended function) nowhere else. Where things lie is found out with objects that
- * were made for it. Linux alone has this, and a V8 with compressed pointers is not understood.
+ * Values in the heap of this very process: V8 shows small integers of its own fields (how far an iterator is, temporary
+ * values of a suspended function) nowhere else. Where things lie is found out with objects that were made for it.
  */
 export class Memory {
-  readonly #file: number;
-  readonly #table: unknown[];
-  readonly #base: bigint;
+  readonly #process: ProcessMemory;
   readonly #kinds: ReadonlyMap<Word, 'latin1' | 'utf16le' | 'joined' | 'number' | 'bigint'>;
   readonly #oddballs: ReadonlyMap<Word, unknown>;
   /** What stands where there is no element. */
   readonly hole: Word;
 
-  /** @returns undefined where there is no such access */
-  static open(): Memory | undefined {
-    let file: number;
-    try {
-      file = openSync('/proc/self/mem', 'r');
-    } catch {
-      return undefined;
-    }
-    try {
-      return new Memory(file);
-    } catch {
-      closeSync(file);
-      return undefined;
-    }
-  }
-
-  private constructor(file: number) {
-    this.#file = file;
-    const before = new Set(regions().map(String));
-    this.#table = new Array<unknown>(tableLength).fill({});
-    const fresh = regions().filter((each) => !before.has(String(each)));
-    const base = this.#find(fresh) ?? this.#find(regions());
-    if (base === undefined) throw new Error('the heap is not to be read');
-    this.#base = base;
+  /** @throws where values are kept otherwise */
+  constructor(memory: ProcessMemory) {
+    this.#process = memory;
     this.#oddballs = new Map(
       [undefined, null, true, false].map((each) => [this.word(each), each] as const),
     );
@@ -75,15 +48,10 @@ export class Memory {
     }
   }
 
-  dispose(): void {
-    closeSync(this.#file);
-    this.#table.length = 0;
-  }
-
   /** Reads again until no object was moved meanwhile. */
   exact<T>(read: () => T): T {
     for (let attempt = 0; attempt < 8; attempt += 1) {
-      this.#table[slot.canary] = {};
+      this.#process.put(slot.canary, {});
       const before = this.#slot(slot.canary);
       const found = read();
       if (this.#slot(slot.canary) === before) return found;
@@ -98,7 +66,7 @@ export class Memory {
 
   /** The word for a value. */
   word(value: unknown): Word {
-    this.#table[slot.object] = value;
+    this.#process.put(slot.object, value);
     return this.#slot(slot.object);
   }
 
@@ -165,44 +133,11 @@ export class Memory {
   }
 
   #slot(index: number): Word {
-    return this.#bytes(this.#base + BigInt(index) * 8n, 8).readBigUInt64LE(0);
+    return this.#process.read(this.#process.placeOf(index), 8).readBigUInt64LE(0);
   }
 
   #bytes(at: bigint, length: number): Buffer {
-    const bytes = Buffer.alloc(length);
-    if (readSync(this.#file, bytes, 0, length, at) !== length) throw new Error('out of the heap');
-    return bytes;
-  }
-
-  /** Where the table lies: where its marks are and change with it. */
-  #find(among: readonly (readonly [bigint, bigint])[]): bigint | undefined {
-    const [first, second] = [randomInteger(), randomInteger()];
-    this.#table[slot.first] = first;
-    this.#table[slot.second] = second;
-    const pattern = Buffer.alloc(16);
-    pattern.writeInt32LE(first, 4);
-    pattern.writeInt32LE(second, 12);
-    const found: bigint[] = [];
-    const chunk = Buffer.alloc(chunkBytes);
-    for (const [start, end] of among) {
-      for (let at = start; at < end; at += BigInt(chunkBytes)) {
-        const wanted = Number(end - at < chunkBytes ? end - at : BigInt(chunkBytes));
-        let length: number;
-        try {
-          length = readSync(this.#file, chunk, 0, wanted, at);
-        } catch {
-          break;
-        }
-        const part = chunk.subarray(0, length);
-        for (let index = part.indexOf(pattern); index >= 0;) {
-          if (index % 8 === 0) found.push(at + BigInt(index));
-          index = part.indexOf(pattern, index + 1);
-        }
-      }
-    }
-    const other = randomInteger();
-    this.#table[slot.second] = other;
-    return found.find((at) => this.#bytes(at + 8n, 8).readBigUInt64LE(0) === BigInt(other) << 32n);
+    return this.#process.read(Number(at), length);
   }
 }
 
@@ -214,19 +149,4 @@ export function isAddress(word: Word): boolean {
 /** The value of a word that is a small integer of V8; undefined for others. */
 export function smallInteger(word: Word): number | undefined {
   return (word & 0xffffffffn) === 0n ? Number(BigInt.asIntN(32, word >> 32n)) : undefined;
-}
-
-/** A small integer that is nowhere else. */
-export function randomInteger(): number {
-  return 1 + Math.floor(Math.random() * 0x3fffffff);
-}
-
-/** Private memory of this process that it can write. */
-function regions(): [bigint, bigint][] {
-  return readFileSync('/proc/self/maps', 'latin1')
-    .split('\n')
-    .flatMap((line): [bigint, bigint][] => {
-      const match = /^([0-9a-f]+)-([0-9a-f]+) rw-p \S+ 00:00 0 *$/.exec(line);
-      return match === null ? [] : [[BigInt(`0x${match[1] ?? ''}`), BigInt(`0x${match[2] ?? ''}`)]];
-    });
 }

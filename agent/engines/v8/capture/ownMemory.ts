@@ -1,14 +1,12 @@
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext, runInThisContext } from 'node:vm';
+import { wordIn, type ProcessMemory } from './processMemory.ts';
 
-/** So many that V8 puts the array on pages of its own, where it never moves. */
-const slotCount = 40_000;
-/** Such pages begin at multiples of this, with a head of less than a page of the system. */
-const alignment = 0x4_0000;
-const headLimit = 8192;
-/** Fields of a function or context that are looked at, in bytes. */
-const fieldsLimit = 80;
+/** The slot that functions are put into. */
+const slot = 2;
+const wordBytes = 8;
+/** Fields of a function or context among which those are looked for that matter. */
+const fieldCount = 10;
 const deepest = 1_000;
 
 type Collect = (options: { type: 'minor' | 'major' }) => void;
@@ -17,16 +15,13 @@ type Collect = (options: { type: 'minor' | 'major' }) => void;
 export type Address = number;
 
 /**
- * Tells which functions share a context by what stands in the memory of this very process: a function is put into a slot
- * whose address is known, and its fields are read. Where V8 keeps the context in a function and the outer one in a
- * context is found out with functions made for the purpose. Linux only; elsewhere a heap snapshot tells the same, slowly.
+ * Tells which functions share a context by what stands in the memory of this very process. Where V8 keeps the context in a
+ * function and the outer one in a context is found out with functions made for the purpose. Where memory cannot be read a
+ * heap snapshot tells the same, slowly.
  */
 export class OwnMemory {
-  readonly #file: number;
-  readonly #slots: unknown[];
-  readonly #slotAddress: number;
+  readonly #process: ProcessMemory;
   readonly #collect: Collect;
-  readonly #buffer = Buffer.alloc(fieldsLimit);
   /** A function outside of any scope. */
   readonly #outermost: () => unknown;
   /** A closure over a variable that is not initialized, and one over a variable that is undefined. */
@@ -36,35 +31,15 @@ export class OwnMemory {
   #end: Address = 0;
   #hole: Address = 0;
 
-  /** @returns undefined where memory cannot be read */
-  static open(): OwnMemory | undefined {
-    let file: number | undefined;
-    try {
-      file = openSync('/proc/self/mem', 'r');
-      return new OwnMemory(file);
-    } catch {
-      if (file !== undefined) closeSync(file);
-      return undefined;
-    }
-  }
-
-  private constructor(file: number) {
-    this.#file = file;
+  constructor(memory: ProcessMemory) {
+    this.#process = memory;
     this.#outermost = runInThisContext('(function () {})') as () => unknown;
     this.#unset = runInThisContext(
       `[(function () { return () => late; let late = 1; })(), (function () { let never; return () => never; })()]`,
     ) as (() => unknown)[];
-    const marks = [1, 2].map(() => 1 + Math.floor(Math.random() * 2 ** 30));
-    this.#slots = new Array<unknown>(slotCount).fill(undefined);
-    marks.forEach((mark, index) => (this.#slots[index] = mark));
-    this.#slotAddress = this.#find(marks) + marks.length * 8;
     setFlagsFromString('--expose-gc');
     this.#collect = runInNewContext('gc') as Collect;
     setFlagsFromString('--no-expose-gc');
-  }
-
-  close(): void {
-    closeSync(this.#file);
   }
 
   /**
@@ -104,7 +79,7 @@ export class OwnMemory {
 
   release(): void {
     setFlagsFromString('--compact');
-    this.#slots[2] = undefined;
+    this.#process.put(slot, undefined);
   }
 
   /** Collects what is garbage. What is held stays where it is. */
@@ -113,7 +88,7 @@ export class OwnMemory {
   }
 
   contextOf(f: unknown): Address {
-    return this.#fieldsOf(this.#addressOf(f))[this.#contextAt] ?? 0;
+    return this.#field(this.#addressOf(f), this.#contextAt);
   }
 
   /** The contexts that a function sees, from the innermost outwards; undefined when they cannot be followed. */
@@ -122,7 +97,7 @@ export class OwnMemory {
     for (let at = this.contextOf(f); at !== this.#end;) {
       if (!isPointer(at) || chain.length > deepest) return undefined;
       chain.push(at);
-      at = this.#fieldsOf(at)[this.#previousAt] ?? 0;
+      at = this.#field(at, this.#previousAt);
     }
     return chain;
   }
@@ -134,48 +109,29 @@ export class OwnMemory {
 
   /** A context is an array: how many fields it has, what describes them, the context around it, and its variables. */
   #variablesOf(context: Address): number[] {
-    const head = this.#fieldsOf(context);
-    const count = Math.floor((head[1] ?? 0) / 2 ** 32);
+    const count = Math.floor(this.#field(context, 1) / 2 ** 32);
     const from = this.#previousAt + 1;
     const length = count - (from - 2);
-    if (!(length > 0)) return [];
-    const bytes = Buffer.alloc(length * 8);
-    readSync(this.#file, bytes, 0, bytes.length, context - 1 + from * 8);
-    return Array.from({ length }, (_, index) => wordAt(bytes, index * 8));
+    return length > 0 ? this.#words(context, from, length) : [];
   }
 
   #addressOf(value: unknown): Address {
-    this.#slots[2] = value;
-    readSync(this.#file, this.#buffer, 0, 8, this.#slotAddress);
-    return wordAt(this.#buffer, 0);
+    this.#process.put(slot, value);
+    return this.#process.wordAt(this.#process.placeOf(slot));
+  }
+
+  #field(address: Address, index: number): number {
+    return this.#process.wordAt(address - 1 + index * wordBytes);
   }
 
   #fieldsOf(address: Address): number[] {
-    readSync(this.#file, this.#buffer, 0, fieldsLimit, address - 1);
-    return Array.from({ length: fieldsLimit / 8 }, (_, index) => wordAt(this.#buffer, index * 8));
+    return this.#words(address, 0, fieldCount);
   }
 
-  #find(marks: readonly number[]): number {
-    const pattern = Buffer.alloc(marks.length * 8);
-    marks.forEach((mark, index) => pattern.writeInt32LE(mark, index * 8 + 4));
-    const head = Buffer.alloc(headLimit);
-    for (const line of readFileSync('/proc/self/maps', 'latin1').split('\n')) {
-      const match = /^([0-9a-f]+)-([0-9a-f]+) rw\S+ \S+ \S+ 0\s*$/.exec(line);
-      if (match === null) continue;
-      const [from, until] = [parseInt(match[1] ?? '', 16), parseInt(match[2] ?? '', 16)];
-      const first = Math.ceil(from / alignment) * alignment;
-      for (let at = first; at + slotCount * 8 <= until; at += alignment) {
-        const length = readSync(this.#file, head, 0, headLimit, at);
-        const found = head.subarray(0, length).indexOf(pattern);
-        if (found >= 0) return at + found;
-      }
-    }
-    throw new Error('an array is not where V8 keeps such');
+  #words(address: Address, from: number, count: number): number[] {
+    const bytes = this.#process.read(address - 1 + from * wordBytes, count * wordBytes);
+    return Array.from({ length: count }, (_, index) => wordIn(bytes, index * wordBytes));
   }
-}
-
-function wordAt(buffer: Buffer, offset: number): number {
-  return buffer.readUInt32LE(offset + 4) * 2 ** 32 + buffer.readUInt32LE(offset);
 }
 
 /** V8 tells objects from small numbers by the lowest bit. */

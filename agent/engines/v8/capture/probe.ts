@@ -6,7 +6,8 @@ import { resumedText } from '../language/resumedText.ts';
 import { joined } from '../language/templates.ts';
 import { names, type Kept } from '../language/resumePlan.ts';
 import type { ScopeTree } from '../language/scopes.ts';
-import { isAddress, randomInteger, type Memory, type Word } from './memory.ts';
+import { isAddress, type Memory, type Word } from './memory.ts';
+import { randomInteger } from './processMemory.ts';
 import { anything, keyCount, standIns } from './probeStandIns.ts';
 import { markedText, wrapped, type Compiled } from './probeText.ts';
 

@@ -1,9 +1,9 @@
 import type { EventEmitter } from 'node:events';
-import { closeSync, openSync, readSync } from 'node:fs';
 import { corePath, resolveBuiltin } from '../capsule/builtins.ts';
 import type { Value } from '../capsule/format.ts';
 import type { Graph } from '../capture/graph.ts';
 import type { NodeInternals } from '../capture/internals.ts';
+import { wordIn } from '../capture/processMemory.ts';
 import {
   describeHost,
   hiddenValue,
@@ -152,7 +152,7 @@ export const filePolls: Adapter = {
   record(graph, object) {
     const watcher = object as LiveWatcher;
     const [record, own] = watcherRecord(graph, watcher, 'filePoll', 'fs_poll');
-    const interval = own === undefined ? 0 : intervalAt(BigInt(own.address));
+    const interval = own === undefined ? 0 : intervalAt(graph, Number(own.address));
     if (interval === undefined) {
       throw graph.refuse('a watcher of a file, whose interval cannot be told here');
     }
@@ -193,29 +193,18 @@ function keepQuiet(handle: LiveHandle, known: unknown): void {
 }
 
 /** Where libuv keeps what it knows of a poll, in bytes (uv_fs_poll_t, uv-common.h; struct poll_ctx, fs-poll.c). */
-const contextAt = 96n;
+const contextAt = 96;
 const intervalOffset = 12;
 
 /** In ms; undefined where it cannot be read. */
-function intervalAt(address: bigint): number | undefined {
-  let file: number;
+function intervalAt({ hidden }: Graph, address: number): number | undefined {
   try {
-    file = openSync('/proc/self/mem', 'r');
-  } catch {
-    return undefined;
-  }
-  try {
-    const pointer = Buffer.alloc(8);
-    readSync(file, pointer, 0, 8, address + contextAt);
-    const context = Buffer.alloc(16);
-    readSync(file, context, 0, 16, pointer.readBigUInt64LE(0));
+    const context = hidden.process?.read(hidden.process.wordAt(address + contextAt), 16);
     // It leads back to its handle: by that it is known for what it is.
-    return context.readBigUInt64LE(0) === address
+    return context !== undefined && wordIn(context, 0) === address
       ? context.readUInt32LE(intervalOffset)
       : undefined;
   } catch {
     return undefined;
-  } finally {
-    closeSync(file);
   }
 }

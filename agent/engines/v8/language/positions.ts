@@ -1,17 +1,29 @@
-/** Line and column of an offset, from 0, with the line ends that JavaScript has. */
-export function positionOf(source: string, offset: number): { line: number; column: number } {
+const starts = new Map<string, readonly number[]>();
+/** Scripts of which is known where their lines begin, at most. */
+const keptScripts = 200;
+
+/** Where the lines of a text begin, with the line ends that JavaScript has. */
+function lineStarts(source: string): readonly number[] {
+  const known = starts.get(source);
+  if (known !== undefined) return known;
+  const found = [0];
   const ends = /\r\n|[\n\r\u2028\u2029]/g;
+  while (ends.exec(source) !== null) found.push(ends.lastIndex);
+  if (starts.size >= keptScripts) starts.clear();
+  starts.set(source, found);
+  return found;
+}
+
+/** Line and column of an offset, from 0. */
+export function positionOf(source: string, offset: number): { line: number; column: number } {
+  const lines = lineStarts(source);
   let line = 0;
-  let start = 0;
-  for (
-    let match = ends.exec(source);
-    match !== null && ends.lastIndex <= offset;
-    match = ends.exec(source)
-  ) {
-    line += 1;
-    start = ends.lastIndex;
+  for (let after = lines.length; after - line > 1;) {
+    const middle = (line + after) >> 1;
+    if ((lines[middle] ?? 0) <= offset) line = middle;
+    else after = middle;
   }
-  return { line, column: offset - start };
+  return { line, column: offset - (lines[line] ?? 0) };
 }
 
 /** The offset of a line and column, both from 0. */

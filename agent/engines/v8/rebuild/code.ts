@@ -8,6 +8,7 @@ import { isClass, isFunction, type ClassNode, type FunctionNode } from '../langu
 import { applyEdits, type Edit } from '../language/edits.ts';
 import { wrapUnit, type ResumedState, type Unit } from '../language/origin.ts';
 import { findTarget } from '../language/places.ts';
+import { textRange } from '../language/positions.ts';
 import { newTargetEdits, newTargetName } from '../language/receivers.ts';
 import { planResumption, planStart, type Resumption } from '../language/resume.ts';
 import { resumedText } from '../language/resumedText.ts';
@@ -54,6 +55,28 @@ interface LiveClass {
   /** @param quiet what the parents of quiet classes are made with */
   readonly setQuiet: (quiet: readonly unknown[] | undefined) => void;
   readonly evaluate: LiveContext['evaluate'] | undefined;
+}
+
+const nodes = new WeakMap<ScopeTree, ReadonlyMap<string, FunctionNode | ClassNode>>();
+
+/** The functions and classes of a script by what they show as their text: those of members also by the whole member. */
+function nodesOf(tree: ScopeTree): ReadonlyMap<string, FunctionNode | ClassNode> {
+  const known = nodes.get(tree);
+  if (known !== undefined) return known;
+  const found = new Map<string, FunctionNode | ClassNode>();
+  for (const node of tree.byPosition.values()) {
+    const range = textRange(tree.parents.get(node), node, tree.source);
+    for (const each of [range, node]) {
+      const key = rangeKey(each);
+      if (!found.has(key)) found.set(key, node);
+    }
+  }
+  nodes.set(tree, found);
+  return found;
+}
+
+function rangeKey({ start, end }: { readonly start: number; readonly end: number }): string {
+  return `${start}:${end}`;
 }
 
 /** Makes the functions, classes and contexts of a capsule again. */
@@ -118,20 +141,8 @@ export class Code {
 
   #nodeOf(record: FunctionRecord): { node: FunctionNode | ClassNode; tree: ScopeTree } {
     const tree = this.tree(record.script);
-    for (const node of tree.byPosition.values()) {
-      if (node.end !== record.end) continue;
-      if (node.start === record.start) return { node, tree };
-      const parent = tree.parents.get(node);
-      if (
-        parent !== undefined &&
-        parent.end === record.end &&
-        parent.start <= record.start &&
-        'value' in parent &&
-        parent.value === node
-      ) {
-        return { node, tree };
-      }
-    }
+    const node = nodesOf(tree).get(rangeKey(record));
+    if (node !== undefined) return { node, tree };
     throw new RebuildError('a function is not where its script says');
   }
 
@@ -320,7 +331,7 @@ export class Code {
     const parent = this.#context(record.parent);
     const declared = new Map<string, number>();
     for (const { name, id } of this.declaredIn(index)) declared.set(name, id);
-    const factory = this.#factory(record, scope, declared, parent, source, origin);
+    const factory = this.#factory(index, record, scope, declared, parent, source, origin);
     const self = this.#selfOf(record);
     const args = record.vars['arguments'];
     const argsValue =
@@ -358,6 +369,7 @@ export class Code {
 
   /** A generator function: each call of it is one context. Made once for each scope that it stands in. */
   #factory(
+    index: number,
     record: ContextRecord,
     scope: Scope,
     declared: ReadonlyMap<string, number>,
@@ -365,16 +377,17 @@ export class Code {
     source: string,
     origin: Origin,
   ): (...args: unknown[]) => unknown {
+    const isRunning = this.#owners.running.has(index);
     const key = `${record.script} ${record.scope.join(':')} ${record.parent} ${JSON.stringify([record.home, record.target === undefined])} ${[...declared.keys()].join()} ${Object.entries(
       record.vars,
     )
       .map(([name, value]) => name + String(isHole(value)))
-      .join()} ${this.#owners.running.has(this.#capsule.contexts.indexOf(record))}`;
+      .join()} ${isRunning}`;
     const known = this.#factories.get(key);
     if (known !== undefined) return known as (...args: unknown[]) => unknown;
     const text = contextText(source, record, scope, {
       strict: scope.strict && parent?.strict !== true,
-      isRunning: this.#owners.running.has(this.#capsule.contexts.indexOf(record)),
+      isRunning,
       declared: [...declared].map(([name, id]) => {
         const fn = this.#capsule.objects[id] as FunctionRecord;
         const edits = this.#edits(fn, record.parent);

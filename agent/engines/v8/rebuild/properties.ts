@@ -1,6 +1,9 @@
 import type { PropertyRecord } from '../capsule/format.ts';
 import { RebuildError, type Objects } from './code.ts';
 
+/** Attributes of a property that was assigned. */
+const ordinary = 7;
+
 /** Gives an object its own properties. @param exact whether it has none besides those */
 export function setProperties(
   world: Objects,
@@ -9,9 +12,11 @@ export function setProperties(
   exact: boolean,
   stays: readonly string[] = [],
 ): void {
-  if (exact) {
+  // Most objects have none yet, and most properties are ordinary ones.
+  const there = exact ? Reflect.ownKeys(object) : [];
+  if (there.length > 0) {
     const kept = new Set<unknown>([...props.map(([key]) => world.value(key)), ...stays]);
-    for (const key of Reflect.ownKeys(object)) {
+    for (const key of there) {
       if (kept.has(key)) continue;
       // A view's and a string's elements, and a length, are no properties of their own.
       if (
@@ -22,9 +27,16 @@ export function setProperties(
     }
     order(world, object, props, stays);
   }
+  // No setter and no proxy is to notice that a property is made by assigning to it.
+  const proto = Object.getPrototypeOf(object) as unknown;
+  const isPlain = proto === null || proto === Object.prototype;
   for (const record of props) {
     const key = world.value(record[0]) as string | symbol;
     const flags = record[1];
+    if (isPlain && flags === ordinary && record.length === 3 && !(key in object)) {
+      (object as Record<string | symbol, unknown>)[key] = world.value(record[2]);
+      continue;
+    }
     const attributes = { enumerable: (flags & 2) !== 0, configurable: (flags & 4) !== 0 };
     const descriptor =
       record.length === 3
