@@ -2,6 +2,7 @@ import type { AnyNode } from 'acorn';
 import type { ActivationRecord, ObjectRecord } from '../capsule/format.ts';
 import { findTarget } from '../language/places.ts';
 import { planResumption, planStart, type Resumption } from '../language/resume.ts';
+import { names } from '../language/resumePlan.ts';
 import { resumedText } from '../language/resumedText.ts';
 import type { ActivationView, Completion } from '../language/stable.ts';
 import { NotResumable } from '../language/notResumable.ts';
@@ -64,8 +65,11 @@ function describe(graph: Graph, generator: object, node: number): ActivationReco
   const text = graph.natives.script(fn) ?? '';
   const at = offsetOf(text, (location?.line ?? 0) + headLines(text), location?.column ?? 0);
   const offset = originalOffset(graph, fn, at);
-  // One that has not begun stands before its body.
-  const begun = offset > place.node.body.start;
+  // One that has not begun stands before its body; what a rebuild made begins with a variable of the rebuild's.
+  const begun =
+    resumed === undefined
+      ? offset > place.node.body.start
+      : at > text.indexOf(`let ${names.flag}`, graph.natives.position(fn));
   const target = begun ? findTarget(place.node, offset) : undefined;
   if (begun && target === undefined) throw graph.refuse('suspended in an unknown place');
   if (target?.type === 'ForOfStatement' && offset === target.start)

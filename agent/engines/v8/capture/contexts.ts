@@ -338,7 +338,9 @@ export class Contexts {
     const { root } = outermostOf(script).tree;
     const inner = isModule ? chain.slice(0, -1) : chain;
     const shapes = inner.map((node) => this.#shape(node));
-    const found = matchScopes(shapes, innermost, isModule ? root : until);
+    const found =
+      matchScopes(shapes, innermost, isModule ? root : until) ??
+      this.#matchCore(chain, script, innermost);
     if (found === undefined) throw unmatched(script);
     if (isModule) found.push(root);
     found.forEach((scope, index) => {
@@ -348,6 +350,22 @@ export class Contexts {
         this.#names.set(node, scope.capturedNames());
     });
     return found;
+  }
+
+  /** Of a module of Node.js a rebuild makes those variables only that are used. */
+  #matchCore(
+    chain: readonly number[],
+    script: Script,
+    innermost: Scope | undefined,
+  ): Scope[] | undefined {
+    const last = chain.at(-1);
+    const { root } = script.tree;
+    if (script.kind !== 'core' || last === undefined) return undefined;
+    if (!this.#rawNames(last).includes('$flickR')) return undefined;
+    if (!this.names(last).every((name) => root.bindings.has(name))) return undefined;
+    const shapes = chain.slice(0, -1).map((node) => this.#shape(node));
+    const found = matchScopes(shapes, innermost, root);
+    return found === undefined ? undefined : [...found, root];
   }
 
   /** Whether the contexts of a chain can be those that are seen from a scope. */

@@ -39,7 +39,9 @@ export function resumedText(
   const isSuspended = state === 'suspended';
   const waits = prologue ?? (isSuspended && fn.async ? `await ${names.state}.gate; ` : '');
   const strict = tree.scopeOf.get(fn)?.strict === true ? "'use strict'; " : '';
-  const first = `${strict}let ${names.flag} = ${String(isSuspended)}; ${waits}${own.join(' ')}`;
+  // Named in any case: by the state that it sees, a function that goes on is known when it moves again.
+  const flag = `let ${names.flag} = (${names.state}, ${String(isSuspended)});`;
+  const first = `${strict}${flag} ${waits}${own.join(' ')}`;
   const opens = isExpression ? `{ ${first}return (` : `{ ${first}`;
   const closes = isExpression ? '); }' : '}';
   const body = applyEdits(tree.source, start, end, [
