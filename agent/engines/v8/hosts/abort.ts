@@ -1,5 +1,8 @@
 import { corePath, resolveBuiltin } from '../capsule/builtins.ts';
+import type { HostState, Value } from '../capsule/format.ts';
+import { frameOf } from '../capture/asyncFrames.ts';
 import type { Graph } from '../capture/graph.ts';
+import { within } from '../rebuild/asyncFrames.ts';
 import type { World } from '../rebuild/world.ts';
 import {
   describeHost,
@@ -35,9 +38,9 @@ export const abortController: Adapter = {
   },
 };
 
-/** Time that is left until a signal of `AbortSignal.timeout` aborts, in ms; undefined for others. */
-function timeLeft(graph: Graph, signal: object): number | undefined {
-  if (hiddenValue(signal, 'kTimeout') !== true) return undefined;
+/** Time that is left until a signal of `AbortSignal.timeout` aborts, in ms, and in which stores; nothing for others. */
+function timeLeft(graph: Graph, signal: object): HostState {
+  if (hiddenValue(signal, 'kTimeout') !== true) return {};
   const clock = graph.internals.binding('timers')['getLibuvNow'] as () => number;
   for (const timer of liveTimers(graph.internals)) {
     const callback = timer._onTimeout;
@@ -46,10 +49,12 @@ function timeLeft(graph: Graph, signal: object): number | undefined {
     for (const { object } of graph.inspection.internals(callback).scopes) {
       const target = Reflect.getOwnPropertyDescriptor(object, 'weakRef')?.value as unknown;
       if (!(target instanceof WeakRef) || target.deref() !== signal) continue;
-      return Math.max(1, timer._idleTimeout - (clock() - timer._idleStart));
+      const left = Math.max(1, timer._idleTimeout - (clock() - timer._idleStart));
+      const frame = frameOf(graph, timer);
+      return frame === undefined ? { left } : { left, frame };
     }
   }
-  return undefined;
+  return {};
 }
 
 /** By the id of a signal, the controller that it belongs to. */
@@ -72,7 +77,6 @@ export const abortSignal: Adapter = {
   prototypes: () => [loadedGlobal('AbortSignal', module)?.prototype as object | undefined],
   record(graph, object) {
     const sources = hiddenValue(object, 'kSourceSignals') as Set<WeakRef<object>> | undefined;
-    const left = timeLeft(graph, object);
     const { aborted } = object as AbortSignal;
     const following = aborted ? [] : [...(sources ?? [])].flatMap((each) => each.deref() ?? []);
     return describeHost(
@@ -87,7 +91,7 @@ export const abortSignal: Adapter = {
           sources: following.map((each, index) => graph.value(each, `signal ${index}`)),
           listeners: targetListeners(graph, object),
           most: hiddenValue(object, 'events.maxEventTargetListeners') as number,
-          ...(left === undefined ? {} : { left }),
+          ...timeLeft(graph, object),
         },
       },
       new AbortController().signal,
@@ -113,9 +117,12 @@ export const abortSignal: Adapter = {
     }
     addTargetListeners(world, object as AbortSignal, state['listeners']);
   },
-  start(_world, object, { state }) {
-    if (typeof state['left'] !== 'number') return;
+  start(world, object, { state }) {
+    const { left } = state;
+    if (typeof left !== 'number') return;
     const begin = resolveBuiltin(corePath(`node:${module}`, 'setWeakAbortSignalTimeout'));
-    (begin as (signal: WeakRef<object>, delay: number) => void)(new WeakRef(object), state['left']);
+    within(world, state['frame'] as Value | undefined, () => {
+      (begin as (signal: WeakRef<object>, delay: number) => void)(new WeakRef(object), left);
+    });
   },
 };

@@ -4,9 +4,11 @@ import { EventEmitter } from 'node:events';
 import { Stream } from 'node:stream';
 import type { HostState, KindRecord, Value } from '../capsule/format.ts';
 import { isCorePrototype, makerOf } from '../capture/coreClasses.ts';
+import { frameOf } from '../capture/asyncFrames.ts';
 import type { Graph } from '../capture/graph.ts';
 import type { NodeInternals } from '../capture/internals.ts';
 import { interfaceOf } from './readlines.ts';
+import { refuseHooks } from './asyncHooks.ts';
 import { handles } from './handles.ts';
 import { standardStream } from './standardStreams.ts';
 import { consoleState } from './consoles.ts';
@@ -143,6 +145,7 @@ function timeoutRecord(graph: Graph, timer: LiveTimer): KindRecord {
       elapsed: graph.hosts.now(graph.internals) - start,
       active: isActive,
       ref: timer.hasRef(),
+      ...frameState(graph, timer),
     },
   };
 }
@@ -155,8 +158,14 @@ function immediateRecord(graph: Graph, immediate: LiveImmediate): KindRecord {
       callback: graph.value(immediate._onImmediate, 'callback'),
       args: (immediate._argv ?? []).map((each, index) => graph.value(each, `argument ${index}`)),
       active: !immediate._destroyed,
+      ...frameState(graph, immediate),
     },
   };
+}
+
+function frameState(graph: Graph, resource: object): HostState {
+  const frame = frameOf(graph, resource);
+  return frame === undefined ? {} : { frame };
 }
 
 function moduleRecord(graph: Graph, module: NodeJS.Module): KindRecord {
@@ -179,6 +188,7 @@ function moduleRecord(graph: Graph, module: NodeJS.Module): KindRecord {
 
 /** What the event loop holds for the program. */
 export function hostRoots(graph: Graph): Record<string, HostState> {
+  refuseHooks(graph);
   return {
     timers: { list: timers(graph) },
     immediates: { list: immediates(graph) },
