@@ -26,7 +26,8 @@ async function* steps(limit) {
 }
 
 const emitter = new EventEmitter();
-emitter.on('seen', (word) => console.log('seen', word, where()));
+const heard = [];
+emitter.on('seen', (word) => heard.push(`${word} ${where()}`));
 const jobs = ['a', 'b'].map((name, at) =>
   task.run({ name }, () => depth.run(at + 1, () => new Job(name))),
 );
@@ -36,35 +37,52 @@ const method = jobs[0].bind(function (word) {
 });
 
 async function walk(name) {
-  const chain = pause(30).then(() => where()).finally(() => emitter.emit('seen', `chain ${name}`));
+  // Several things at once: what each of them says is printed when all are over.
+  const said = {};
+  const say = (what) => (said[what] = where());
+  const chain = pause(30)
+    .then(() => where())
+    .finally(() => emitter.emit('seen', `chain ${name}`));
   const all = Promise.all([pause(5).then(where), depth.run(7, () => pause(9).then(where))]);
   const controller = new AbortController();
-  controller.signal.addEventListener('abort', () => console.log('aborted', name, where()));
+  const signals = [controller.signal, AbortSignal.timeout(50)];
+  const aborted = signals.map(
+    (signal, at) =>
+      new Promise((done) => signal.addEventListener('abort', () => done(say(`signal ${at}`)))),
+  );
   setTimeout(() => controller.abort(), 20);
-  const signal = AbortSignal.timeout(50);
-  signal.onabort = () => console.log('timed out', name, where());
+  const ticked = new Promise((done) => {
+    let ticks = 0;
+    const interval = setInterval(() => {
+      ticks += 1;
+      if (ticks < 3) return;
+      clearInterval(interval);
+      done(say('ticks'));
+    }, 7);
+  });
   for await (const line of steps(4)) console.log(name, line);
-  let ticks = 0;
-  const interval = setInterval(() => {
-    ticks += 1;
-    if (ticks === 3) clearInterval(interval);
-  }, 3);
   await depth.run(3, async () => {
     await timers.setTimeout(6);
     console.log(name, 'inner', where());
   });
   await depth.exit(() => pause(4));
-  console.log(name, await chain, (await all).join(), ticks, where());
+  console.log(name, (await all).join(), where());
+  await Promise.all([ticked, ...aborted]);
+  console.log(name, await chain, said['signal 0'], said['signal 1'], said.ticks);
   return where();
 }
 
 (async () => {
   for (const name of ['x', 'y', 'z']) {
     console.log(await task.run({ name }, walk, name), where());
-    console.log(jobs.map((job) => job.finish()).join(), tell('told'), method.call({ own: 'o' }, 'm'));
+    console.log(
+      jobs.map((job) => job.finish()).join(),
+      tell('told'),
+      method.call({ own: 'o' }, 'm'),
+    );
     await pause(5);
   }
   depth.enterWith('deep');
   await pause(5);
-  console.log('end', where());
+  console.log('end', where(), heard.join());
 })();
