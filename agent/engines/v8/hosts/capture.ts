@@ -4,6 +4,7 @@ import { EventEmitter } from 'node:events';
 import { Stream } from 'node:stream';
 import type { HostState, KindRecord, Value } from '../capsule/format.ts';
 import { isCorePrototype, makerOf } from '../capture/coreClasses.ts';
+import { awaitedSignals } from './abort.ts';
 import { frameOf } from '../capture/asyncFrames.ts';
 import type { Graph } from '../capture/graph.ts';
 import type { NodeInternals } from '../capture/internals.ts';
@@ -193,6 +194,7 @@ export function hostRoots(graph: Graph): Record<string, HostState> {
     timers: { list: timers(graph) },
     immediates: { list: immediates(graph) },
     handles: { list: handles(graph) },
+    signals: { list: awaitedSignals(graph) },
     streams: { list: standardStreams(graph) },
     process: processState(graph),
     console: consoleState(graph, console),
