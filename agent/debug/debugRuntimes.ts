@@ -41,6 +41,8 @@ interface Debugged {
   turn: Promise<unknown>;
   /** The handoff that the runtimes stand by for. */
   parked: string | undefined;
+  /** Somebody is about to be connected; the inspector has most to say meanwhile. */
+  isOpening: boolean;
   readonly streams: Set<Socket>;
   hush: NodeJS.Timeout | undefined;
 }
@@ -149,12 +151,19 @@ export class DebugRuntimes {
     const debuggee = await this.#choose(managed, innerPid);
     const folder = join(viewOf(managed, debuggee), debugFolder(managed.id));
     const path = join(folder, String(debuggee.innerPid));
-    await this.#hush(managed, debugged);
-    const socket =
-      (await connectTo(path)) ??
-      (await this.#awaitReturning(managed, debuggee, folder)) ??
-      (await this.#load(managed, debuggee, path));
-    debugged.streams.add(socket);
+    let socket: Socket;
+    debugged.isOpening = true;
+    try {
+      await this.#hush(managed, debugged);
+      socket =
+        (await connectTo(path)) ??
+        (await this.#awaitReturning(managed, debuggee, folder)) ??
+        (await this.#load(managed, debuggee, path));
+      debugged.streams.add(socket);
+    } finally {
+      debugged.isOpening = false;
+      if (!isWatched(debugged)) void this.#hush(managed, debugged);
+    }
     socket.once('close', () => {
       debugged.streams.delete(socket);
       void this.#hush(managed, debugged);
@@ -249,14 +258,15 @@ export class DebugRuntimes {
     clearTimeout(debugged.hush);
     const { cell } = managed;
     if (cell === undefined || !managed.isLive) return;
-    const isWatched = debugged.streams.size > 0;
     await cell.hush(hushFor).catch(() => undefined);
+    // Somebody may have come or gone meanwhile.
+    clearTimeout(debugged.hush);
     debugged.hush = setTimeout(
       () => {
-        if (debugged.streams.size > 0) void this.#hush(managed, debugged);
+        if (isWatched(debugged)) void this.#hush(managed, debugged);
         else void cell.hush(0).catch(() => undefined);
       },
-      isWatched ? hushAgain : hushAfter,
+      isWatched(debugged) ? hushAgain : hushAfter,
     ).unref();
   }
 
@@ -266,6 +276,7 @@ export class DebugRuntimes {
       debugged = {
         turn: Promise.resolve(),
         parked: undefined,
+        isOpening: false,
         streams: new Set(),
         hush: undefined,
       };
@@ -273,6 +284,10 @@ export class DebugRuntimes {
     }
     return debugged;
   }
+}
+
+function isWatched({ isOpening, streams }: Debugged): boolean {
+  return isOpening || streams.size > 0;
 }
 
 /** A process may see other files than the rest of its tree. */

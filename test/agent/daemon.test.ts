@@ -10,7 +10,7 @@ import { temporaryFolder } from '../support/temporary.ts';
 import { eventually } from '../system/labFixture.ts';
 
 describe('the daemon', function () {
-  this.timeout(30_000);
+  this.timeout(90_000);
   let folder: ReturnType<typeof temporaryFolder>;
 
   beforeEach(function () {

@@ -14,7 +14,7 @@ import { skip } from '../support/skip.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
 describe('the one-file agent', function () {
-  this.timeout(30_000);
+  this.timeout(90_000);
 
   for (const version of ['20', '22', '24', '26'] as const) {
     it(`serves and runs a process on Node ${version}, with nothing beside it`, async function () {

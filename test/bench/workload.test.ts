@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { freePort } from '../support/freePort.ts';
 import { root } from '../support/provisioned.ts';
 import { eventually } from '../system/labFixture.ts';
 
@@ -18,14 +19,6 @@ describe('the program that is measured', function () {
   this.timeout(30_000);
   let child: ChildProcess | undefined;
   let port = 0;
-
-  async function freePort(): Promise<number> {
-    const server = createServer().listen(0, '127.0.0.1');
-    await new Promise((resolve) => server.once('listening', resolve));
-    const address = server.address();
-    await new Promise((resolve) => server.close(resolve));
-    return typeof address === 'object' && address !== null ? address.port : 0;
-  }
 
   async function ask<T>(command: string): Promise<T> {
     const socket = connect(port, '127.0.0.1');

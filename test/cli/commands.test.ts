@@ -17,7 +17,7 @@ const processDocument = v.object({
 });
 
 describe('the flick command', function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   let flick: Flick;
   before(function () {
     requireBuilt(this);
@@ -108,7 +108,7 @@ describe('the flick command', function () {
     );
     const cwd = join(flick.home, '..');
     let log = '';
-    for (let i = 0; i < 50 && log === ''; i += 1)
+    for (let i = 0; i < 50 && !log.endsWith('\n'); i += 1)
       log = (await flick.run(['logs', 'greeter'])).stdout;
     assert.equal(log, `hello world from ${cwd}\r\n`);
     const refused = v.parse(errorDocument, await flick.json(['forget', 'greeter'], 3));

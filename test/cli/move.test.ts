@@ -23,7 +23,7 @@ const moveDocument = v.object({
 const counter = 'i=0; while :; do echo "count $i"; i=$((i+1)); sleep 0.1; done';
 
 describe('flick between two devices', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let flick: Flick;
   let lab: Lab | undefined;
 

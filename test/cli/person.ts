@@ -21,7 +21,7 @@ export class Person {
   }
 
   async sees(pattern: RegExp): Promise<void> {
-    for (let i = 0; i < 400; i += 1) {
+    for (let i = 0; i < 1_600; i += 1) {
       if (pattern.test(this.text)) return;
       await delay(25);
     }
@@ -29,7 +29,7 @@ export class Person {
   }
 
   async ends(): Promise<number> {
-    for (let i = 0; i < 400; i += 1) {
+    for (let i = 0; i < 1_600; i += 1) {
       if (this.exit !== undefined) return this.exit.exitCode;
       await delay(25);
     }

@@ -5,7 +5,7 @@ import { Flick, flickFile, requireBuilt } from './flick.ts';
 import { Person } from './person.ts';
 
 describe('flick run on a terminal', function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   let flick: Flick;
   before(function () {
     requireBuilt(this);
@@ -19,7 +19,7 @@ describe('flick run on a terminal', function () {
       '--',
       'sh',
       '-c',
-      'stty size; trap "stty size; exit 6" WINCH; while :; do sleep 0.1; done',
+      'trap "stty size; exit 6" WINCH; stty size; while :; do sleep 0.1; done',
     ]);
     await person.sees(/^31 97\r$/m);
     await person.sees(/Ctrl-\] detaches/);

@@ -22,7 +22,7 @@ interface Paused {
 }
 
 describe('a CDP endpoint for other debuggers', function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   let debuggee: LocalDebuggee;
   let endpoint: CdpEndpoint;
 
@@ -136,7 +136,7 @@ describe('a CDP endpoint for other debuggers', function () {
 
   async function goesOn(): Promise<void> {
     const before = debuggee.output.length;
-    const deadline = Date.now() + 5_000;
+    const deadline = Date.now() + 20_000;
     while (debuggee.output.length === before) {
       assert.ok(Date.now() < deadline, 'the process goes on');
       await new Promise((resolve) => setTimeout(resolve, 20));

@@ -10,6 +10,7 @@ import {
   type HandoffVerdict,
 } from '../../protocol/index.ts';
 import { temporaryFolder } from '../support/temporary.ts';
+import { eventually } from '../system/labFixture.ts';
 import { FakeAgent } from './fakeAgent.ts';
 
 const handoff = 'h-0123456789abcdef';
@@ -58,13 +59,14 @@ describe('a move in doubt', () => {
     await Promise.all([alpha.listen(), beta.listen()]);
     for (const name of ['alpha', 'beta']) await fleet.addDevice({ name, host: 'unused' });
   };
-  const settlement = async (): Promise<unknown> => {
-    for (let i = 0; i < 40; i += 1) {
-      const found = alpha.requests.find((each) => each.method === settleHandoff.method);
-      if (found !== undefined) return found.params;
-      await delay(10);
-    }
-    return undefined;
+  const asked = (): unknown =>
+    alpha.requests.find((each) => each.method === settleHandoff.method)?.params;
+  /** What the source was told, once it was. */
+  const settlement = (): Promise<unknown> => eventually(async () => asked(), 'it is settled');
+  /** Long enough for what should not come. */
+  const staysOpen = async (): Promise<void> => {
+    await delay(400);
+    assert.equal(asked(), undefined);
   };
 
   beforeEach(() => {
@@ -98,7 +100,10 @@ describe('a move in doubt', () => {
     await fleet.device('beta').connect();
     await fleet.device('alpha').connect();
     assert.deepEqual(await settlement(), { handoff, peerVerdict: 'unknown' });
-    assert.equal(await new MoveNotes(folder.path).read(handoff), undefined);
+    await eventually(async () => {
+      const note = await new MoveNotes(folder.path).read(handoff);
+      return note === undefined ? true : undefined;
+    }, 'nothing is noted any more');
   });
 
   it('stays open when another machine bears the target’s name now', async () => {
@@ -108,7 +113,7 @@ describe('a move in doubt', () => {
     await new MoveNotes(folder.path).write(handoff, { source: 'd-alpha', target: 'd-another' });
     await fleet.device('beta').connect();
     await fleet.device('alpha').connect();
-    assert.equal(await settlement(), undefined);
+    await staysOpen();
     assert.deepEqual(await fleet.settleDoubts(), []);
   });
 
@@ -118,6 +123,6 @@ describe('a move in doubt', () => {
     await start();
     await fleet.device('beta').connect();
     await fleet.device('alpha').connect();
-    assert.equal(await settlement(), undefined);
+    await staysOpen();
   });
 });

@@ -5,7 +5,7 @@ import { run } from '../lab/commands.ts';
 import { root } from '../support/provisioned.ts';
 
 describe('the test runner', function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   let folder: string | undefined;
 
   beforeEach(() => {

@@ -17,9 +17,11 @@ import { addCapsule, noise, plenty, readAll } from './support.ts';
 const id = 'c-0123456789';
 /** How long the fuzzing of one kind of file may take, in ms. */
 const patience = isFullRun ? 60_000 : 3_000;
+/** How many changes are tried at least, however slow the machine is. */
+const leastTries = 50;
 
 describe('a stored capsule that was tampered with', function () {
-  this.timeout(patience * 2 + 20_000);
+  this.timeout(patience * 2 + 60_000);
   let root: string;
   let folder: string;
   let discard: () => Promise<void>;
@@ -42,7 +44,7 @@ describe('a stored capsule that was tampered with', function () {
     const deadline = Date.now() + patience;
     let tried = 0;
     try {
-      while (Date.now() < deadline && tried < 3000) {
+      while (tried < leastTries || (Date.now() < deadline && tried < 3000)) {
         const changed = mutate(original, random);
         if (changed.equals(original)) continue;
         tried += 1;
@@ -60,7 +62,6 @@ describe('a stored capsule that was tampered with', function () {
     } finally {
       await writeFile(path, original);
     }
-    assert.ok(tried > 50, String(tried));
   }
 
   it('in a block: says which, or gives exactly what was saved', async () => {

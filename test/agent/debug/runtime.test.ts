@@ -20,7 +20,7 @@ setInterval(() => add(2), 20);
 
 for (const node of ['20', '22', '24', '26'] as const) {
   describe(`the debug runtime in Node.js ${node}`, function () {
-    this.timeout(30_000);
+    this.timeout(90_000);
     let debuggee: LocalDebuggee;
     let link: LocalLink;
     let connection: RuntimeConnection;
@@ -276,7 +276,7 @@ async function next<T>(event: Event<T>): Promise<T> {
 }
 
 async function until(holds: () => boolean): Promise<void> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 30_000;
   while (!holds()) {
     if (Date.now() > deadline) throw new Error(`It did not happen: ${String(holds)}`);
     await new Promise((resolve) => setTimeout(resolve, 20));

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { appendFile, open, stat, unlink, writeFile } from 'node:fs/promises';
+import { writeFileSync } from 'node:fs';
+import { appendFile, open, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { collectEntries } from '../../../agent/files/collect.ts';
@@ -84,12 +85,14 @@ describe('sending files', () => {
     await unlink(join(root, 'gone'));
     const [left, right] = framePair();
     const sink = new MemorySink();
-    let touched: Promise<void> | undefined;
+    let touched = false;
     const [sent, received] = await Promise.all([
       sendFiles(left, root, entries, {
-        // In the middle of the first file that is really sent, at the same size.
+        // In the middle of the first file that is really sent, at the same size, before any more of it is read.
         onProgress: () => {
-          touched ??= writeFile(join(root, 'rewritten'), 'y'.repeat(3_000_000));
+          if (touched) return;
+          touched = true;
+          writeFileSync(join(root, 'rewritten'), 'y'.repeat(3_000_000));
         },
       }),
       receiveFiles(right, sink, entries),

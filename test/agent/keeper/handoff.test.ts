@@ -38,7 +38,7 @@ async function goesOn(beat: string): Promise<void> {
 }
 
 describe('keeper: dump and restore, held', function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   let bench: Bench;
   let work: string;
   let beat: string;
@@ -143,8 +143,8 @@ describe('keeper: dump and restore, held', function () {
     await last.verdict(back.id, true);
     await back.done;
     await goesOn(beat);
-    await last.input(Buffer.from('\x03'));
     const ended = new Promise<AppEnd>((resolve) => last.onEnded(resolve));
+    await last.input(Buffer.from('\x03'));
     assert.deepEqual(await ended, { kind: 'signal', signal: 2 });
   });
 

@@ -11,6 +11,7 @@ import type {
 } from '../../../agent/keeper/keeperClient.ts';
 import { readScrollbackRecord } from '../../../agent/keeper/keeperRecords.ts';
 import { startGuard } from '../../../agent/keeper/startKeeper.ts';
+import { freePort } from '../../support/freePort.ts';
 import { provisioned } from '../../support/provisioned.ts';
 import { skip } from '../../support/skip.ts';
 import { inspectorLines, withoutInspectorLines } from './inspectorLines.ts';
@@ -40,15 +41,6 @@ const output = ['one', 'two', 'end'].reduce(
   (text, word) => `${text}${word}\r\nDebugger got ${word}\r\n> `,
   '> ',
 );
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  assert.ok(typeof address === 'object' && address !== null);
-  return address.port;
-}
 
 function shell(script: string, ...args: readonly string[]): LaunchOptions {
   return { argv: ['sh', '-c', script, ...args], cwd: '/', env: plainEnv, columns: 200, rows: 24 };
@@ -131,7 +123,8 @@ describe('keeper: a hush', function () {
     await client.launch({ argv, env: plainEnv, cwd: '/', columns: 200, rows: 24 });
     const types = async (word: string): Promise<void> => {
       await client.input(Buffer.from(`${word}\n`));
-      await until(() => viewer.text.includes(`got ${word}`), `the program got ${word}`);
+      // Up to the prompt: what is typed before would be echoed in front of it.
+      await until(() => viewer.text.includes(`got ${word}\r\n> `), `the program got ${word}`);
     };
     await until(() => viewer.text.includes('> '), 'the program asks');
     await client.hush(hushMs);
@@ -232,7 +225,7 @@ describe('keeper: a hush', function () {
     await client.launch(shell('while read a; do echo Debugger attached.; echo "<$a>"; done'));
     await client.hush(600_000);
     await client.input(Buffer.from('one\n'));
-    await screen.shows('<one>');
+    await screen.shows('<one>\r\n');
     await client.hush(0);
     await client.input(Buffer.from('two\n'));
     await screen.shows('<two>\r\n');

@@ -136,8 +136,8 @@ describe('keeper: restore before the pages are there', function () {
     await screen.shows(good('main'));
     await screen.shows(good('twin'));
     await arrival.done;
-    await say(arrival, 'quit');
     const ended = new Promise<AppEnd>((resolve) => client.onEnded(resolve));
+    await say(arrival, 'quit');
     assert.deepEqual(await ended, { kind: 'code', code: 37 });
   });
 

@@ -20,7 +20,7 @@ const watcher = (folder: string): string => `
 `;
 
 describe('keeper: a cell with a layer over the device', function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   let bench: Bench;
   before(function () {
     const reason = cannotDump();
@@ -109,7 +109,7 @@ describe('keeper: a cell with a layer over the device', function () {
 });
 
 describe('keeper: a layer of an ordinary user', function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   const user: User = { id: 65534, groups: [4] };
   let bench: UserBench;
   before(function () {

@@ -13,7 +13,7 @@ import { buildKeeper, cannotDump, plainEnv, Screen, until } from './support.ts';
 import { UserBench, type User } from './userSupport.ts';
 
 describe('keeper: cells of an ordinary user', function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   const plain: User = { id: 65534, groups: [] };
   const grouped: User = { id: 65534, groups: [4, 24, 100] };
   let bench: UserBench;

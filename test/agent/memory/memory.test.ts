@@ -17,6 +17,7 @@ import { ProcessMemory } from '../../../agent/memory/processMemory.ts';
 import { FlickError } from '../../../protocol/index.ts';
 import { seededRandom } from '../../support/seed.ts';
 import { temporaryFolder } from '../../support/temporary.ts';
+import { stop } from './stop.ts';
 
 const program = `
   const { randomFillSync } = require('node:crypto');
@@ -31,7 +32,7 @@ const program = `
 const anyTask = 301;
 
 describe('the memory of a process, sent to another device', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let folder: ReturnType<typeof temporaryFolder>;
   let child: ChildProcess;
   let memory: ProcessMemory;
@@ -115,7 +116,7 @@ describe('the memory of a process, sent to another device', function () {
   }
 
   async function freeze(): Promise<Chunk[]> {
-    child.kill('SIGSTOP');
+    await stop(child.pid ?? 0);
     return chunksOf(await memory.writtenPages());
   }
 

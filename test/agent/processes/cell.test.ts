@@ -13,7 +13,7 @@ import {
 } from '../keeper/support.ts';
 
 describe('a hush of a cell', function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   let bench: Bench;
   before(function () {
     const reason = cannotMakeCells();
@@ -38,7 +38,7 @@ describe('a hush of a cell', function () {
       size: { columns: 80, rows: 24 },
     });
     const output = async (): Promise<string> => (await cell.scrollback()).bytes.toString();
-    await until(async () => (await output()).includes('up'), 'the program is up');
+    await until(async () => (await output()).includes('up\r\n'), 'the program is up');
     assert.equal(await output(), 'up\r\n');
     await cell.shutdown();
   });

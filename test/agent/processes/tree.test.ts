@@ -26,7 +26,7 @@ process.on('SIGTERM', () => { child.kill('SIGKILL'); process.exit(0); });
 `;
 
 describe('process trees', function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   let folder: string;
   let app: { readonly pid: number };
   before(async () => {

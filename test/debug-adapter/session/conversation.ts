@@ -7,7 +7,7 @@ import { FlickDebugSession } from '../../../debug-adapter/session/flickDebugSess
 import { DisposableStore } from '../../../common/disposable.ts';
 
 /** Longest wait for anything, in ms: what comes later does not come. */
-const patience = 15_000;
+const patience = 45_000;
 
 type Body = Record<string, unknown>;
 

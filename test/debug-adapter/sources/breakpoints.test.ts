@@ -35,7 +35,7 @@ type Stop = FlickEvents['Flick.paused'];
 
 for (const node of ['20', '24'] as const) {
   describe(`breakpoints in Node.js ${node}`, function () {
-    this.timeout(30_000);
+    this.timeout(90_000);
     const { signal } = new AbortController();
     let folder: ReturnType<typeof temporaryFolder>;
     let workspace: string;

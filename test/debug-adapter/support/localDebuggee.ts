@@ -153,7 +153,7 @@ export class LocalDebuggee {
   }
 
   async #listening(): Promise<void> {
-    const deadline = Date.now() + 10_000;
+    const deadline = Date.now() + 30_000;
     while (!existsSync(this.socket)) {
       if (Date.now() > deadline) throw new Error(`The runtime did not listen: ${this.output}`);
       await new Promise((resolve) => setTimeout(resolve, 10));

@@ -79,9 +79,9 @@ describe('the check of the target', () => {
     const at = (address: string, port: number): Partial<CriuFacts> => ({
       listening: [{ protocol: 'tcp', address, port, pid: process.pid }],
     });
-    assert.equal(only(await check(at('203.0.113.7', 47113))).cause, 'addressAbsent');
-    assert.deepEqual(await check(at('224.0.0.251', 47113)), []);
-    assert.deepEqual(await check(at('0.0.0.0', 47113)), []);
+    assert.equal(only(await check(at('203.0.113.7', 27113))).cause, 'addressAbsent');
+    assert.deepEqual(await check(at('224.0.0.251', 27113)), []);
+    assert.deepEqual(await check(at('0.0.0.0', 27113)), []);
     const low = only(await check(at('0.0.0.0', 81), { uid: 1000 }));
     assert.match(low.remedy ?? '', /ip_unprivileged_port_start=81/);
     const datagram = {

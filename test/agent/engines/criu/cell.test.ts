@@ -21,7 +21,7 @@ import { factsOf } from './holding.ts';
 
 /** What a program launched by Flick in a cell of root looks like to the check: there is nothing to say about it. */
 describe('the check of programs in a cell', function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   let bench: Bench;
   let folder: string;
   before(function () {

@@ -74,7 +74,7 @@ export async function start(
     },
   };
   for (let tries = 0; !existsSync(join(folder, 'ready')); tries += 1) {
-    if (child.exitCode !== null || tries > 200) {
+    if (child.exitCode !== null || tries > 1_200) {
       held.end();
       throw new Error('the program could not make what it should hold');
     }

@@ -10,13 +10,14 @@ import { criuFacts } from '../../../../agent/engines/criu/factsSchema.ts';
 import * as v from 'valibot';
 import { FlickError, type Finding } from '../../../../protocol/index.ts';
 import { skip } from '../../../support/skip.ts';
+import { eventually } from '../../../system/labFixture.ts';
 import { dump, factsOf, findingsOf, hold, isRoot, python, start, whyNoDumps } from './holding.ts';
 
 const blocking = (findings: readonly Finding[]): Finding[] =>
   findings.filter((each) => each.severity === 'blocks');
 
 describe('what a process is connected to', function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   before(function () {
     if (python === undefined) skip(this, 'no python3 on this machine');
   });
@@ -50,7 +51,7 @@ describe('what a process is connected to', function () {
 
   it('a datagram socket of a process that moves along does not', async () => {
     const held = await hold(
-      'p = os.getcwd() + "/log"\nif os.fork() == 0:\n  os.setsid(); s = socket.socket(1, 2); s.bind(p); ready(); time.sleep(20); os._exit(0)\ntime.sleep(0.5); s = socket.socket(1, 2); s.connect(p)',
+      'p = os.getcwd() + "/log"\nif os.fork() == 0:\n  os.setsid(); s = socket.socket(1, 2); s.bind(p); ready(); time.sleep(60); os._exit(0)\nwhile not os.path.exists(p): time.sleep(0.01)\ns = socket.socket(1, 2); s.connect(p)',
     );
     try {
       // The server is a child here, so the connection is inside.
@@ -113,18 +114,21 @@ describe('what a process is connected to', function () {
   it('a pipe to somebody else is announced with the name of the reader', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'flick-pipe-'));
     const child = spawn('sleep', ['60'], { detached: true, stdio: ['ignore', 'ignore', 'ignore'] });
-    const shell = spawn('sh', ['-c', 'sleep 60 | { echo $$ > ready; exec sleep 61; }'], {
+    const shell = spawn('sh', ['-c', 'sleep 60 | sleep 61'], {
       cwd: folder,
       detached: true,
       stdio: 'ignore',
     });
     try {
-      await new Promise((done) => setTimeout(done, 400));
-      const children = spawnSync('ps', ['-o', 'pid=,args=', '--ppid', String(shell.pid)], {
-        encoding: 'utf8',
-      }).stdout;
-      const writer = Number(/(\d+) sleep 60/.exec(children)?.[1]);
-      const reader = Number(/(\d+) sleep 61/.exec(children)?.[1]);
+      const childWith = (words: string): Promise<number> =>
+        eventually(() => {
+          const ps = ['-o', 'pid=,args=', '--ppid', String(shell.pid)];
+          const children = spawnSync('ps', ps, { encoding: 'utf8' }).stdout;
+          const pid = new RegExp(`(\\d+) ${words}`).exec(children)?.[1];
+          return Promise.resolve(pid === undefined ? undefined : Number(pid));
+        }, words);
+      const writer = await childWith('sleep 60');
+      const reader = await childWith('sleep 61');
       const findings = await findingsOf(writer);
       const said = findings.find((each) => each.cause === 'leakedDescriptor');
       assert.equal(said?.severity, 'warns');

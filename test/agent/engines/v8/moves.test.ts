@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
@@ -20,7 +20,7 @@ const timer = setInterval(tick, 60);
 function tick() {
   ticks += 1;
   console.log(ticks, next(), peek());
-  if (ticks === 40) { clearInterval(timer); process.exitCode = 7; }
+  if (ticks === 120) { clearInterval(timer); process.exitCode = 7; }
 }`;
 
 const objects = `
@@ -47,7 +47,7 @@ const timer = setInterval(() => {
   n += 1;
   let refused; try { constant(); } catch (e) { refused = e.constructor.name; }
   console.log(JSON.stringify([n, dog.learn(n), dog.call(), Animal.count, dog[kTag], Animal.all.get('Rex') === dog, derived.hi(), ring.self === ring, ring.when.getTime(), ring.re.flags, String(ring.big), Object.is(ring.minus, -0), ring.live, weak.get(dog), [...same], proxy.q, proxy.zz, Object.isFrozen(frozen), error instanceof RangeError, error.stack.split('\\n')[0], error.code, bound('B'), 1 in sparse, refused, Animal.prototype.tell.toString(), Object.keys(ring).join()]));
-  if (n === 30) clearInterval(timer);
+  if (n === 80) clearInterval(timer);
 }, 90);`;
 
 const suspended = `
@@ -56,7 +56,7 @@ const kept = [];
 async function inner(tag) { let sum = 0; for (let i = 0; i < 4; i++) { const v = await sleep(15, i); sum += v; kept.push(() => tag + i); } return sum; }
 async function main() {
   let n = 0; const stats = { total: 0 };
-  for (let round = 0; round < 20; round++) {
+  for (let round = 0; round < 40; round++) {
     for (const tag of ['x', 'y', 'z']) {
       stats.total += 1; const got = await inner(tag);
       try { if (tag === 'y') throw new Error('planned'); } catch (e) { await sleep(10); n += e.message.length; }
@@ -69,8 +69,15 @@ function* counting() { let i = 0; while (true) { const more = yield i++; if (mor
 const count = counting(); count.next();
 main().then((text) => console.log(text)).finally(() => console.log('finally'));`;
 
+/** @returns what a program prints until its end, whichever its status */
+function run(node: string, args: readonly string[]): Promise<string> {
+  return new Promise((resolve) => {
+    execFile(node, args, (_, stdout) => resolve(stdout));
+  });
+}
+
 describe('the portable engine', function () {
-  this.timeout(120_000);
+  this.timeout(240_000);
   const folder = temporaryFolder();
   after(() => folder.remove());
 
@@ -83,7 +90,7 @@ describe('the portable engine', function () {
       const node24 = requireProvisioned(this, 'node24');
       const file = join(folder.path, 'reference.js');
       await writeFile(file, source);
-      const reference = spawnSync(process.execPath, [file], { encoding: 'utf8' });
+      const reference = run(process.execPath, [file]);
       const program = await MovedProgram.start(folder.path, process.execPath, source);
       try {
         await program.untilLines(3);
@@ -91,7 +98,7 @@ describe('the portable engine', function () {
         await program.untilLines(program.lines.length + 2);
         await program.moveAhead(process.execPath);
         assert.equal(await program.end(), status);
-        assert.deepEqual(program.lines, reference.stdout.split('\n').slice(0, -1));
+        assert.deepEqual(program.lines, (await reference).split('\n').slice(0, -1));
         const [first, second] = program.reports;
         assert.ok((second?.bytes ?? 0) < (first?.bytes ?? 0) * 1.5, 'the capsule grows with moves');
       } finally {
@@ -135,7 +142,7 @@ setInterval(() => console.log(++n, typeof release, Object.keys(globalThis).lengt
       const report = await captureProgram({ pid: program.pid, file, end: false });
       assert.equal(inspectCapsule(file).counts.objects, report.objects);
       assert.equal(await program.end(), 7);
-      assert.equal(program.lines.length, 40);
+      assert.equal(program.lines.length, 120);
     } finally {
       program.kill();
     }

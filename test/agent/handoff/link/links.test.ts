@@ -25,7 +25,7 @@ async function half(name = handoff): Promise<Half> {
   const joined = new Deferred<Duplex>();
   const link = new HandoffLink({
     handoff: name,
-    patience: 5_000,
+    patience: 30_000,
     bootId: 'boot',
     logger: silentLogger,
     joined: (stream) => joined.resolve(stream),
@@ -34,7 +34,7 @@ async function half(name = handoff): Promise<Half> {
 }
 
 describe('links between agents', function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
 
   describe('of one handoff', () => {
     let halves: readonly [Half, Half];
@@ -94,7 +94,7 @@ describe('links between agents', function () {
         });
       });
       // A link that nobody keeps takes the place of the first one and breaks.
-      const spare = new ResumableStream({ name: handoff, patience: 100 });
+      const spare = new ResumableStream({ name: handoff, patience: 10_000 });
       const [a, b] = await socketPair();
       await Promise.all([one.link.relay(a), spare.attach(b)]);
       spare.destroy();
@@ -178,7 +178,7 @@ describe('links between agents', function () {
             resolve(socket);
           });
         });
-        const socket = await dial(offer, peer, { loopback: true, timeoutMs: 2_000 });
+        const socket = await dial(offer, peer, { loopback: true, timeoutMs: 10_000 });
         assert.equal(socket?.getProtocol(), 'TLSv1.3');
         (await arrived).destroy();
         socket.destroy();

@@ -6,7 +6,7 @@ import { failsWith, SshFixture } from './sshFixture.ts';
 import { makeKey, run, type SshServer } from './sshServer.ts';
 
 describe('logging in over SSH', function () {
-  this.timeout(30_000);
+  this.timeout(90_000);
   let fixture: SshFixture;
   let server: SshServer;
   let agent: ChildProcess | undefined;
@@ -39,7 +39,7 @@ describe('logging in over SSH', function () {
   const startAgent = async (...keys: readonly string[]): Promise<string> => {
     const socket = fixture.path('agent.sock');
     agent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: 'ignore' });
-    for (let i = 0; i < 100; i += 1) {
+    for (let i = 0; i < 500; i += 1) {
       await delay(20);
       try {
         for (const key of keys) run('env', [`SSH_AUTH_SOCK=${socket}`, 'ssh-add', '-q', key]);
@@ -120,21 +120,21 @@ describe('logging in over SSH', function () {
     makeKey(key, { passphrase: 'p' });
     server.allow(key);
     fixture.person.answers = ['p'];
-    fixture.person.slowness = 1_500;
-    const timing = { connectMs: 800, keepAliveMs: 10_000 };
+    fixture.person.slowness = 4_000;
+    const timing = { connectMs: 2_500, keepAliveMs: 10_000 };
     const transport = fixture.transport(server, { identityFile: key, timing });
     assert.equal(await whoami(transport), 'in\n');
   });
 
   it('connects again with the answer when the server did not wait for it', async () => {
     await server.stop();
-    const impatient = await fixture.server('impatient', { config: ['LoginGraceTime 1'] });
+    const impatient = await fixture.server('impatient', { config: ['LoginGraceTime 3'] });
     const key = fixture.path('locked');
     makeKey(key, { passphrase: 'p' });
     impatient.allow(key);
     fixture.know(impatient);
     fixture.person.answers = ['p'];
-    fixture.person.slowness = 2_500;
+    fixture.person.slowness = 5_000;
     assert.equal(await whoami(fixture.transport(impatient, { identityFile: key })), 'in\n');
     assert.equal(fixture.person.passphrases.length, 1);
   });

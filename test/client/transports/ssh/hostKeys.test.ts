@@ -4,7 +4,7 @@ import { failsWith, SshFixture } from './sshFixture.ts';
 import { fingerprintOf, makeKey, publicKey, run, type SshServer } from './sshServer.ts';
 
 describe('host keys of a real server', function () {
-  this.timeout(30_000);
+  this.timeout(90_000);
   let fixture: SshFixture;
   let server: SshServer;
 

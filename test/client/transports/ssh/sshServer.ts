@@ -1,9 +1,10 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { freePort } from '../../../support/freePort.ts';
 
 export interface SshServerOptions {
   /** Lines of sshd_config(5), before those that are the same for all. */
@@ -86,7 +87,7 @@ export class SshServer {
     this.#child = child;
     let log = '';
     child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()));
-    for (let i = 0; i < 200; i += 1) {
+    for (let i = 0; i < 800; i += 1) {
       if (child.exitCode !== null) break;
       if (await listens(this.port)) return this;
       await delay(25);
@@ -126,14 +127,6 @@ export function run(command: string, args: readonly string[], input?: string): s
   const result = spawnSync(command, args, { encoding: 'utf8', input });
   if (result.status !== 0) throw new Error(`${command}: ${result.stderr}`);
   return result.stdout;
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 async function listens(port: number): Promise<boolean> {

@@ -3,10 +3,11 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import { join } from 'node:path';
 import { Readable, type Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import { eventually } from '../../../system/labFixture.ts';
 import { failsWith, SshFixture } from './sshFixture.ts';
 
 describe('a device over SSH', function () {
-  this.timeout(30_000);
+  this.timeout(90_000);
   let fixture: SshFixture;
 
   before(function () {
@@ -26,6 +27,13 @@ describe('a device over SSH', function () {
     stream.write(text);
     return heard;
   };
+
+  /** The line that a program writes into a file. */
+  const written = (file: string): Promise<string> =>
+    eventually(async () => {
+      const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
+      return text.endsWith('\n') ? text.trim() : undefined;
+    }, `${file} is written`);
 
   it('pushes the agent once, starts it, and opens streams to its socket', async () => {
     const server = await fixture.server();
@@ -103,11 +111,10 @@ describe('a device over SSH', function () {
     const sleeping = transport.exec(['sh', '-c', 'echo $$ > "$1"; exec sleep 60', 'sh', pidFile], {
       signal: abort.signal,
     });
-    await delay(300);
+    const pid = await written(pidFile);
     abort.abort();
     assert.equal((await sleeping).exitCode, null);
-    await delay(300);
-    assert.equal(existsSync(`/proc/${readFileSync(pidFile, 'utf8').trim()}`), false);
+    await eventually(async () => (existsSync(`/proc/${pid}`) ? undefined : true), 'it is gone');
   });
 
   it('says that a link is gone, and opens it again', async () => {
@@ -118,9 +125,10 @@ describe('a device over SSH', function () {
     const stream = await transport.connect();
     const streamClosed = new Promise((resolve) => stream.once('close', resolve));
     const closed = new Promise((resolve) => transport.onDidClose(resolve));
-    const running = transport.exec(['sleep', '60']);
-    await delay(200);
+    const pidFile = join(server.home, 'pid');
+    const running = transport.exec(['sh', '-c', 'echo $$ > "$1"; exec sleep 60', 'sh', pidFile]);
     const outcome = assert.rejects(running, failsWith('closed'));
+    await written(pidFile);
     stream.resume();
     await server.stop();
     await Promise.all([closed, streamClosed, outcome]);
