@@ -77,6 +77,8 @@ export interface ReactionRecord {
   readonly yields?: 1;
   readonly fulfilled?: Value;
   readonly rejected?: Value;
+  /** In which stores of AsyncLocalStorage it goes on (`capture/asyncFrames.ts`). */
+  readonly frame?: Value;
   /** The promise that `then` returned. */
   readonly derived?: number;
 }

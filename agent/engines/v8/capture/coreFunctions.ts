@@ -10,7 +10,7 @@ import type { Place } from './scripts.ts';
  * and properties that are carried as well, and mean the same in every version.
  */
 const carried =
-  /^node:(events|util|internal\/util|internal\/streams\/.*|internal\/event_target|internal\/abort_controller|timers\/promises|readline|internal\/readline\/.*|readline\/promises|internal\/events\/.*|internal\/console\/.*|async_hooks|internal\/async_local_storage\/.*|_http_agent|internal\/fs\/streams|stream\/promises|internal\/validators|internal\/util\/.*)$/;
+  /^node:(events|util|internal\/util|internal\/streams\/.*|internal\/event_target|internal\/abort_controller|timers\/promises|readline|internal\/readline\/.*|readline\/promises|internal\/events\/.*|internal\/console\/.*|_http_agent|internal\/fs\/streams|stream\/promises|internal\/validators|internal\/util\/.*)$/;
 
 export function canCarryCore(url: string): boolean {
   return carried.test(url);

@@ -2,6 +2,7 @@ import { Module } from 'node:module';
 import type { ObjectRecord, FunctionRecord, Value } from '../capsule/format.ts';
 import { isClass } from '../language/parse.ts';
 import { textRange } from '../language/positions.ts';
+import { boundRecord } from '../hosts/asyncResources.ts';
 import { intlFunctionRecord } from '../hosts/intl.ts';
 import { revocationRecord } from '../hosts/revocations.ts';
 import { canCarryCore, isCore, needOfCore } from './coreFunctions.ts';
@@ -219,7 +220,7 @@ function coreFunction(graph: Graph, f: Function): ObjectRecord | undefined {
   if (resolver !== undefined) {
     return graph.finish({ k: 'host', host: 'resolve', state: { module: resolver } }, f);
   }
-  const wrapper = wrapperOf(graph, f);
+  const wrapper = wrapperOf(graph, f) ?? boundRecord(graph, f);
   if (wrapper !== undefined) return wrapper;
   const paths = graph.variableOfCore(f);
   if (paths !== undefined) return { k: 'builtin', paths };

@@ -1,5 +1,6 @@
 import type { KindRecord, ObjectRecord, ReactionRecord } from '../capsule/format.ts';
 import { hiddenActivation } from './activations.ts';
+import { areStoresInUse, frameOf, frameOfReaction, isNote } from './asyncFrames.ts';
 import type { Graph } from './graph.ts';
 import { isReported } from './rejections.ts';
 
@@ -12,10 +13,12 @@ export function promiseRecord(graph: Graph, promise: Promise<unknown>): ObjectRe
       result: graph.value(result, 'result'),
     };
     if (state !== 1 && isReported(graph, promise)) record.unhandled = 1;
-    return graph.finish(record, promise);
+    return graph.finish(record, promise, (key) => isNote(graph, key));
   }
   const reactions = graph.heap.reactionsOf(promise).map((node) => reaction(graph, node));
-  return graph.finish({ k: 'promise', state: 'pending', reactions }, promise);
+  return graph.finish({ k: 'promise', state: 'pending', reactions }, promise, (key) =>
+    isNote(graph, key),
+  );
 }
 
 function reaction(graph: Graph, node: number): ReactionRecord {
@@ -28,9 +31,11 @@ function reaction(graph: Graph, node: number): ReactionRecord {
       throw graph.refuse('in the middle of a step of an asynchronous generator', { passing: true });
     }
     const id = hiddenActivation(graph, activation);
-    return name.includes('Yield') ? { activation: id, yields: 1 } : { activation: id };
+    const waits = { activation: id, ...reactionFrame(graph, node, derived) };
+    return name.includes('Yield') ? { ...waits, yields: 1 } : waits;
   }
   const record: { -readonly [K in keyof ReactionRecord]: ReactionRecord[K] } = {};
+  Object.assign(record, reactionFrame(graph, node, derived));
   if (hasHandler(graph, fulfilled))
     record.fulfilled = graph.value(graph.heap.liveOf(fulfilled), 'then');
   if (hasHandler(graph, rejected))
@@ -41,8 +46,24 @@ function reaction(graph: Graph, node: number): ReactionRecord {
   return record;
 }
 
+/** V8 has it with the reaction, or Node.js its stores with the promise that it makes, for an `await` as well. */
+function reactionFrame(graph: Graph, node: number, derived: number): Pick<ReactionRecord, 'frame'> {
+  if (!areStoresInUse(graph)) return {};
+  const promise = promiseOf(graph, derived);
+  const frame =
+    frameOfReaction(graph, node) ?? (promise === undefined ? undefined : frameOf(graph, promise));
+  return frame === undefined ? {} : { frame };
+}
+
 /** What `then` returned. V8 keeps the promise itself, or with it the functions that settle it. */
 function derivedPromise(graph: Graph, node: number): unknown {
+  const promise = promiseOf(graph, node);
+  if (promise === undefined) throw graph.refuse('a promise with a reaction that is not known');
+  return promise;
+}
+
+function promiseOf(graph: Graph, node: number): object | undefined {
+  if (node < 0) return undefined;
   const { heap } = graph;
   const edges = heap.snapshot.edges(node).map(({ to }) => to);
   const isObject = heap.snapshot.type(node) === 'object';
@@ -50,8 +71,7 @@ function derivedPromise(graph: Graph, node: number): unknown {
   if (live instanceof Promise) return live;
   const settles = edges.find((to) => /^PromiseCapabilityDefaultResolve/.test(heap.builtinName(to)));
   const promise = settles === undefined ? -1 : heap.settler(settles).promise;
-  if (!edges.includes(promise)) throw graph.refuse('a promise with a reaction that is not known');
-  return heap.liveOf(promise);
+  return edges.includes(promise) ? (heap.liveOf(promise) as object) : undefined;
 }
 
 /** Whether there is a handler; V8 has undefined where there is none. */

@@ -1,5 +1,9 @@
 import { corePath, resolveBuiltin } from '../capsule/builtins.ts';
+import type { HostState, Value } from '../capsule/format.ts';
+import { frameOf } from '../capture/asyncFrames.ts';
 import type { Graph } from '../capture/graph.ts';
+import { weakTarget } from '../capture/weakTarget.ts';
+import { within } from '../rebuild/asyncFrames.ts';
 import type { World } from '../rebuild/world.ts';
 import {
   describeHost,
@@ -10,7 +14,7 @@ import {
 } from './adapter.ts';
 import { addTargetListeners, targetListeners } from './eventTargets.ts';
 import { loadedGlobal } from './loaded.ts';
-import { liveTimers } from './liveTimers.ts';
+import { liveTimers, type LiveTimer } from './liveTimers.ts';
 
 const module = 'internal/abort_controller';
 
@@ -35,21 +39,42 @@ export const abortController: Adapter = {
   },
 };
 
-/** Time that is left until a signal of `AbortSignal.timeout` aborts, in ms; undefined for others. */
-function timeLeft(graph: Graph, signal: object): number | undefined {
-  if (hiddenValue(signal, 'kTimeout') !== true) return undefined;
-  const clock = graph.internals.binding('timers')['getLibuvNow'] as () => number;
+/** Signals of `AbortSignal.timeout` whose time is not over, each with its timer. */
+function* timedSignals(graph: Graph): Generator<[signal: object, timer: LiveTimer]> {
   for (const timer of liveTimers(graph.internals)) {
     const callback = timer._onTimeout;
     if (typeof callback !== 'function') continue;
     if (graph.heap.script(callback)?.url !== `node:${module}`) continue;
     for (const { object } of graph.inspection.internals(callback).scopes) {
-      const target = Reflect.getOwnPropertyDescriptor(object, 'weakRef')?.value as unknown;
-      if (!(target instanceof WeakRef) || target.deref() !== signal) continue;
-      return Math.max(1, timer._idleTimeout - (clock() - timer._idleStart));
+      const reference = Reflect.getOwnPropertyDescriptor(object, 'weakRef')?.value as unknown;
+      // One of a class of Node.js's own that does not inherit from WeakRef any more.
+      const signal = typeof reference === 'object' && reference && weakTarget(reference);
+      if (typeof signal === 'object' && signal !== null) yield [signal, timer];
     }
   }
-  return undefined;
+}
+
+/** Timed signals that somebody listens to, which Node.js holds until their time is over. */
+export function awaitedSignals(graph: Graph): Value[] {
+  return [...timedSignals(graph)]
+    .filter(
+      ([signal]) =>
+        ((hiddenValue(signal, 'kEvents') as Map<string, unknown> | undefined)?.size ?? 0) > 0,
+    )
+    .map(([signal]) => graph.value(signal, 'AbortSignal.timeout()'));
+}
+
+/** Time that is left until a timed signal aborts, in ms, and in which stores; nothing for others. @throws {Refusal} */
+function timeLeft(graph: Graph, signal: object): HostState {
+  if (hiddenValue(signal, 'kTimeout') !== true || (signal as AbortSignal).aborted) return {};
+  const timer = [...timedSignals(graph)].find(([each]) => each === signal)?.[1];
+  if (timer === undefined) throw graph.refuse('a signal whose time is not known');
+  const left = Math.max(
+    1,
+    timer._idleTimeout - (graph.hosts.now(graph.internals) - timer._idleStart),
+  );
+  const frame = frameOf(graph, timer);
+  return frame === undefined ? { left } : { left, frame };
 }
 
 /** By the id of a signal, the controller that it belongs to. */
@@ -72,7 +97,6 @@ export const abortSignal: Adapter = {
   prototypes: () => [loadedGlobal('AbortSignal', module)?.prototype as object | undefined],
   record(graph, object) {
     const sources = hiddenValue(object, 'kSourceSignals') as Set<WeakRef<object>> | undefined;
-    const left = timeLeft(graph, object);
     const { aborted } = object as AbortSignal;
     const following = aborted ? [] : [...(sources ?? [])].flatMap((each) => each.deref() ?? []);
     return describeHost(
@@ -87,7 +111,7 @@ export const abortSignal: Adapter = {
           sources: following.map((each, index) => graph.value(each, `signal ${index}`)),
           listeners: targetListeners(graph, object),
           most: hiddenValue(object, 'events.maxEventTargetListeners') as number,
-          ...(left === undefined ? {} : { left }),
+          ...timeLeft(graph, object),
         },
       },
       new AbortController().signal,
@@ -113,9 +137,12 @@ export const abortSignal: Adapter = {
     }
     addTargetListeners(world, object as AbortSignal, state['listeners']);
   },
-  start(_world, object, { state }) {
-    if (typeof state['left'] !== 'number') return;
+  start(world, object, { state }) {
+    const { left } = state;
+    if (typeof left !== 'number') return;
     const begin = resolveBuiltin(corePath(`node:${module}`, 'setWeakAbortSignalTimeout'));
-    (begin as (signal: WeakRef<object>, delay: number) => void)(new WeakRef(object), state['left']);
+    within(world, state['frame'] as Value | undefined, () => {
+      (begin as (signal: WeakRef<object>, delay: number) => void)(new WeakRef(object), left);
+    });
   },
 };

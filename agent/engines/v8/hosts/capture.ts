@@ -5,9 +5,12 @@ import { Stream } from 'node:stream';
 import type { HostState, KindRecord, Value } from '../capsule/format.ts';
 import { isOwnTimer } from '../capture/answering.ts';
 import { isCorePrototype, makerOf } from '../capture/coreClasses.ts';
+import { awaitedSignals } from './abort.ts';
+import { frameOf } from '../capture/asyncFrames.ts';
 import type { Graph } from '../capture/graph.ts';
 import type { NodeInternals } from '../capture/internals.ts';
 import { interfaceOf } from './readlines.ts';
+import { refuseHooks } from './asyncHooks.ts';
 import { handles } from './handles.ts';
 import { standardStream } from './standardStreams.ts';
 import { consoleState } from './consoles.ts';
@@ -144,6 +147,7 @@ function timeoutRecord(graph: Graph, timer: LiveTimer): KindRecord {
       elapsed: graph.hosts.now(graph.internals) - start,
       active: isActive,
       ref: timer.hasRef(),
+      ...frameState(graph, timer),
     },
   };
 }
@@ -156,8 +160,14 @@ function immediateRecord(graph: Graph, immediate: LiveImmediate): KindRecord {
       callback: graph.value(immediate._onImmediate, 'callback'),
       args: (immediate._argv ?? []).map((each, index) => graph.value(each, `argument ${index}`)),
       active: !immediate._destroyed,
+      ...frameState(graph, immediate),
     },
   };
+}
+
+function frameState(graph: Graph, resource: object): HostState {
+  const frame = frameOf(graph, resource);
+  return frame === undefined ? {} : { frame };
 }
 
 function moduleRecord(graph: Graph, module: NodeJS.Module): KindRecord {
@@ -180,10 +190,12 @@ function moduleRecord(graph: Graph, module: NodeJS.Module): KindRecord {
 
 /** What the event loop holds for the program. */
 export function hostRoots(graph: Graph): Record<string, HostState> {
+  refuseHooks(graph);
   return {
     timers: { list: timers(graph) },
     immediates: { list: immediates(graph) },
     handles: { list: handles(graph) },
+    signals: { list: awaitedSignals(graph) },
     streams: { list: standardStreams(graph) },
     process: processState(graph),
     console: consoleState(graph, console),

@@ -79,22 +79,8 @@ export function refuseKnown(graph: Graph, object: object): void {
     const what = table.get(proto);
     if (what !== undefined) throw cannot(graph, what);
   }
-  // A Node.js that has no frames keeps stores on timers and promises, and follows them as long as this is so.
-  if (Object.hasOwn(object, 'kResourceStore') && hasStores(graph, object)) {
-    throw cannot(graph, 'an AsyncLocalStorage, while there are some in use');
-  }
   const vm = loadedModule('vm') as { isContext(object: object): boolean } | undefined;
   if (vm?.isContext(object) === true) throw cannot(graph, 'a vm context');
-}
-
-/** Whether any storage is in use: of those that look alike not every one is asked about. */
-function hasStores(graph: Graph, storage: object): boolean {
-  const enable = Reflect.get(storage, '_enable') as unknown;
-  if (typeof enable !== 'function') return false;
-  return graph.inspection.internals(enable).scopes.some(({ object }) => {
-    const list = Reflect.getOwnPropertyDescriptor(object, 'storageList')?.value as unknown;
-    return Array.isArray(list) && list.length > 0;
-  });
 }
 
 function cannot(graph: Graph, what: string): Error {

@@ -5,6 +5,7 @@ import { deprecate, promisify } from 'node:util';
 import type { HostState, PropertyRecord, Value } from '../capsule/format.ts';
 import type { NodeInternals } from '../capture/internals.ts';
 import { RebuildError } from '../rebuild/code.ts';
+import { giveFrame, within } from '../rebuild/asyncFrames.ts';
 import type { World } from '../rebuild/world.ts';
 import type { HostRecord } from './adapter.ts';
 import { restoreConsole } from './consoles.ts';
@@ -20,6 +21,8 @@ export function hostShell(world: World, record: HostRecord, id: number): unknown
     case 'timeout': {
       const timer = setTimeout(() => undefined, 2 ** 30);
       clearTimeout(timer);
+      // Ending it has taken its own away.
+      giveFrame(world, frameIn(state), timer);
       return timer;
     }
     case 'immediate': {
@@ -65,6 +68,11 @@ export function hostShell(world: World, record: HostRecord, id: number): unknown
     default:
   }
   throw new RebuildError(`an object of the kind ${host} is not known here`);
+}
+
+/** The stores of AsyncLocalStorage in which something goes on. */
+function frameIn(state: HostState): Value | undefined {
+  return state['frame'] as Value | undefined;
 }
 
 /** What `once` would add to an emitter, without adding it. */
@@ -243,5 +251,6 @@ function restoreImmediate(world: World, value: Value): void {
   const record = world.kind(world.idOf(value));
   if (record?.k !== 'host') return;
   const args = ((record.state['args'] ?? []) as Value[]).map((each) => world.value(each));
-  setImmediate(world.value(record.state['callback']) as (...args: unknown[]) => void, ...args);
+  const callback = world.value(record.state['callback']) as (...args: unknown[]) => void;
+  within(world, frameIn(record.state), () => setImmediate(callback, ...args));
 }

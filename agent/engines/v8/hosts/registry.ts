@@ -1,6 +1,8 @@
 import type { NodeInternals } from '../capture/internals.ts';
 import type { Adapter } from './adapter.ts';
 import { abortController, abortSignal } from './abort.ts';
+import { asyncResources, boundFunctions } from './asyncResources.ts';
+import { asyncFrames, asyncStorages } from './asyncStorages.ts';
 import { callSites } from './callSites.ts';
 import { consoles } from './consoles.ts';
 import { datagrams } from './datagrams.ts';
@@ -25,6 +27,10 @@ import { searchParams, searchParamsIterators, urls } from './urls.ts';
 export const adapters: readonly Adapter[] = [
   abortController,
   abortSignal,
+  asyncFrames,
+  asyncResources,
+  asyncStorages,
+  boundFunctions,
   callSites,
   consoles,
   customEvents,

@@ -70,6 +70,11 @@ function busy(what: string): Refusal {
   });
 }
 
+/** Whether a connection is closed without a word to the program, which opens others when it needs them. */
+export function isDropped(owner: object): boolean {
+  return owner instanceof Socket && (isOfHttp(owner) || isOfFetch(owner));
+}
+
 function isOfHttp(socket: LiveSocket): boolean {
   return (socket.parser ?? null) !== null || '_httpMessage' in socket;
 }

@@ -14,12 +14,14 @@ import type {
 import type { Trees } from '../language/readTree.ts';
 import { hostShell } from '../hosts/rebuild.ts';
 import { activationState } from './activationState.ts';
+import { followStores, giveFrame, within } from './asyncFrames.ts';
 import { combinator, giveResults, spentElement, type Combinator } from './combinators.ts';
 import { iterate, stepEarly, stepLate } from './iterators.ts';
 import type { FunctionTexts } from './functionTexts.ts';
 import { Code, RebuildError, type Objects } from './code.ts';
 import type { Modules } from './modules.ts';
 import { Proxies } from './proxies.ts';
+import { thenInto } from './reactions.ts';
 import { setProperties } from './properties.ts';
 import {
   emptyArguments,
@@ -56,7 +58,7 @@ export class World implements Objects {
   readonly #made: Uint8Array;
   readonly #settling = new Map<number, Settling>();
   readonly #activations = new Map<number, LiveActivation>();
-  readonly #awaited = new Map<number, number>();
+  readonly #awaited = new Map<number, { id: number; frame: Value | undefined }>();
   /** Asynchronous generators that wait for the value which they yield. */
   readonly #yielding = new Set<number>();
   readonly #promiseOwners = new Map<number, number>();
@@ -105,8 +107,9 @@ export class World implements Objects {
     this.capsule.objects.forEach((_, id) => {
       const record = this.kind(id);
       if (record?.k === 'promise' && record.state === 'pending') {
-        for (const { activation, yields, derived, fulfilled, rejected } of record.reactions) {
-          if (activation !== undefined) this.#awaited.set(activation, id);
+        for (const each of record.reactions) {
+          const { activation, yields, derived, fulfilled, rejected, frame } = each;
+          if (activation !== undefined) this.#awaited.set(activation, { id, frame });
           if (activation !== undefined && yields === 1) this.#yielding.add(activation);
           if (derived !== undefined && fulfilled === undefined && rejected === undefined)
             this.#locked.add(derived);
@@ -219,6 +222,7 @@ export class World implements Objects {
   }
 
   makeAll(): void {
+    followStores(this);
     for (let id = 1; id < this.capsule.objects.length; id += 1) {
       // The activation of an asynchronous function is nothing that can be referred to.
       const record = this.kind(id);
@@ -379,7 +383,7 @@ export class World implements Objects {
     // A generator that waits for what nothing can settle any more waits for ever.
     const isLost = awaited === undefined && record.promise !== undefined;
     const never = isLost ? new Promise(() => undefined) : undefined;
-    const awaitedObject = (): unknown => (awaited === undefined ? never : this.get(awaited));
+    const awaitedObject = (): unknown => (awaited === undefined ? never : this.get(awaited.id));
     const returns = record.returns === 1 && !isLost && !this.#yielding.has(id);
     const waits = returns ? (): unknown => undefined : awaitedObject;
     const state = activationState(record, (each) => this.value(each), waits, gate);
@@ -392,7 +396,9 @@ export class World implements Objects {
     this.#activations.set(id, live);
     const body = this.code.body(record, state);
     const args = (record.args ?? []).map((each) => this.value(each));
-    const result = Reflect.apply(body, this.value(record.receiver), args) as unknown;
+    const receiver = this.value(record.receiver);
+    const begin = (): unknown => Reflect.apply(body, receiver, args) as unknown;
+    const result = within(this, awaited?.frame, begin);
     if (record.kind === 'async') {
       if (record.promise !== undefined) this.made(record.promise, result);
       this.modules.goesOn(record.module, result);
@@ -401,7 +407,9 @@ export class World implements Objects {
       this.made(id, result);
     }
     if (record.kind === 'asyncGenerator' && record.state === 'suspended')
-      this.#requests(record, result as AsyncGenerator, returns ? awaitedObject : undefined);
+      within(this, awaited?.frame, () =>
+        this.#requests(record, result as AsyncGenerator, returns ? awaitedObject : undefined),
+      );
   }
 
   /**
@@ -570,24 +578,15 @@ export class World implements Objects {
     const fulfilled = this.value(reaction.fulfilled ?? []) as (() => void) | undefined;
     const rejected = this.value(reaction.rejected ?? []) as (() => void) | undefined;
     if (reaction.derived === undefined) {
-      Promise.prototype.then.call(promise, fulfilled, rejected);
+      within(this, reaction.frame, () => Promise.prototype.then.call(promise, fulfilled, rejected));
       return;
     }
     const derived = this.get(reaction.derived);
     const settling = this.#settling.get(reaction.derived);
     if (settling === undefined) throw new RebuildError('a promise that two things settle');
-    // `then` makes its result by the constructor's species: for once that is the promise that is there.
-    const species = function (executor: (resolve: unknown, reject: unknown) => void): unknown {
-      executor(settling.resolve, settling.reject);
-      return derived;
-    };
-    const own = Reflect.getOwnPropertyDescriptor(promise, 'constructor');
-    Object.defineProperty(promise, 'constructor', {
-      value: { [Symbol.species]: species },
-      configurable: true,
-    });
-    Promise.prototype.then.call(promise, fulfilled, rejected);
-    Reflect.deleteProperty(promise, 'constructor');
-    if (own !== undefined) Object.defineProperty(promise, 'constructor', own);
+    giveFrame(this, reaction.frame, derived as object);
+    within(this, reaction.frame, () =>
+      thenInto(promise, fulfilled, rejected, { ...settling, derived }),
+    );
   }
 }
