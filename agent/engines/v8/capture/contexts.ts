@@ -336,7 +336,7 @@ export class Contexts {
     const isModule = this.#modules.has(chain.at(-1) ?? -1);
     const { root } = outermostOf(script).tree;
     const inner = isModule ? chain.slice(0, -1) : chain;
-    const shapes = inner.map((node) => this.#shape(node));
+    const shapes = inner.map((node) => this.#shape(node, script));
     const found = matchScopes(shapes, innermost, isModule ? root : until);
     if (found === undefined) throw unmatched(script);
     if (isModule) found.push(root);
@@ -354,11 +354,12 @@ export class Contexts {
     const isModule = this.#modules.has(chain.at(-1) ?? -1);
     const root = script === undefined ? undefined : outermostOf(script).tree.root;
     if (isModule !== (script !== undefined && outermostOf(script).kind === 'module')) return false;
-    const shapes = (isModule ? chain.slice(0, -1) : chain).map((node) => this.#shape(node));
+    const inner = isModule ? chain.slice(0, -1) : chain;
+    const shapes = inner.map((node) => this.#shape(node, script));
     return matchScopes(shapes, innermost, isModule ? root : undefined) !== undefined;
   }
 
-  #shape(node: number): ContextShape {
+  #shape(node: number, script: Script | undefined): ContextShape {
     const raw = this.#rawNames(node);
     const isRebuilt = raw.some((name) => name.startsWith('$flick'));
     return {
@@ -366,6 +367,7 @@ export class Contexts {
       privates: raw.filter((name) => name.startsWith('#')),
       isFunction: isRebuilt ? undefined : this.#isNamed(node),
       mayHaveArguments: isRebuilt && raw.includes('arguments'),
+      mayBePart: isRebuilt && script?.kind === 'core',
     };
   }
 
