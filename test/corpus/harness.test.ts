@@ -40,22 +40,24 @@ describe('the harness of the corpus', () => {
     assert.match(compare({ ...reference, ended: 'SIGSEGV' }, reference) ?? '', /SIGSEGV/);
   });
 
-  it('counts what moved in time, and refusals against those that have no leave', () => {
+  it('counts what moved in time, refusals against those that have no leave, and not what had ended', () => {
     const records = [
       recordOf([
         { kind: 'moved', ms: 500, tries: 1, hops: 1 },
         { kind: 'moved', ms: 2_500, tries: 3, hops: 1 },
         { kind: 'refused', sentence: 'Cannot move yet.' },
         { kind: 'wrong', what: 'line 1' },
+        { kind: 'over' },
       ]),
       recordOf([{ kind: 'refused', sentence: 'It has a worker.' }], { mayRefuse: 'Worker' }),
     ];
     const [first] = records;
     assert.ok(first !== undefined);
-    const { moved, retried, refused, wrong, swift, middleMs } = tally(first);
-    assert.deepEqual([moved, retried, refused, wrong, swift, middleMs], [2, 1, 1, 1, 1, 2_500]);
+    const { moved, retried, refused, wrong, over, swift, middleMs } = tally(first);
+    assert.deepEqual([moved, retried, refused, wrong, over, swift], [2, 1, 1, 1, 1, 1]);
+    assert.equal(middleMs, 2_500);
     assert.deepEqual([share(records, 'moved'), share(records, 'swift')], [0.5, 0.25]);
-    assert.match(formatTable(records), /^sample +2 +1 +1 +1 +2500\n +Cannot move yet\.$/m);
+    assert.match(formatTable(records), /^sample +2 +1 +1 +1 +1 +2500\n +Cannot move yet\.$/m);
   });
 
   it('reads heads of programs, and takes files without one for parts of others', () => {

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { captureProgram, restoreProgram } from '../../agent/engines/v8/index.ts';
 import { FlickError } from '../../protocol/index.ts';
@@ -38,6 +40,8 @@ export type Outcome =
 
 // Shorter than the engine's own, since the programs live no longer than a second or two.
 const patienceMs = 1_000;
+// Much longer than an engine takes to ask, so that one that has another way to does not wait for ever.
+const holdMs = 5_000;
 
 /** Runs a program, moves it on its way, and compares what it showed with the reference. */
 export async function move(
@@ -101,12 +105,9 @@ async function hop(performance: Performance, target: NodeName, index: number): P
   // Whatever waits for input does so until it has been moved, and is there to be captured.
   performance.holdInput();
   try {
-    ({ attempts: tries } = await captureProgram({
-      pid: performance.pid,
-      file,
-      patienceMs,
-      end: true,
-    }));
+    const { pid } = performance;
+    const capture = captureProgram({ pid, file, patienceMs, end: true });
+    ({ attempts: tries } = await heldUntilSignalled(performance, capture));
   } catch (error) {
     performance.releaseInput();
     if (error instanceof FlickError && error.reason === 'refused') {
@@ -122,6 +123,36 @@ async function hop(performance: Performance, target: NodeName, index: number): P
   performance.releaseInput();
   await performance.reaches(before + 1);
   return { kind: 'moved', ms: Date.now() - began, tries, hops: 1 };
+}
+
+/**
+ * Keeps a program at its turn while it is got ready outside of it that it is asked, which takes longer than its life where
+ * other things run: it goes on when the signal that asks it has been sent.
+ */
+async function heldUntilSignalled<T>(performance: Performance, capture: Promise<T>): Promise<T> {
+  performance.signal('SIGSTOP');
+  let isDone = false;
+  const done = (): void => {
+    isDone = true;
+  };
+  void capture.then(done, done);
+  const until = Date.now() + holdMs;
+  while (!isDone && Date.now() < until && !isSignalled(performance.pid)) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  performance.signal('SIGCONT');
+  return await capture;
+}
+
+/** Whether SIGUSR1 waits for a process that stands still, or there is none (proc_pid_status(5)). */
+function isSignalled(pid: number): boolean {
+  try {
+    const status = readFileSync(`/proc/${String(pid)}/status`, 'utf8');
+    const waiting = /^ShdPnd:\s+([0-9a-f]+)$/m.exec(status)?.[1] ?? '0';
+    return (BigInt(`0x${waiting}`) & (1n << BigInt(constants.signals.SIGUSR1 - 1))) !== 0n;
+  } catch {
+    return true;
+  }
 }
 
 /** Both hops, with the longer time and the more tries. */

@@ -145,8 +145,13 @@ async function listBuiltins(pid: number, command: readonly string[]): Promise<st
   const file = await stat(`/proc/${pid}/exe`).catch(() => {
     throw new FlickError('processGone', 'The process has ended meanwhile.');
   });
-  const key = `${command[0] ?? ''} ${binary.join(' ')} ${String(file.ino)}`;
-  const found = known.get(key) ?? runForBuiltins(binary);
+  // An emulator is the same file for all that it runs. The number of the process must not be in it: this is asked for often.
+  const emulated = binary.length > 1 ? binary.join(' ') : '';
+  const key = [emulated, file.dev, file.ino, file.size, file.mtimeMs].join(' ');
+  // Whoever asked for it first may have ended before its binary could be run.
+  const asked = await known.get(key)?.catch(() => undefined);
+  if (asked !== undefined) return asked;
+  const found = runForBuiltins(binary);
   known.set(key, found);
   return await found.catch((error: unknown) => {
     known.delete(key);

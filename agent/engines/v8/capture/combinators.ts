@@ -14,6 +14,8 @@ interface Layout {
   readonly context: number;
   readonly remaining: number;
   readonly values: number;
+  /** What stands for a value that has not come: newer V8s have one of its own for it. */
+  readonly hole: Word;
 }
 
 const layouts = new WeakMap<Memory, Layout>();
@@ -86,7 +88,7 @@ function groupOf(
     const [, promise, resolve, reject] = memory.words(capabilityWord ?? 0n, 4);
     const members = new Map(lists.map((each) => [memory.word(each), each] as const));
     const values = memory.elements(words[layout.values] ?? 0n).map((word) => {
-      if (word === memory.hole) return 'hole' as const;
+      if (word === layout.hole) return 'hole' as const;
       if (memory.isPrimitive(word)) return { value: memory.primitive(word) };
       return members.has(word) ? { value: members.get(word) } : undefined;
     });
@@ -145,11 +147,13 @@ function layoutOf(memory: Memory): Layout {
       isAddress(word) &&
       memory.words(word, 2)[1] === BigInt(sampleSize) << 32n &&
       memory.elements(word)[2] === BigInt(mark) << 32n;
+    const values = words.findIndex(isValues);
     return {
       first: smallInteger(a?.[1] ?? 1n) ?? 0,
       context,
       remaining: words.indexOf(left, 2),
-      values: words.findIndex(isValues),
+      values,
+      hole: memory.elements(words[values] ?? 0n)[0] ?? memory.hole,
     };
   });
   layouts.set(memory, layout);

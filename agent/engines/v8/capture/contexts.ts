@@ -246,7 +246,8 @@ export class Contexts {
     }
     const self = this.#receiver(node, 'this');
     if (self !== undefined) record.self = self;
-    const target = this.#receiver(node, '.new.target') ?? this.#receiver(node, newTargetName);
+    // The function that a rebuild made for a context has one of its own.
+    const target = this.#receiver(node, newTargetName) ?? this.#receiver(node, '.new.target');
     if (target !== undefined) record.target = target;
     const home = this.#home(node, scope);
     if (home !== undefined) record.home = home;
