@@ -43,8 +43,8 @@ describe('the harness of the corpus', () => {
   it('counts what moved in time, refusals against those that have no leave, and not what had ended', () => {
     const records = [
       recordOf([
-        { kind: 'moved', ms: 500, tries: 1 },
-        { kind: 'moved', ms: 2_500, tries: 3 },
+        { kind: 'moved', ms: 500, tries: 1, hops: 1 },
+        { kind: 'moved', ms: 2_500, tries: 3, hops: 1 },
         { kind: 'refused', sentence: 'Cannot move yet.' },
         { kind: 'wrong', what: 'line 1' },
         { kind: 'over' },

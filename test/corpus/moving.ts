@@ -26,6 +26,8 @@ interface Moved {
   readonly ms: number;
   /** Safe points that were tried until one would do. */
   readonly tries: number;
+  /** How many times: it may have come to its end before the last hop of its route. */
+  readonly hops: number;
 }
 
 export type Outcome =
@@ -60,7 +62,7 @@ export async function move(
         outcome = done.kind === 'over' && index > 0 ? outcome : done;
         break;
       }
-      outcome = worse(outcome, done);
+      outcome = together(outcome, done);
     }
     const ended = await performance.stageEnds();
     const difference = compare({ output: performance.output, ended }, reference);
@@ -100,11 +102,14 @@ async function hop(performance: Performance, target: NodeName, index: number): P
   const file = join(performance.folder, `capsule-${String(index)}`);
   const began = Date.now();
   let tries: number;
+  // Whatever waits for input does so until it has been moved, and is there to be captured.
+  performance.holdInput();
   try {
     const { pid } = performance;
     const capture = captureProgram({ pid, file, patienceMs, end: true });
     ({ attempts: tries } = await heldUntilSignalled(performance, capture));
   } catch (error) {
+    performance.releaseInput();
     if (error instanceof FlickError && error.reason === 'refused') {
       return { kind: 'refused', sentence: error.message };
     }
@@ -115,8 +120,9 @@ async function hop(performance: Performance, target: NodeName, index: number): P
   await performance.stageEnds();
   const before = performance.lines;
   performance.adopt(restoreProgram({ file, node: nodeCommand(target), stdio: performance.stdio }));
+  performance.releaseInput();
   await performance.reaches(before + 1);
-  return { kind: 'moved', ms: Date.now() - began, tries };
+  return { kind: 'moved', ms: Date.now() - began, tries, hops: 1 };
 }
 
 /**
@@ -149,12 +155,13 @@ function isSignalled(pid: number): boolean {
   }
 }
 
-/** Of two hops the longer time and the more tries. */
-function worse(before: Outcome, done: Moved): Moved {
+/** Both hops, with the longer time and the more tries. */
+function together(before: Outcome, done: Moved): Moved {
   if (before.kind !== 'moved') return done;
   return {
     kind: 'moved',
     ms: Math.max(before.ms, done.ms),
     tries: Math.max(before.tries, done.tries),
+    hops: before.hops + done.hops,
   };
 }

@@ -28,6 +28,7 @@ export class Performance {
   #output = '';
   #errors = '';
   #asked = 0;
+  #isHeld = false;
   #child: ChildProcess | undefined;
   #stage = new Deferred<Showing['ended']>();
 
@@ -150,15 +151,31 @@ export class Performance {
     this.#folder.remove();
   }
 
+  /** From now on nothing is typed, whatever it asks. */
+  holdInput(): void {
+    this.#isHeld = true;
+  }
+
+  /** Types what it has asked for meanwhile, and goes on with it. */
+  releaseInput(): void {
+    this.#isHeld = false;
+    this.#answer();
+  }
+
   #take(chunk: string): void {
     this.#output += chunk;
+    this.#answer();
+    for (const wake of this.#waiting) wake();
+  }
+
+  #answer(): void {
+    if (this.#isHeld) return;
     const asked = this.#output.match(/^\?.*\n/gm)?.length ?? 0;
     for (; this.#asked < asked; this.#asked += 1) {
       const line = this.#program.input[this.#asked];
       if (line !== undefined && this.#input !== undefined)
         writeSync(this.#input.writer, `${line}\n`);
     }
-    for (const wake of this.#waiting) wake();
   }
 }
 

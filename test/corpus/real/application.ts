@@ -6,6 +6,11 @@ import { captureProgram, restoreProgram } from '../../../agent/engines/v8/index.
 import { temporaryFolder } from '../../support/temporary.ts';
 import { nodeCommand, type NodeName } from '../nodes.ts';
 
+/** Many times what a move takes, also into a Node.js that is emulated on a busy machine, in ms. */
+const limitMs = 240_000;
+/** A program that is emulated takes its time to get ready for its capture, in ms. */
+const patienceMs = 20_000;
+
 /** What a server answered. */
 export interface Reply {
   readonly status: number;
@@ -50,7 +55,7 @@ export class Application {
     this.#moves += 1;
     const file = join(this.#folder.path, `capsule-${String(this.#moves)}`);
     const gone = this.#ends();
-    await captureProgram({ pid, file, end: true });
+    await captureProgram({ pid, file, patienceMs, end: true });
     await gone;
     this.#adopt(
       restoreProgram({ file, node: nodeCommand(target), stdio: ['ignore', 'pipe', 'pipe'] }),
@@ -60,7 +65,7 @@ export class Application {
 
   /** Waits for a text in all that it has printed. */
   async shows(pattern: RegExp): Promise<RegExpExecArray> {
-    const deadline = Date.now() + 20_000;
+    const deadline = Date.now() + limitMs;
     for (;;) {
       const found = pattern.exec(this.#output);
       if (found !== null) return found;
@@ -77,7 +82,7 @@ export class Application {
     path: string,
     options: { method?: string; headers?: Record<string, string>; body?: unknown } = {},
   ): Promise<Reply> {
-    const deadline = Date.now() + 20_000;
+    const deadline = Date.now() + limitMs;
     for (;;) {
       try {
         return await this.#askOnce(path, options);

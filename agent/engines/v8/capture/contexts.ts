@@ -337,7 +337,7 @@ export class Contexts {
     const isModule = this.#modules.has(chain.at(-1) ?? -1);
     const { root } = outermostOf(script).tree;
     const inner = isModule ? chain.slice(0, -1) : chain;
-    const shapes = inner.map((node) => this.#shape(node));
+    const shapes = inner.map((node) => this.#shape(node, script));
     const found =
       matchScopes(shapes, innermost, isModule ? root : until) ??
       this.#matchCore(chain, script, innermost);
@@ -363,7 +363,7 @@ export class Contexts {
     if (script.kind !== 'core' || last === undefined) return undefined;
     if (!this.#rawNames(last).includes('$flickR')) return undefined;
     if (!this.names(last).every((name) => root.bindings.has(name))) return undefined;
-    const shapes = chain.slice(0, -1).map((node) => this.#shape(node));
+    const shapes = chain.slice(0, -1).map((node) => this.#shape(node, script));
     const found = matchScopes(shapes, innermost, root);
     return found === undefined ? undefined : [...found, root];
   }
@@ -373,11 +373,12 @@ export class Contexts {
     const isModule = this.#modules.has(chain.at(-1) ?? -1);
     const root = script === undefined ? undefined : outermostOf(script).tree.root;
     if (isModule !== (script !== undefined && outermostOf(script).kind === 'module')) return false;
-    const shapes = (isModule ? chain.slice(0, -1) : chain).map((node) => this.#shape(node));
+    const inner = isModule ? chain.slice(0, -1) : chain;
+    const shapes = inner.map((node) => this.#shape(node, script));
     return matchScopes(shapes, innermost, isModule ? root : undefined) !== undefined;
   }
 
-  #shape(node: number): ContextShape {
+  #shape(node: number, script: Script | undefined): ContextShape {
     const raw = this.#rawNames(node);
     const isRebuilt = raw.some((name) => name.startsWith('$flick'));
     return {
@@ -385,6 +386,7 @@ export class Contexts {
       privates: raw.filter((name) => name.startsWith('#')),
       isFunction: isRebuilt ? undefined : this.#isNamed(node),
       mayHaveArguments: isRebuilt && raw.includes('arguments'),
+      mayBePart: isRebuilt && script?.kind === 'core',
     };
   }
 

@@ -1,5 +1,6 @@
 import { Module } from 'node:module';
 import type { ObjectRecord, FunctionRecord, Value } from '../capsule/format.ts';
+import { standsInFor } from '../capsule/standIns.ts';
 import { isClass } from '../language/parse.ts';
 import { textRange } from '../language/positions.ts';
 import { boundRecord } from '../hosts/asyncResources.ts';
@@ -34,7 +35,7 @@ export function functionRecord(graph: Graph, f: Function): ObjectRecord {
     const known = coreFunction(graph, f);
     if (known !== undefined) return known;
   }
-  const missing = Reflect.getOwnPropertyDescriptor(f, '$flickPaths')?.value as string[] | undefined;
+  const missing = standsInFor(f);
   if (missing !== undefined) return { k: 'builtin', paths: missing, callable: 1 };
   const place = graph.scripts.placeOf(f);
   const { script } = place;

@@ -4,7 +4,9 @@ import { Builtins, builtinSymbols, type BuiltinList } from '../capsule/builtins.
 import type { Roots, Value } from '../capsule/format.ts';
 import { RecordLines } from '../capsule/recordLines.ts';
 import type { Spool } from '../capsule/spool.ts';
+import { navigatorPath } from '../capsule/standIns.ts';
 import { HostWorld, hostRoots } from '../hosts/capture.ts';
+import { isLoaded } from '../hosts/loaded.ts';
 import type { Trees } from '../language/readTree.ts';
 import { changesOfBuiltins } from './changes.ts';
 import { Graph } from './graph.ts';
@@ -90,10 +92,20 @@ export function newGraph(
   // Not among the builtins, since what they hold is the program's.
   for (const name of ['env', 'argv', 'execArgv'] as const)
     graph.named(process[name], [`sample process\n.${name}`]);
+  const navigator = navigatorOf(builtins);
+  if (navigator !== undefined) graph.named(navigator, [navigatorPath]);
   // V8 answers with that of the realm which asks what an `arguments` iterates with.
   const { values } = (realm as typeof globalThis).Array.prototype;
   graph.named(values, ['global\n.Array\n.prototype\n.values']);
   return graph;
+}
+
+/** What Node.js from 21 on has among its globals; undefined when the program has replaced it or never asked for it. */
+function navigatorOf({ indexOf }: Builtins): object | undefined {
+  const getter = Reflect.getOwnPropertyDescriptor(globalThis, 'navigator')?.get;
+  const isOurs = getter !== undefined && indexOf.has(getter);
+  if (!isOurs || !isLoaded('internal/navigator')) return undefined;
+  return Reflect.apply(getter, globalThis, []) as object;
 }
 
 /** Where a program begins. What it leads to is visited by the graph. */

@@ -10,6 +10,8 @@ export interface ContextShape {
   readonly isFunction: boolean | undefined;
   /** Whether `arguments` may be one of its variables without being named. */
   readonly mayHaveArguments: boolean;
+  /** Whether it may be that of a module of Node.js which a rebuild made: it has only what is needed of that. */
+  readonly mayBePart: boolean;
 }
 
 const functionKinds: readonly string[] = ['program', 'parameters', 'function', 'members'];
@@ -80,6 +82,8 @@ function isOfKind({ names, privates, isFunction }: ContextShape, scope: Scope): 
 function isExact(shape: ContextShape, scope: Scope): boolean {
   if (!isOfKind(shape, scope)) return false;
   const captured = scope.capturedNames();
+  if (shape.mayBePart && scope.kind === 'program')
+    return shape.names.every((name) => captured.includes(name));
   return (
     captured.join() === shape.names.join() ||
     (shape.mayHaveArguments && captured.join() === [...shape.names, 'arguments'].sort().join())

@@ -3,6 +3,7 @@ import { channel, hasSubscribers, tracingChannel } from 'node:diagnostics_channe
 import { EventEmitter } from 'node:events';
 import { Stream } from 'node:stream';
 import type { HostState, KindRecord, Value } from '../capsule/format.ts';
+import { standsInFor } from '../capsule/standIns.ts';
 import { isOwnTimer } from '../capture/answering.ts';
 import { isCorePrototype, makerOf } from '../capture/coreClasses.ts';
 import { awaitedSignals } from './abort.ts';
@@ -115,6 +116,8 @@ export function hostRecord(graph: Graph, object: object): KindRecord | undefined
   if (stream !== undefined) return streamRecord(graph, stream);
   if (adapter?.record !== undefined && makerOf(object) === undefined)
     return adapter.record(graph, object);
+  const missing = proto === Object.prototype ? undefined : standsInFor(object);
+  if (missing !== undefined) return { k: 'builtin', paths: missing };
   if (proto === graph.hosts.timeoutProto)
     return timeoutRecord(graph, object as unknown as LiveTimer);
   if (proto === graph.hosts.immediateProto)

@@ -1,5 +1,6 @@
 import { resolveBuiltin } from '../capsule/builtins.ts';
 import type { KindRecord } from '../capsule/format.ts';
+import { standInFor } from './missing.ts';
 import { RebuildError } from './rebuildError.ts';
 
 /** Bundles are sloppy code: only a function that says so is strict. */
@@ -86,9 +87,9 @@ export function builtin(paths: readonly string[], isCallable: boolean): unknown 
   }
   const other = underOtherName(paths);
   if (other !== undefined) return other;
-  const name = (paths[0] ?? '').replace(/\n/g, '');
-  if (isCallable) return missingFunction(name, paths);
-  throw new RebuildError(`this Node.js has no ${name}`);
+  const standIn = standInFor(paths, isCallable);
+  if (standIn !== undefined) return standIn;
+  throw new RebuildError(`this Node.js has no ${(paths[0] ?? '').replace(/\n/g, '')}`);
 }
 
 /** Variables of modules of Node.js that are called differently from version to version, and mean the same. */
@@ -111,17 +112,4 @@ function underOtherName(paths: readonly string[]): unknown {
     if (found !== undefined) return found;
   }
   return undefined;
-}
-
-/**
- * Stands for a function that an older Node.js does not have. Programs keep many that they never call; one that is called
- * says what is missing.
- */
-function missingFunction(name: string, paths: readonly string[]): unknown {
-  const missing = function (): never {
-    throw new TypeError(`This Node.js (${process.version}) has no ${name}.`);
-  };
-  // It is what it stands for again when the program moves on.
-  Object.defineProperty(missing, '$flickPaths', { value: paths });
-  return missing;
 }
