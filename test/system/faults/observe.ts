@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { isCriu } from '../deviceView.ts';
+import { isCriu, isPark } from '../deviceView.ts';
 import { eventually } from '../labFixture.ts';
 import type { Listed } from '../../support/flick.ts';
 import { places, type Ground, type Place } from './ground.ts';
@@ -138,11 +138,11 @@ export class Observer {
     );
   }
 
-  /** What a move leaves where the process lives: nothing of CRIU. */
+  /** What a move leaves where the process lives: nothing of an engine. */
   #moveLeft(place: Place): readonly string[] {
     const running = this.#ground
       .processes(place)
-      .filter((each) => isCriu(each) || each.comm === 'flick-lazy')
+      .filter((each) => isCriu(each) || isPark(each) || each.comm === 'flick-lazy')
       .map(({ pid, comm }) => `${place}: ${comm} ${String(pid)}`);
     const root = this.#ground.path(place, `/root/.flick/processes/${this.#id}`);
     const images = namesIn(root)
