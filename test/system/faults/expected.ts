@@ -287,9 +287,18 @@ const rebuilt = {
   'cut for 60 s': 'source',
 } as const;
 
-/** The same moments where a Node.js program moves by the portable engine. */
+/** The program runs on the source and is told of; a process for it starts, or has started and waits for its capsule. */
+const gettingReady = { ...building, ...rebuilt } as const;
+
+/** The same moments where a Node.js program moves by the portable engine, and those of its getting ready. */
 export const portableRows: readonly Row[] = (
   [
+    [
+      'source',
+      'announces',
+      'announce',
+      { ...owned, 'criu killed': 'source', 'cut for 60 s': 'source' },
+    ],
     ['source', 'freezes', 'freeze', atTheGate],
     ['source', 'sends', 'send', atTheGate],
     ['source', 'waits for the restore', 'restore', atTheGate],
@@ -308,6 +317,8 @@ export const portableRows: readonly Row[] = (
     ],
     ['source', 'has ended its original', 'discard', { 'agent killed': 'target' }],
     ['target', 'builds', 'copy', { 'agent killed': 'source', 'cut for 1 s': 'target' }],
+    ['target', 'starts a fresh process', 'announced', gettingReady],
+    ['target', 'has a fresh process ready', 'ready', gettingReady],
     ['target', 'receives', 'send', { 'agent killed': 'source', 'cut for 1 s': 'target' }],
     ['target', 'restores', 'restore', rebuilt],
     ['target', 'has said held', 'send held', rebuilt],
@@ -330,7 +341,7 @@ export const portableRows: readonly Row[] = (
   at,
   verdicts,
   portable: true,
-  meanwhile: 'source or doubt',
+  meanwhile: 'source',
 }));
 
 /** What may be observed where a verdict leaves it open. */

@@ -163,7 +163,7 @@ export class Ground {
         return Promise.resolve(agent?.state === 'T' ? agent.pid : undefined);
       },
       `the agent of ${place} stops`,
-      30_000,
+      60_000,
     );
     if (pid === 0) throw new Error(`The move ended too soon: ${ended?.stdout}${ended?.stderr}`);
     return pid;

@@ -62,7 +62,11 @@ export async function play(ground: Ground, cell: Cell): Promise<string> {
       await repair();
     }
     const verdict = await observer.verdict(row.postCopy);
-    assert.ok(outcomesOf[expected].includes(verdict), `expected ${expected}, got ${verdict}`);
+    const seen = JSON.stringify(observer.listed);
+    assert.ok(
+      outcomesOf[expected].includes(verdict),
+      `expected ${expected}, got ${verdict}: ${seen}`,
+    );
     if (clientIsGone !== true) await assertClientSaid(move, verdict);
     await late?.();
     if (verdict.startsWith('ended')) await assertOffered(ground, id, capsule);

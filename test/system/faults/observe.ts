@@ -25,11 +25,17 @@ export class Observer {
   readonly #ground: Ground;
   readonly #name: string;
   readonly #id: string;
+  #listed: readonly Listed[] = [];
 
   constructor(ground: Ground, name: string, id: string) {
     this.#ground = ground;
     this.#name = name;
     this.#id = id;
+  }
+
+  /** What a client was told of the process last. */
+  get listed(): readonly Listed[] {
+    return this.#listed;
   }
 
   /** What both witnesses have heard of the process, in the order of time. */
@@ -65,7 +71,7 @@ export class Observer {
     await eventually(
       () => Promise.resolve(this.#count(place) > before + 2 ? true : undefined),
       `${this.#name} goes on on ${place}`,
-      5_000,
+      20_000,
     );
   }
 
@@ -95,6 +101,7 @@ export class Observer {
         const listed = (await this.#ground.fixture.list()).filter((each) => each.id === this.#id);
         const copies = places.map((place) => this.#ground.copies(place, this.#name).length);
         const states = listed.map((each) => `${each.state} on ${each.device}`);
+        this.#listed = listed;
         seen = `${states.join(', ')}; copies ${copies.join(', ')}`;
         // Whether its memory will come is not known yet.
         if (isLate && listed.some((each) => each.memory !== undefined && each.doubt === undefined))
