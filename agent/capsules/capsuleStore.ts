@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import * as v from 'valibot';
 import { messageOf } from '../../common/rpc.ts';
 import { capsuleId, FlickError, type CapsuleInfo } from '../../protocol/index.ts';
+import type { StoredFiles } from '../files/keptFiles.ts';
 import { removeTree } from '../processes/cells.ts';
 import { isErrno, syncFolder, writeDurably } from '../state/durable.ts';
 import { BlockStore } from './blockStore.ts';
@@ -16,6 +17,7 @@ import {
   unsealManifest,
   type CapsuleManifest,
 } from './capsuleManifest.ts';
+import { readContent } from './contentFile.ts';
 
 /** How much the capsules of a device may take, in bytes on the disk, unless FLICK_CAPSULES_LIMIT says otherwise. */
 const defaultLimit = 50e9;
@@ -26,19 +28,23 @@ export function limitFrom(setting: string | undefined): number {
   return Number.isFinite(bytes) && bytes > 0 ? bytes : defaultLimit;
 }
 
+interface Known {
+  readonly info: CapsuleInfo;
+  readonly blocks: ReadonlySet<string>;
+  /** SHA-256 of the files in it. */
+  readonly files: ReadonlySet<string>;
+}
+
 /**
  * The capsules of a device: `capsules/manifests/ID`, and the blocks that they name. A capsule exists from the moment its
  * manifest does, which is written when all of its blocks are durable; what a crash left half-written goes with the next
  * {@link open}.
  */
-export class CapsuleStore {
+export class CapsuleStore implements StoredFiles {
   readonly blocks: BlockStore;
   readonly #manifests: string;
   readonly #incoming: string;
-  readonly #known = new Map<
-    string,
-    { readonly info: CapsuleInfo; readonly blocks: ReadonlySet<string> }
-  >();
+  readonly #known = new Map<string, Known>();
   readonly #damaged = new Map<string, string>();
   /** How many restores are reading a capsule. */
   readonly #readers = new Map<string, number>();
@@ -90,6 +96,31 @@ export class CapsuleStore {
     }
   }
 
+  holds(digest: string): boolean {
+    return this.#holderOf(digest) !== undefined;
+  }
+
+  /** Content of some capsule. @throws {FlickError} `noSuchCapsule` where none holds it any more, `capsuleDamaged` */
+  async readFile(digest: string, take: (data: Buffer) => Promise<void>): Promise<void> {
+    await this.reading(this.#holderOf(digest) ?? '', async ({ contents }) => {
+      const content = contents[digest];
+      if (content === undefined) throw noSuchCapsule('with this file');
+      for await (const data of readContent(content, this.blocks)) await take(data);
+    });
+  }
+
+  #holderOf(digest: string): string | undefined {
+    for (const [id, { files }] of this.#known) if (files.has(digest)) return id;
+    return undefined;
+  }
+
+  #note(manifest: CapsuleManifest, blocks: ReadonlySet<string>): CapsuleInfo {
+    const info = infoOf(manifest);
+    const files = new Set(Object.keys(manifest.contents));
+    this.#known.set(manifest.id, { info, blocks, files });
+    return info;
+  }
+
   /** Where the content of a save may be put aside; whoever makes the folder removes it. */
   stagingFolder(operation: string): string {
     return join(this.#incoming, operation);
@@ -106,9 +137,7 @@ export class CapsuleStore {
       await this.blocks.release(blocks);
       throw error;
     }
-    const info = infoOf(manifest);
-    this.#known.set(manifest.id, { info, blocks });
-    return info;
+    return this.#note(manifest, blocks);
   }
 
   /** @throws {FlickError} `noSuchCapsule`, `busy` while it is being restored */
@@ -142,7 +171,7 @@ export class CapsuleStore {
       const manifest = await this.#read(id);
       const blocks = blocksOf(manifest);
       this.blocks.retain(blocks);
-      this.#known.set(id, { info: infoOf(manifest), blocks });
+      this.#note(manifest, blocks);
     } catch (error) {
       this.#damaged.set(id, messageOf(error));
     }

@@ -177,12 +177,11 @@ export class Capsules {
       const id = randomId('p', 10);
       const { name, process: saved } = manifest;
       const label = `the capsule “${name}”`;
-      const arrival = await handoffs.receive({
-        handoff: params.operation,
-        id,
-        source: label,
-        target: hostname(),
-      });
+      const target = hostname();
+      const arrival = await handoffs.receive(
+        { handoff: params.operation, id, source: label, target },
+        true,
+      );
       const report = this.#reporter(params.operation);
       const player = new Player({
         handoff: params.operation,

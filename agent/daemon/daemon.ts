@@ -98,6 +98,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const engines = { criu: engine, v8: new PortableEngine({ home, keeper, logger }) };
   const debug = new DebugRuntimes(processes, logger);
   const describe = describer(hello, home);
+  const limit = limitFrom(process.env['FLICK_CAPSULES_LIMIT']);
+  const capsuleStore = once(() => CapsuleStore.open(home.capsules, limit));
   const handoffs = new Handoffs({
     home,
     processes,
@@ -108,14 +110,13 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     hasher: new Hasher(),
     logger,
     keeper,
+    stored: capsuleStore,
     device: () => describe(false),
   });
   const links = new HandoffLinks({ patience: linkPatience(), bootId: hello.bootId, logger });
   handoffs.onDidProgress(({ handoff, step }) => links.reached(handoff, step));
   await processes.load();
   await handoffs.recover();
-  const limit = limitFrom(process.env['FLICK_CAPSULES_LIMIT']);
-  const capsuleStore = once(() => CapsuleStore.open(home.capsules, limit));
   // What a crash left half-written goes now; a store that cannot be used is no reason not to serve.
   capsuleStore().catch((error: unknown) =>
     logger.log('error', 'the capsules could not be opened', { error: messageOf(error) }),

@@ -17,18 +17,27 @@ export const keptFrom = 256 * 1024;
 /** What is left free on the disk when files are only kept, in bytes. */
 const spareBytes = 1 << 30;
 
+/** Content of files by its SHA-256, as capsules hold it. */
+export interface StoredFiles {
+  holds(digest: string): boolean;
+  /** @throws where it cannot be read, or not any more */
+  readFile(digest: string, take: (data: Buffer) => Promise<void>): Promise<void>;
+}
+
 /**
- * What this device has of the large files of a process: of a move that was broken off, of its last stay here, or elsewhere
- * on its disk. The next move needs only what is different (`pieceTransfer.ts`). Nothing in here is trusted: pieces are compared by
+ * What this device has of the large files of a process: of a move that was broken off, of its last stay here, in
+ * capsules, or elsewhere on its disk. The next move needs only what is different (`pieceTransfer.ts`). Nothing in here is trusted: pieces are compared by
  * their digests, files by theirs.
  */
 export class KeptFiles {
   readonly folder: string;
+  readonly #stored: (() => Promise<StoredFiles>) | undefined;
   #elsewhere: ReadonlyMap<string, readonly string[]> = new Map();
 
   /** @param folder made when something is to be kept */
-  constructor(folder: string) {
+  constructor(folder: string, stored?: () => Promise<StoredFiles>) {
     this.folder = folder;
+    this.#stored = stored;
   }
 
   /** Keeps a file of this file system that nobody needs any more, under the path that the process gives it. */
@@ -37,11 +46,38 @@ export class KeptFiles {
     await rename(file, this.#place(path, isComplete));
   }
 
-  /** Looks for files elsewhere on the device that may be the ones that are to come. */
+  /** Looks for the files that are to come in capsules, and elsewhere on the device for some that may be them. */
   async look(entries: readonly Entry[], signal: AbortSignal): Promise<void> {
     const isLarge = (each: Entry): each is FileEntry =>
       each.kind === 'file' && each.size >= keptFrom;
-    this.#elsewhere = await findElsewhere(entries.filter(isLarge), { signal });
+    // A store that cannot be used has nothing.
+    const stored = await this.#stored?.().catch(() => undefined);
+    const missing: FileEntry[] = [];
+    for (const each of entries.filter(isLarge)) {
+      signal.throwIfAborted();
+      const isStored = stored?.holds(each.sha256) === true;
+      if (!isStored || !(await this.#takeOut(each, stored))) missing.push(each);
+    }
+    this.#elsewhere = await findElsewhere(missing, { signal });
+  }
+
+  /** @returns whether it is here as it is to be */
+  async #takeOut(entry: FileEntry, stored: StoredFiles): Promise<boolean> {
+    if (!(await this.hasRoom(entry.size))) return false;
+    const file = await this.create(entry);
+    let position = 0;
+    try {
+      await stored.readFile(entry.sha256, async (data) => {
+        await file.write(data, position);
+        position += data.length;
+      });
+      await file.accept();
+      return true;
+    } catch {
+      // Then it is sent. A damaged capsule says so where people look at it.
+      await file.discard();
+      return false;
+    }
   }
 
   /** The versions of the file that may be here: one that did not get through, a complete one, and what was found elsewhere. */

@@ -67,6 +67,7 @@ export class Arrival implements HandoffOperation<void> {
   readonly streamOver: Promise<void>;
   readonly #context: HandoffContext;
   readonly #peer: string;
+  readonly #isRestore: boolean;
   readonly #result = new Deferred<void>();
   readonly #abort = new AbortController();
   readonly #over = new Deferred<void>();
@@ -85,6 +86,8 @@ export class Arrival implements HandoffOperation<void> {
     readonly id: string;
     readonly processId: string;
     readonly peer: string;
+    /** The files are of this device's capsules as it is. */
+    readonly isRestore: boolean;
     readonly context: HandoffContext;
     /** Decides; it goes on when the arrival is over. */
     readonly side: TargetSide;
@@ -92,6 +95,7 @@ export class Arrival implements HandoffOperation<void> {
     this.id = options.id;
     this.processId = options.processId;
     this.#peer = options.peer;
+    this.#isRestore = options.isRestore;
     this.#context = options.context;
     this.#side = options.side;
     this.result = this.#result.promise;
@@ -304,7 +308,7 @@ export class Arrival implements HandoffOperation<void> {
   }
 
   async #build(offered: Offer): Promise<Building> {
-    const { home, hasher, processes } = this.#context;
+    const { home, hasher, processes, stored } = this.#context;
     // What ended here once and has come back is one process, not two.
     const earlier = processes.find(this.processId);
     if (earlier !== undefined) await processes.forget(this.processId);
@@ -313,7 +317,10 @@ export class Arrival implements HandoffOperation<void> {
     await makePrivateFolder(folders.root);
     const number = nextCell(present ?? []);
     await makePrivateFolder(cellFolder(folders, number));
-    const kept = new KeptFiles(keptFilesFolder(home, this.processId));
+    const kept = new KeptFiles(
+      keptFilesFolder(home, this.processId),
+      this.#isRestore ? undefined : stored,
+    );
     const atHome = offered.process.home.deviceId === processes.deviceId;
     const layer = layerFolder(folders, number);
     const isPlain = !(await hasNamespaces());

@@ -5,6 +5,7 @@ import type { HandoffStep } from '../../protocol/index.ts';
 import type { DebugRuntimes } from '../debug/debugRuntimes.ts';
 import type { Engines } from '../engines/engine.ts';
 import type { Hasher } from '../files/hashing.ts';
+import type { StoredFiles } from '../files/keptFiles.ts';
 import type { Processes } from '../processes/processes.ts';
 import type { AgentHome } from '../state/home.ts';
 import type { Forecasts } from './forecasts.ts';
@@ -21,6 +22,8 @@ export interface HandoffContext {
   readonly forecasts: Forecasts;
   readonly logger: Logger;
   readonly keeper: () => Promise<string>;
+  /** The content of this device's capsules. */
+  readonly stored: () => Promise<StoredFiles>;
   readonly device: () => Promise<{
     readonly userNamespaces: boolean;
     readonly privilegedHelper: boolean;

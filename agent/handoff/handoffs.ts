@@ -22,7 +22,7 @@ import { findCopy } from './copies.ts';
 import { Departure } from './departure.ts';
 import { DepartureFiles } from './departureFiles.ts';
 import type { LedgerEntry } from './ledger.ts';
-import { choicesOf, type Choice, type State } from './machine.ts';
+import { choicesOf, verdictOf, type Choice, type State } from './machine.ts';
 import { Fetching } from './fetching.ts';
 import { memoryFrom, untilInstalled } from './installation.ts';
 import { findOriginal, freeUnreleased } from './originals.ts';
@@ -36,8 +36,11 @@ const outcomeKept = 600_000;
 /** All handoffs of this agent, in both roles. */
 export class Handoffs {
   readonly #context: HandoffContext;
-  readonly #departures = new Map<string, Departure>();
-  readonly #arrivals = new Map<string, Arrival>();
+  readonly #departures = new Map<string, Pick<Departure, 'outcome' | 'cancel'>>();
+  readonly #arrivals = new Map<
+    string,
+    Pick<Arrival, 'processId' | 'isOver' | 'verdict' | 'cancel'>
+  >();
   /** Both halves of the machine, for every handoff of which something is left to be decided. */
   readonly #sources = new Map<string, SourceSide>();
   readonly #targets = new Map<string, TargetSide>();
@@ -157,6 +160,7 @@ export class Handoffs {
   }): TargetSide {
     const over = (): void => {
       this.#targets.delete(options.id);
+      this.#settle(side);
       this.#ended(side.managed);
     };
     const side: TargetSide = new TargetSide({ ...options, context: this.#context, over });
@@ -242,7 +246,8 @@ export class Handoffs {
       }),
     });
     this.#departures.set(departure.id, departure);
-    this.#follow(departure, () => this.#departures.delete(departure.id));
+    this.#follow(departure, this.#departures);
+    void departure.streamOver.then(() => this.#departures.set(departure.id, ended(departure)));
     departure.result.catch((error: unknown) => {
       if (purpose === 'capsule') return;
       if (error instanceof FlickError && error.reason !== 'cancelled') {
@@ -256,12 +261,15 @@ export class Handoffs {
 
   /** The handoff by which a process is on its way to this device. */
   arrivalOf(processId: string): string | undefined {
-    return [...this.#arrivals.values()].find((each) => each.processId === processId && !each.isOver)
-      ?.id;
+    const arrivals = [...this.#arrivals];
+    return arrivals.find(([, each]) => each.processId === processId && !each.isOver)?.[0];
   }
 
-  /** @throws {FlickError} `busy` when it runs here already */
-  async receive(params: ParamsOf<typeof receiveProcess>): Promise<Arrival> {
+  /**
+   * @param isRestore what arrives is a capsule of this device, which sends all of it
+   * @throws {FlickError} `busy` when it runs here already
+   */
+  async receive(params: ParamsOf<typeof receiveProcess>, isRestore = false): Promise<Arrival> {
     this.#refuseKnown(params.handoff);
     if (
       this.arrivalOf(params.id) !== undefined ||
@@ -269,21 +277,24 @@ export class Handoffs {
     ) {
       throw new FlickError('busy', 'The process already runs on this device, or is on its way.');
     }
+    const side = this.#targetSide({
+      id: params.handoff,
+      process: params.id,
+      peer: params.source,
+      phase: 'building',
+      lazy: false,
+    });
     const arrival = new Arrival({
       id: params.handoff,
       processId: params.id,
       peer: params.source,
+      isRestore,
       context: this.#context,
-      side: this.#targetSide({
-        id: params.handoff,
-        process: params.id,
-        peer: params.source,
-        phase: 'building',
-        lazy: false,
-      }),
+      side,
     });
     this.#arrivals.set(arrival.id, arrival);
-    this.#follow(arrival, () => this.#arrivals.delete(arrival.id));
+    this.#follow(arrival, this.#arrivals);
+    void arrival.streamOver.then(() => this.#settle(side));
     return Promise.resolve(arrival);
   }
 
@@ -417,7 +428,10 @@ export class Handoffs {
   }
 
   /** Memory that follows a process which runs there already keeps no daemon from ending: the next one goes on with it. */
-  #follow({ id, result, streamOver }: HandoffOperation<unknown>, forget: () => void): void {
+  #follow(
+    { id, result, streamOver }: HandoffOperation<unknown>,
+    asked: Map<string, unknown>,
+  ): void {
     this.#active += 1;
     this.#remember({ id, streamOver });
     const end = (): void => {
@@ -425,7 +439,23 @@ export class Handoffs {
       if (this.#active === 0) this.#idle.fire();
     };
     result.then(end, end);
-    void streamOver.then(() => setTimeout(forget, outcomeKept).unref());
+    void streamOver.then(() => {
+      this.#lastProgress.delete(id);
+      setTimeout(() => asked.delete(id), outcomeKept).unref();
+    });
+  }
+
+  /** Of an arrival that is over, what became of it can still be asked; it had memory of the process itself. */
+  #settle({ id, state }: TargetSide): void {
+    const arrival = this.#arrivals.get(id);
+    if (arrival?.isOver !== true || this.#targets.has(id)) return;
+    const verdict = verdictOf(state);
+    this.#arrivals.set(id, {
+      processId: arrival.processId,
+      isOver: true,
+      verdict: () => Promise.resolve(verdict),
+      cancel: () => false,
+    });
   }
 
   #remember({ id, streamOver }: Pick<HandoffOperation<unknown>, 'id' | 'streamOver'>): void {
@@ -445,6 +475,13 @@ export class Handoffs {
 }
 
 const nothingKnown = { verdict: () => Promise.resolve('unknown' as const) };
+
+/** All that can still be asked of a departure that is over. */
+function ended(departure: Departure): Pick<Departure, 'outcome' | 'cancel'> {
+  const outcome = departure.outcome();
+  outcome.catch(() => undefined);
+  return { outcome: () => outcome, cancel: () => false };
+}
 
 /** True for a state in which the other side has to be met. */
 function isOpen(state: State): boolean {

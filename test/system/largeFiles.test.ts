@@ -85,6 +85,26 @@ describe('large files that a process works on', function () {
     assert.ok(bytesSent < 10 * megabyte, String(bytesSent));
   });
 
+  tests.add('are not sent where a capsule of the device has the same', async () => {
+    await start(String(20 * megabyte), '4096');
+    await fixture.on('alpha', ['cp', '/srv/ledger/log', '/srv/journal']);
+    await move('beta');
+    const [capsule] = await fixture.flick.json<{ id: string }[]>(['capsule', 'save', id]);
+    await fixture.end(id);
+    id = await fixture.start('alpha', 'reader', ['tail', '-f', '-n', '1', '/srv/journal']);
+    const { bytesSent } = await fixture.move(id, 'beta');
+    assert.ok(bytesSent < 5 * megabyte, String(bytesSent));
+    assert.equal(
+      await fixture.on('beta', [
+        'sh',
+        '-c',
+        'cat /root/.flick/processes/*/cells/*/layer/*/srv/journal | sha256sum',
+      ]),
+      await fixture.on('alpha', ['sh', '-c', 'sha256sum < /srv/journal']),
+    );
+    await fixture.flick.json(['capsule', 'rm', capsule?.id ?? '']);
+  });
+
   tests.add('are sent once, also when they grow all the time', async () => {
     await start(String(logBytes), '4096', 'restless');
     const { bytesSent } = await fixture.move(id, 'beta');

@@ -6,8 +6,9 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CapsuleStore, limitFrom } from '../../../agent/capsules/capsuleStore.ts';
 import type { CapsuleManifest } from '../../../agent/capsules/capsuleManifest.ts';
+import { KeptFiles } from '../../../agent/files/keptFiles.ts';
 import { FlickError } from '../../../protocol/index.ts';
-import { scratch } from '../files/support.ts';
+import { fileOf, scratch, sha } from '../files/support.ts';
 import { isFullRun, seededRandom } from '../../support/seed.ts';
 import {
   addCapsule,
@@ -88,6 +89,51 @@ describe('capsule store', () => {
       await readAll(store, manifest);
     });
     await store.remove(ids[0]);
+  });
+
+  it('gives the content of a file that some capsule has', async () => {
+    const store = await open();
+    const file = noise('file', (3 << 20) + 5);
+    const digest = sha(file);
+    assert.equal(store.holds(digest), false);
+    const read = async (): Promise<Buffer> => {
+      const parts: Buffer[] = [];
+      await store.readFile(digest, (data) => Promise.resolve(void parts.push(data)));
+      return Buffer.concat(parts);
+    };
+    await assert.rejects(read(), reason('noSuchCapsule', /There is no capsule/));
+    for (const id of [ids[0], ids[1]])
+      await addCapsule(store, root, id, { file, image: noise(id, 10) });
+    await store.remove(ids[0]);
+    for (const each of [store, await open()]) assert.equal(each.holds(digest), true);
+    assert.ok((await read()).equals(file));
+    await store.remove(ids[1]);
+    assert.equal(store.holds(digest), false);
+  });
+
+  it('has files for a move that is coming, but nothing of a block that is damaged', async () => {
+    const store = await open();
+    const files = ids.map((id) => noise(id, 300_000));
+    for (const [index, id] of ids.entries()) {
+      await addCapsule(store, root, id, {
+        file: files[index] ?? Buffer.alloc(0),
+        image: noise('i', 9),
+      });
+    }
+    const broken = (await store.manifest(ids[1])).contents[sha(files[1] ?? '')]?.blocks[0] ?? '';
+    await writeFile(join(folder, 'blocks', broken.slice(0, 2), broken), 'no block');
+    const kept = new KeptFiles(join(root, 'kept'), () => Promise.resolve(store));
+    const coming = [...files, noise('other', 300_000)].map((content, index) =>
+      fileOf(`/srv/${String(index)}`, content),
+    );
+    await kept.look(coming, new AbortController().signal);
+    const found: (Buffer | undefined)[] = [];
+    for (const { path } of coming) {
+      const [file] = await kept.open(path);
+      found.push(await file?.readFile());
+      await file?.close();
+    }
+    assert.deepEqual(found, [files[0], undefined, files[2], undefined]);
   });
 
   it('sweeps what a save that was interrupted left behind', async () => {

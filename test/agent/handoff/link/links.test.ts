@@ -94,7 +94,7 @@ describe('links between agents', function () {
         });
       });
       // A link that nobody keeps takes the place of the first one and breaks.
-      const spare = new ResumableStream({ name: handoff, patience: 100 });
+      const spare = new ResumableStream({ name: handoff, patience: 10_000 });
       const [a, b] = await socketPair();
       await Promise.all([one.link.relay(a), spare.attach(b)]);
       spare.destroy();
