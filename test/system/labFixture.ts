@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AgentFile } from '../../client/agentFile.ts';
 import { Fleet } from '../../client/fleet.ts';
-import { forgetProcess, openTerminal, signalProcess, waitProcess } from '../../protocol/index.ts';
 import { FlickCommand, type Listed, type Moved, type Ran } from '../support/flick.ts';
 import { requireProvisioned, requireRoot, root } from '../support/provisioned.ts';
 import { temporaryFolder } from '../support/temporary.ts';
@@ -136,19 +135,10 @@ export class LabFixture {
     return `${this.lab.device('beta').address}/32`;
   }
 
-  /** Ends a process, if it has not ended yet, and forgets it. */
   async end(id: string): Promise<void> {
-    const fleet = fleetOf(this);
-    try {
-      const { device } = await fleet.findProcess(id);
-      await device.request(signalProcess, { id, signal: 'SIGKILL' }).catch(() => undefined);
-      await device.request(waitProcess, { id });
-      await device.request(forgetProcess, { id });
-    } catch {
-      // Nobody knows of it any more.
-    } finally {
-      fleet.dispose();
-    }
+    await this.flick.run(['kill', id, '--signal', 'KILL']);
+    await this.flick.run(['wait', id]);
+    await this.flick.run(['forget', id]);
   }
 }
 
@@ -169,17 +159,6 @@ export function fleetOf(fixture: LabFixture): Fleet {
       confirmHostKey: () => Promise.resolve(false),
     },
   });
-}
-
-/** What a process has written, for those who look again and again. */
-export async function outputOf(fleet: Fleet, id: string): Promise<string> {
-  const { device } = await fleet.findProcess(id);
-  const { ticket } = await device.request(openTerminal, { id, follow: false });
-  const stream = await device.openStream(ticket);
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream) if (Buffer.isBuffer(chunk)) chunks.push(chunk);
-  stream.destroy();
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 /** Waits for something to become true. @throws with `what` when it does not in time */

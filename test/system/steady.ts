@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Ran } from '../support/flick.ts';
-import { beats, broken, eventually, fleetOf, outputOf, type LabFixture } from './labFixture.ts';
+import { beats, broken, eventually, type LabFixture } from './labFixture.ts';
 
 /** Asserts that a process that beats runs on a device, that it goes on beating, and that it has missed none. */
 export async function assertRunsOn(fixture: LabFixture, id: string, device: string): Promise<void> {
@@ -24,18 +24,13 @@ export async function assertRunsOn(fixture: LabFixture, id: string, device: stri
  * word of that on its terminal.
  */
 export async function assertGoesOn(fixture: LabFixture, id: string): Promise<void> {
-  const fleet = fleetOf(fixture);
-  try {
-    const before = beats(await outputOf(fleet, id)).at(-1) ?? 0;
-    const output = await eventually(async () => {
-      const all = await outputOf(fleet, id);
-      return (beats(all).at(-1) ?? 0) > before + 2 ? all : undefined;
-    }, `${id} goes on`);
-    assert.equal(broken(beats(output)), undefined);
-    assert.doesNotMatch(output, /but|Debugger|rebuilt/);
-  } finally {
-    fleet.dispose();
-  }
+  const before = beats(await fixture.logs(id)).at(-1) ?? 0;
+  const after = await eventually(async () => {
+    const numbers = beats(await fixture.logs(id));
+    return (numbers.at(-1) ?? 0) > before + 2 ? numbers : undefined;
+  }, `${id} goes on`);
+  assert.equal(broken(after), undefined);
+  assert.doesNotMatch(await fixture.logs(id), /but|Debugger|rebuilt/);
 }
 
 /** Asserts the exit status and what a person reads of a command that was not carried out. */
