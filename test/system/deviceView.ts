@@ -39,6 +39,16 @@ export function isCriu({ comm, command }: Seen): boolean {
   return comm === 'criu' || /\/criu (?:dump|restore) /.test(command);
 }
 
+/** What holds a program of the portable engine. */
+export function isPark({ command }: Seen): boolean {
+  return / park \d+ \S*gate /.test(command);
+}
+
+/** A process in which the portable engine has rebuilt a program, until it has the program's title. */
+export function isRebuilt({ command }: Seen): boolean {
+  return command.includes('flick-rebuild-');
+}
+
 /** How much there is of whatever could be left behind on a device. */
 export interface Holdings {
   readonly processes: number;

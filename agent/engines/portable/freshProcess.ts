@@ -22,6 +22,8 @@ const lookInterval = 2;
 interface FreshOptions extends PrepareOptions {
   readonly id: string;
   readonly logger: Logger;
+  /** Where that writes. */
+  readonly log: string;
   /** File with what the program told of itself while it runs on: its capsule is still to come. */
   readonly advance?: string;
 }
@@ -129,7 +131,7 @@ function placesIn(folder: string) {
   };
 }
 
-function failed({ id, logger }: FreshOptions, folder: string, cause: unknown): FlickError {
+function failed({ id, logger, log }: FreshOptions, folder: string, cause: unknown): FlickError {
   let why = '';
   try {
     why = readFileSync(placesIn(folder).failure, 'utf8').trim();
@@ -137,9 +139,14 @@ function failed({ id, logger }: FreshOptions, folder: string, cause: unknown): F
     // It could not say.
   }
   logger.log('warn', 'a program could not be rebuilt', { id, why: why || messageOf(cause) });
+  const [sentence = '', ...details] = why.split('\n');
   return new FlickError(
     'restoreFailed',
-    why === '' ? `The program could not be rebuilt: ${messageOf(cause)}` : why,
-    { remedy: 'It runs on where it was.', cause },
+    sentence === '' ? `The program could not be rebuilt: ${messageOf(cause)}` : sentence,
+    {
+      remedy: 'It runs on where it was.',
+      ...(details.length === 0 ? {} : { logPath: log }),
+      cause,
+    },
   );
 }

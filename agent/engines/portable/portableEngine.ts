@@ -22,7 +22,7 @@ import type {
   TreeFacts,
 } from '../engine.ts';
 import { inspectManaged, parseFactsAs, requirePid } from '../managedFacts.ts';
-import { callOff, holdProgram, rehearseCapture } from '../v8/index.ts';
+import { callOff, CaptureFailed, holdProgram, rehearseCapture } from '../v8/index.ts';
 import { checkPlace, checkProgram } from './checks.ts';
 import { earlyVariables, lastingOptions, programFacts, type ProgramFacts } from './facts.ts';
 import { capsuleName, FreshProcess } from './freshProcess.ts';
@@ -110,8 +110,9 @@ export class PortableEngine implements Engine {
         pid,
       }));
     } catch (error) {
-      if (!(error instanceof FlickError) || error.reason === 'processGone') throw error;
-      const { message: what, remedy } = error;
+      const explained = this.#explained(error, managed.id);
+      if (!(explained instanceof FlickError) || explained.reason === 'processGone') throw explained;
+      const { message: what, remedy } = explained;
       return [{ cause: 'program', severity: 'blocks', side: 'source', what, remedy, pid }];
     }
   }
@@ -212,7 +213,7 @@ export class PortableEngine implements Engine {
       await job?.verdict(false).catch(() => undefined);
       await this.#hush(managed, hushAfter);
       await letGo();
-      throw error;
+      throw this.#explained(error, managed.id);
     }
   }
 
@@ -222,12 +223,24 @@ export class PortableEngine implements Engine {
   }
 
   async prepare(id: string, options: PrepareOptions, advance: string): Promise<PreparedRestore> {
-    return FreshProcess.start({ ...options, id, logger: this.#logger, advance });
+    return FreshProcess.start({ ...options, ...this.#told(id), advance });
   }
 
   async restore(id: string, options: RestoreOptions): Promise<HeldRestore> {
-    const fresh = await FreshProcess.start({ ...options, id, logger: this.#logger });
+    const fresh = await FreshProcess.start({ ...options, ...this.#told(id) });
     return fresh.restore();
+  }
+
+  #told(id: string): { readonly id: string; readonly logger: Logger; readonly log: string } {
+    return { id, logger: this.#logger, log: this.#home.log };
+  }
+
+  /** What nobody thought of is for the log; people read a sentence. */
+  #explained(error: unknown, id: string): unknown {
+    if (!(error instanceof CaptureFailed)) return error;
+    const { reason, message, remedy, details } = error;
+    this.#logger.log('error', 'a program could not be taken apart', { id, details });
+    return new FlickError(reason, message, { remedy, logPath: this.#home.log, cause: error });
   }
 
   async #guard(folder: string): Promise<Cell> {

@@ -7,6 +7,7 @@ import { readStatus } from '../../procfs/status.ts';
 import { beginPatience, capturePatience } from './capsule/patience.ts';
 import { evaluating, tooLate, type Line } from './evaluating.ts';
 import { captureSource } from './parts.ts';
+import { CaptureFailed } from './unexpected.ts';
 
 /** How long a program may at least take to come to a turn of its event loop, in ms. */
 const turnPatience = 3_000;
@@ -30,7 +31,10 @@ export interface Done {
 }
 
 /** What the code in the program answers. */
-type Answer = { readonly done: Done } | { readonly refused: string; readonly hint?: string };
+type Answer =
+  | { readonly done: Done }
+  | { readonly refused: string; readonly hint?: string }
+  | { readonly failed: string };
 
 /**
  * Has the code in the program do its work.
@@ -71,6 +75,7 @@ export async function converse(
     });
   });
   if (answer === undefined || 'done' in answer) return answer?.done;
+  if ('failed' in answer) throw new CaptureFailed(answer.failed);
   throw new FlickError(
     'refused',
     answer.refused,

@@ -1,7 +1,7 @@
 import type { WebSocket } from 'ws';
-import { FlickError } from '../../../protocol/index.ts';
 import { talk } from '../../debug/injection.ts';
 import type { InspectorAddress } from '../../debug/inspectorPort.ts';
+import { CaptureFailed } from './unexpected.ts';
 
 /** What an evaluation gave that took too long; it goes on in the program. */
 export const tooLate = Symbol('too late');
@@ -94,8 +94,7 @@ export class Line {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
     const why = exceptionDetails?.exception?.description ?? exceptionDetails?.text;
-    if (why !== undefined)
-      waiting?.reject(new FlickError('internal', `The capture failed: ${why}`));
+    if (why !== undefined) waiting?.reject(new CaptureFailed(why));
     // A process that ends with its capsule takes the answer with it.
     else waiting?.resolve(typeof result?.value === 'string' ? result.value : undefined);
   }

@@ -15,4 +15,5 @@ export { moveProgram, type MoveOptions, type MovedProgram } from './moveProgram.
 export { reservedDescriptors } from './capsule/reserved.ts';
 export { inspectCapsule } from './capsule/read.ts';
 export type { CapsuleHeader } from './capsule/format.ts';
+export { CaptureFailed } from './unexpected.ts';
 export { readAdvance } from './capsule/advance.ts';

@@ -24,7 +24,7 @@ export interface RestoreHold {
   readonly gate: string;
   /** Written when the program is rebuilt, equal to its capsule, and waits. */
   readonly mark: string;
-  /** Gets the sentence why it could not be rebuilt, instead of standard error. */
+  /** Gets the sentence why it could not be rebuilt, instead of standard error; what a log should have follows below. */
   readonly failure: string;
 }
 

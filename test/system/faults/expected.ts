@@ -48,6 +48,8 @@ export interface Row {
   /** What the side's agent writes to its log at that moment (agent/handoff/trace.ts). */
   readonly at: string;
   readonly postCopy?: true;
+  /** It moves by the portable engine; “criu killed” then kills what holds the program, or the process that it is rebuilt in. */
+  readonly portable?: true;
   /** A fault that is not here has nothing to strike at that moment. */
   readonly verdicts: Readonly<Partial<Record<Fault, Verdict>>>;
   /** While it is cut for ever. */
@@ -269,6 +271,79 @@ export const rows: readonly Row[] = [
   },
 ];
 
+/** The program stands still at its gate, or is about to, and has not been released. */
+const atTheGate = {
+  'agent killed': 'source',
+  'keeper killed': 'ended on source',
+  'criu killed': 'source',
+  'cut for 60 s': 'source',
+} as const;
+
+/** It is rebuilt, or has been, and nothing of it has run. */
+const rebuilt = {
+  'agent killed': 'source',
+  'keeper killed': 'source',
+  'criu killed': 'source',
+  'cut for 60 s': 'source',
+} as const;
+
+/** The program runs on the source and is told of; a process for it starts, or has started and waits for its capsule. */
+const gettingReady = { ...building, ...rebuilt } as const;
+
+/** The same moments where a Node.js program moves by the portable engine, and those of its getting ready. */
+export const portableRows: readonly Row[] = (
+  [
+    [
+      'source',
+      'announces',
+      'announce',
+      { ...owned, 'criu killed': 'source', 'cut for 60 s': 'source' },
+    ],
+    ['source', 'freezes', 'freeze', atTheGate],
+    ['source', 'sends', 'send', atTheGate],
+    ['source', 'waits for the restore', 'restore', atTheGate],
+    ['source', 'has heard that it is held', 'commit', atTheGate],
+    [
+      'source',
+      'has written released',
+      'write released',
+      { 'agent killed': 'source', 'keeper killed': 'target', 'criu killed': 'target' },
+    ],
+    [
+      'source',
+      'has said run',
+      'send run',
+      { 'agent killed': 'either', 'keeper killed': 'target', 'criu killed': 'target' },
+    ],
+    ['source', 'has ended its original', 'discard', { 'agent killed': 'target' }],
+    ['target', 'builds', 'copy', { 'agent killed': 'source', 'cut for 1 s': 'target' }],
+    ['target', 'starts a fresh process', 'announced', gettingReady],
+    ['target', 'has a fresh process ready', 'ready', gettingReady],
+    ['target', 'receives', 'send', { 'agent killed': 'source', 'cut for 1 s': 'target' }],
+    ['target', 'restores', 'restore', rebuilt],
+    ['target', 'has said held', 'send held', rebuilt],
+    [
+      'target',
+      'has written accepted',
+      'write accepted',
+      { 'agent killed': 'target', 'keeper killed': 'source', 'criu killed': 'source' },
+    ],
+    [
+      'target',
+      'has written running',
+      'write running',
+      { 'agent killed': 'target', 'keeper killed': 'ended on target' },
+    ],
+  ] as const
+).map(([side, name, at, verdicts]) => ({
+  side,
+  name: `${name} (portable)`,
+  at,
+  verdicts,
+  portable: true,
+  meanwhile: 'source',
+}));
+
 /** What may be observed where a verdict leaves it open. */
 export const outcomesOf: Readonly<Record<Verdict, readonly string[]>> = {
   source: ['source'],
@@ -288,10 +363,15 @@ export interface Cell {
   readonly expected: Verdict;
 }
 
-/** Every cell, column by column: devices are prepared for a fault once. */
-export const cells: readonly Cell[] = faults.flatMap((fault) =>
-  rows.flatMap((row) => {
-    const expected = row.verdicts[fault];
-    return expected === undefined ? [] : [{ row, fault, expected }];
-  }),
-);
+/** Every cell of some rows, column by column: devices are prepared for a fault once. */
+export const cells = cellsOf(rows);
+export const portableCells = cellsOf(portableRows);
+
+function cellsOf(all: readonly Row[]): readonly Cell[] {
+  return faults.flatMap((fault) =>
+    all.flatMap((row) => {
+      const expected = row.verdicts[fault];
+      return expected === undefined ? [] : [{ row, fault, expected }];
+    }),
+  );
+}

@@ -9,7 +9,7 @@ import {
 } from '../../../protocol/index.ts';
 import type { RpcPeer } from '../../../common/rpc.ts';
 import { askAgent } from './askAgent.ts';
-import { agentOn, pathOn, processesOn, type Seen } from '../deviceView.ts';
+import { agentOn, isRebuilt, pathOn, processesOn, type Seen } from '../deviceView.ts';
 import { eventually, LabFixture } from '../labFixture.ts';
 import type { UnderWay } from '../underWay.ts';
 
@@ -17,6 +17,7 @@ export type Place = 'alpha' | 'beta';
 export const places: readonly Place[] = ['alpha', 'beta'];
 
 const sequence = '/opt/sequence.py';
+const portableSequence = '/opt/sequence.cjs';
 const witness = '/opt/witness.py';
 const stopper = '/opt/stopAtLine.cjs';
 /** On the device's disk, so that they outlive a power cut; the lab shows the folder as `data`. */
@@ -37,6 +38,7 @@ export class Ground {
     for (const place of places) {
       await fixture.flick.run(['device', 'rm', `${place}-dev`]);
       await fixture.place(place, 'sequence.py', sequence);
+      await fixture.place(place, 'sequence.cjs', portableSequence);
       await fixture.place(place, 'witness.py', witness);
       await fixture.place(place, 'stopAtLine.cjs', stopper);
       const config = '/etc/ssh/sshd_config.lab';
@@ -71,8 +73,12 @@ export class Ground {
     return askAgent(this.path(place, '/root/.flick/agent.sock'), work);
   }
 
-  async start(name: string): Promise<string> {
-    const command = ['python3', sequence, name, '8', `/root/${name}.lease`];
+  /** @param isPortable whether it is one for the portable engine */
+  async start(name: string, isPortable: boolean): Promise<string> {
+    const command = isPortable
+      ? // Not with what stops agents.
+        ['env', '-u', 'NODE_OPTIONS', 'node', portableSequence, name]
+      : ['python3', sequence, name, '8', `/root/${name}.lease`];
     const { process } = await this.ask('alpha', (peer) =>
       peer.request(launchProcess, { command, name }),
     );
@@ -95,7 +101,14 @@ export class Ground {
 
   copies(place: Place, name: string): readonly Seen[] {
     const command = `python3 ${sequence} ${name} `;
-    return this.processes(place).filter((each) => each.command.startsWith(command));
+    // There is one process at a time, which is called as the program is once it has been rebuilt.
+    const isPortable = (each: Seen): boolean =>
+      isRebuilt(each) ||
+      each.command.trim() === `sequence ${name}` ||
+      each.command === `node ${portableSequence} ${name}`;
+    return this.processes(place).filter(
+      (each) => each.command.startsWith(command) || isPortable(each),
+    );
   }
 
   agent(place: Place): Seen | undefined {
@@ -150,7 +163,7 @@ export class Ground {
         return Promise.resolve(agent?.state === 'T' ? agent.pid : undefined);
       },
       `the agent of ${place} stops`,
-      30_000,
+      60_000,
     );
     if (pid === 0) throw new Error(`The move ended too soon: ${ended?.stdout}${ended?.stderr}`);
     return pid;

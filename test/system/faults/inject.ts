@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { queryHandoff, settleHandoff, type HandoffVerdict } from '../../../protocol/index.ts';
-import { isCriu, type Seen } from '../deviceView.ts';
+import { isCriu, isPark, isRebuilt, type Seen } from '../deviceView.ts';
 import type { UnderWay } from '../underWay.ts';
 import type { Fault } from './expected.ts';
 import { places, type Ground, type Place } from './ground.ts';
@@ -13,6 +13,7 @@ export interface Moment {
   readonly process: string;
   readonly agentPid: number;
   readonly move: UnderWay;
+  readonly isPortable: boolean;
   /** How long a cut lasts that is not for ever, in ms. */
   readonly cutFor: { readonly short: number; readonly long: number };
 }
@@ -40,7 +41,10 @@ export const injections: Readonly<Record<Fault, Inject>> = {
       moment,
       ({ command }) => command.includes('flick-keeper') && command.includes(moment.process),
     ),
-  'criu killed': (moment) => killOnSight(moment, isCriu),
+  'criu killed': (moment) => {
+    if (!moment.isPortable) return killOnSight(moment, isCriu);
+    return killOnSight(moment, moment.place === 'alpha' ? isPark : isRebuilt);
+  },
   'cut for 1 s': async (moment) => {
     await cut(moment);
     await delay(moment.cutFor.short);

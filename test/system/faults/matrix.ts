@@ -40,16 +40,19 @@ export async function play(ground: Ground, cell: Cell): Promise<string> {
   const name = `cell-${String(count)}`;
   if (fault === 'disk full') await ground.smallDisk(place);
   await ground.ready(patience);
-  const id = await ground.start(name);
+  const isPortable = row.portable === true;
+  const id = await ground.start(name, isPortable);
   const observer = new Observer(ground, name, id);
   await observer.goesOn('alpha');
   const capsule = expected.includes('ended') ? await save(ground, id) : undefined;
   ground.stopAt(row.side, row.at);
   const way = row.postCopy === true ? ['--memory', 'post-copy'] : [];
-  const move = new UnderWay(ground.fixture.lab.flickHome, ['move', '--json', ...way, id, 'beta']);
+  const engine = isPortable ? ['--engine', 'v8'] : [];
+  const command = ['move', '--json', ...way, ...engine, id, 'beta'];
+  const move = new UnderWay(ground.fixture.lab.flickHome, command);
   try {
     const agentPid = await ground.stopped(place, move);
-    const struck = { ground, place, process: id, agentPid, move, cutFor };
+    const struck = { ground, place, process: id, agentPid, move, cutFor, isPortable };
     const { repair, late, clientIsGone } = await injections[fault](struck);
     if (repair !== undefined) {
       await delay(notice + scaled.running + 2_000);
@@ -59,7 +62,11 @@ export async function play(ground: Ground, cell: Cell): Promise<string> {
       await repair();
     }
     const verdict = await observer.verdict(row.postCopy);
-    assert.ok(outcomesOf[expected].includes(verdict), `expected ${expected}, got ${verdict}`);
+    const seen = JSON.stringify(observer.listed);
+    assert.ok(
+      outcomesOf[expected].includes(verdict),
+      `expected ${expected}, got ${verdict}: ${seen}`,
+    );
     if (clientIsGone !== true) await assertClientSaid(move, verdict);
     await late?.();
     if (verdict.startsWith('ended')) await assertOffered(ground, id, capsule);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { isCriu } from '../deviceView.ts';
+import { isCriu, isPark } from '../deviceView.ts';
 import { eventually } from '../labFixture.ts';
 import type { Listed } from '../../support/flick.ts';
 import { places, type Ground, type Place } from './ground.ts';
@@ -25,11 +25,17 @@ export class Observer {
   readonly #ground: Ground;
   readonly #name: string;
   readonly #id: string;
+  #listed: readonly Listed[] = [];
 
   constructor(ground: Ground, name: string, id: string) {
     this.#ground = ground;
     this.#name = name;
     this.#id = id;
+  }
+
+  /** What a client was told of the process last. */
+  get listed(): readonly Listed[] {
+    return this.#listed;
   }
 
   /** What both witnesses have heard of the process, in the order of time. */
@@ -65,7 +71,7 @@ export class Observer {
     await eventually(
       () => Promise.resolve(this.#count(place) > before + 2 ? true : undefined),
       `${this.#name} goes on on ${place}`,
-      5_000,
+      20_000,
     );
   }
 
@@ -98,6 +104,7 @@ export class Observer {
           ({ state, device, doubt }) =>
             `${state}${doubt === undefined ? '' : ` (${doubt.what})`} on ${device}`,
         );
+        this.#listed = listed;
         seen = `${states.join(', ')}; copies ${copies.join(', ')}`;
         // Whether its memory will come is not known yet.
         if (isLate && listed.some((each) => each.memory !== undefined && each.doubt === undefined))
@@ -141,11 +148,11 @@ export class Observer {
     );
   }
 
-  /** What a move leaves where the process lives: nothing of CRIU. */
+  /** What a move leaves where the process lives: nothing of an engine. */
   #moveLeft(place: Place): readonly string[] {
     const running = this.#ground
       .processes(place)
-      .filter((each) => isCriu(each) || each.comm === 'flick-lazy')
+      .filter((each) => isCriu(each) || isPark(each) || each.comm === 'flick-lazy')
       .map(({ pid, comm }) => `${place}: ${comm} ${String(pid)}`);
     const root = this.#ground.path(place, `/root/.flick/processes/${this.#id}`);
     const images = namesIn(root)

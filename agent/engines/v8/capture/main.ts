@@ -119,7 +119,7 @@ export function begin(settings: Settings, builtins: BuiltinList, realm: object):
             else settle({ refused: error.message, hint: error.hint });
           } else {
             const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-            settle({ refused: `Cannot move: the capture failed. ${text}` });
+            settle({ failed: text });
           }
         }
       });

@@ -10,6 +10,7 @@ import { reopenFiles } from '../hosts/reopenedFiles.ts';
 import type { RestoreHold } from '../restoreProgram.ts';
 import { RebuildError } from './code.ts';
 import { getReady, waitFor, type Readiness } from './getReady.ts';
+import { headOf } from '../headOf.ts';
 import { Modules } from './modules.ts';
 import { FunctionTexts } from './functionTexts.ts';
 import { showTracesAsWritten } from './traces.ts';
@@ -81,18 +82,20 @@ async function main(): Promise<void> {
   gate?.leave();
 }
 
+/** A sentence; where the reason is one that nobody thought of, what a log should have follows on lines of its own. */
+function reasonOf(error: unknown): string {
+  if (error instanceof RebuildError || error instanceof CapsuleError) {
+    return `The program could not be rebuilt: ${error.message}`;
+  }
+  const details = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return `The program could not be rebuilt, for a reason that is not known (${headOf(details)}).\n${details}`;
+}
+
 main().catch((error: unknown) => {
-  const isKnown = error instanceof RebuildError || error instanceof CapsuleError;
-  const why =
-    error instanceof Error
-      ? isKnown
-        ? error.message
-        : (error.stack ?? error.message)
-      : String(error);
-  const sentence = `The program could not be rebuilt: ${why}`;
-  if (settings.hold === undefined) process.stderr.write(`${sentence}\n`);
+  const why = reasonOf(error);
+  if (settings.hold === undefined) process.stderr.write(`${why}\n`);
   else {
-    writeFileSync(settings.hold.failure, sentence);
+    writeFileSync(settings.hold.failure, why);
     // Listeners of the program would hear of an exit, and it has never run here.
     process.kill(process.pid, 'SIGKILL');
   }

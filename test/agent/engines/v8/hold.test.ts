@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { listenersOf } from '../../../../agent/debug/inspectorPort.ts';
-import { holdProgram, restoreCommand } from '../../../../agent/engines/v8/index.ts';
+import { CaptureFailed, holdProgram, restoreCommand } from '../../../../agent/engines/v8/index.ts';
 import type { Advance } from '../../../../agent/engines/v8/capsule/advance.ts';
 import type { FlickError } from '../../../../protocol/index.ts';
 
@@ -196,6 +196,34 @@ setInterval(() => console.log('goes on'), 20);
     await until(() => lines().length > length + 5);
     assert.deepEqual(await listenersOf(pid), []);
     assert.equal(existsSync(options.gate) || existsSync(options.file), false);
+  });
+
+  it('goes on where something unforeseen happens, told of by one sentence, the stack apart', async () => {
+    const { child, lines } = start([process.execPath, join(folder, 'program.js')]);
+    await until(() => lines().length > 2);
+    const pid = child.pid ?? 0;
+    const options = { pid, gate: makeGate('gate'), patienceMs: 20_000 };
+    const held = holdProgram({ ...options, file: join(folder, 'missing', 'program.capsule') });
+    await assert.rejects(held, (error: unknown) => {
+      assert.ok(error instanceof CaptureFailed);
+      assert.equal(error.reason, 'refused');
+      assert.match(error.message, /^Cannot move: .* \(Error: ENOENT: no such file[^\n]*\)\.$/);
+      assert.match(error.details, /ENOENT.*\n +at /);
+      return true;
+    });
+    const before = lines().length;
+    await until(() => lines().length > before + 2);
+    assert.deepEqual(await listenersOf(pid), []);
+    const rebuilding = join(folder, 'failure');
+    const hold = { gate: makeGate('target'), mark: join(folder, 'mark'), failure: rebuilding };
+    const rebuilt = start(restoreCommand({ file: folder, node: process.execPath, hold }));
+    await until(() => rebuilt.child.signalCode !== null || rebuilt.child.exitCode !== null);
+    const [sentence, ...stack] = readFileSync(rebuilding, 'utf8').split('\n');
+    assert.match(
+      sentence ?? '',
+      /^The program could not be rebuilt, .* \(Error: EISDIR[^\n]*\)\.$/,
+    );
+    assert.match(stack.join('\n'), /EISDIR.*\n +at /);
   });
 
   it('is not taken over where its port is taken, and serves on', async () => {
