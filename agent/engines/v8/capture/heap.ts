@@ -3,6 +3,9 @@ import type { Natives } from './natives.ts';
 import type { OwnMemory } from './ownMemory.ts';
 import { Snapshot } from './snapshot.ts';
 
+/** What V8 calls the one kind of objects that it counts as hidden. */
+const proxyName = 'system / JSProxy';
+
 /** Where V8 keeps the fields of a promise reaction; they have no names, and V8 versions differ. */
 interface ReactionSlots {
   readonly fulfilled: number;
@@ -131,7 +134,8 @@ export class Heap {
     if (this.#found.has(node)) return this.#found.get(node);
     // What is no object in JavaScript has no live value that could be asked for.
     const type = this.snapshot.type(node);
-    if (type !== 'object' && type !== 'closure' && type !== 'regexp') return undefined;
+    const isReceiver = type === 'object' || type === 'closure' || type === 'regexp';
+    if (!isReceiver && this.snapshot.name(node) !== proxyName) return undefined;
     const live = this.#inspection.byHeapId(this.snapshot.id(node));
     this.#found.set(node, live);
     nodeOf.set(live, node);

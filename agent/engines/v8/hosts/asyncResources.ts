@@ -9,8 +9,7 @@ import { loadedModule, type Maker } from './loaded.ts';
 const module = 'async_hooks';
 
 /**
- * In what Node.js runs a callback that it calls later: `stream.finished` and loops over streams have one from Node.js 24
- * on. It has numbers, which are others after the move, and the stores of where it was made.
+ * In what Node.js runs a callback that it calls later. It has numbers, which are others after the move, and the stores of where it was made.
  */
 export const asyncResources: Adapter = {
   host: 'asyncResource',
@@ -18,6 +17,10 @@ export const asyncResources: Adapter = {
     (loadedModule(module)?.['AsyncResource'] as Maker | undefined)?.prototype as object | undefined,
   ],
   record(graph, object) {
+    // Streams have them there, with functions that other versions of Node.js have otherwise.
+    if (Number(process.versions.node.split('.')[0]) > 20) {
+      throw graph.refuse('an AsyncResource of a Node.js newer than 20, which cannot be carried');
+    }
     const frame = frameOf(graph, object);
     const state = frame === undefined ? {} : { frame };
     // Known to hooks that ran when it was made, or to storages.

@@ -12,6 +12,8 @@ export function revocationRecord(graph: Graph, f: object, name: string): ObjectR
     .edges(context)
     .map(({ to }) => graph.heap.liveOf(to))
     .filter((each) => types.isProxy(each));
+  const isHeld = snapshot.edges(context).some(({ to }) => snapshot.name(to) === 'system / JSProxy');
+  if (isHeld && proxy === undefined) throw graph.refuse('what revokes a proxy that is not seen');
   // One that was called has let go of its proxy.
   const state = proxy === undefined ? {} : { proxy: graph.value(proxy, 'proxy') };
   return graph.finish({ k: 'host', host: 'revocation', state }, f);
