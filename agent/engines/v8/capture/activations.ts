@@ -108,6 +108,9 @@ function describe(graph: Graph, generator: object, node: number): ActivationReco
     if (!(error instanceof NotResumable)) throw error;
     throw notResumable(place, target ?? place.node, error.message);
   }
+  // Its variables are where the rebuild left them for it to begin with.
+  if (resumed !== undefined && !begun && (plan.locals.size > 0 || place.node.params.length > 0))
+    throw graph.refuse('a generator that has moved once and has not begun yet');
   for (const key of plan.locals) record.locals[key] = own.local(key);
   if (own.values.has('arguments')) {
     const args = own.values.get('arguments');
