@@ -225,16 +225,21 @@ export class DebugRuntimes {
     const names = await readdir(folder).catch(() => undefined);
     if (names === undefined || names.some((name) => /^\d+$/.test(name))) return undefined;
     if (!names.includes('wake')) await wakeRuntimes(managed, wakeAny);
-    return this.#awaitSocket(join(folder, String(debuggee.innerPid)), debuggee, returnPatience);
+    const path = join(folder, String(debuggee.innerPid));
+    // Until its memory is there, it comes back when its pages do.
+    const isLate = (): boolean => managed.arrivingMemory !== undefined;
+    return this.#awaitSocket(path, debuggee, returnPatience, isLate);
   }
 
   async #awaitSocket(
     path: string,
     { pid }: Debuggee,
     patience: number,
+    isLate = (): boolean => false,
   ): Promise<Socket | undefined> {
-    const deadline = performance.now() + patience;
+    let deadline = performance.now() + patience;
     while (performance.now() < deadline) {
+      if (isLate()) deadline = performance.now() + patience;
       const socket = await connectTo(path);
       if (socket !== undefined) return socket;
       await requireAlive(pid);

@@ -100,7 +100,7 @@ describe('a debug session while its process moves', function () {
     const late = await debug.breakAt(file, line.second);
     await moveThereAndBack();
     const { length: told } = debug.states;
-    const move = await moveSlowly('send', '300kbit');
+    const move = await standStill();
     const stepped = debug.main.send('Debugger.stepOver', {});
     const set = debug.breakAt(file, line.third);
     const removed = debug.main.send('Debugger.removeBreakpoint', { breakpointId: late });
