@@ -168,8 +168,11 @@ void serve(void) {
     for (int i = 0; i < MAX_CONNECTIONS; i++) {
       struct conn *c = K.conns[i];
       if (!c) continue;
-      conn_pump(c);
-      conn_flush(c);
+      /* Until the viewer's socket is full: nothing else would wake this up for the rest. */
+      do {
+        conn_pump(c);
+        conn_flush(c);
+      } while (!c->broken && !buf_pending(&c->out) && c->subscribed && c->offset < K.ring_end);
       if (c->broken) conn_close(i);
     }
     if (fds[0].revents) accept_one(listener);

@@ -78,6 +78,19 @@ describe('keeper: a process in a cell', function () {
     assert.equal(late.text.length, 8192);
   });
 
+  it('gives a late viewer all of a long scrollback of a program that says no more', async () => {
+    const { dir, client } = await bench.cell({ scrollbackBytes: 1 << 20 });
+    await client.launch(app('sh', '-c', 'seq 1 100000; echo said; sleep 100'));
+    // 488,895 digits, 100,000 line ends of two bytes each, and the last line.
+    await until(async () => (await client.state()).scrollback.end === 688_901, 'it is written');
+    const { scrollback } = await client.state();
+    const late = await bench.connect(dir);
+    const screen = await Screen.of(late);
+    // It hears nothing from the program any more that would bring the rest along; the keeper itself looks up twice a minute.
+    await until(() => screen.end === scrollback.end, 'all of it has come', 10_000);
+    assert.equal(screen.text.length, scrollback.end - scrollback.start);
+  });
+
   it('shows the same to two viewers, and types for both', async () => {
     const { dir, client } = await bench.cell();
     const first = await Screen.of(client);
