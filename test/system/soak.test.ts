@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { isFullRun, sample } from '../support/seed.ts';
-import { holdingsOf, type Holdings } from './deviceView.ts';
+import { holdingsOf, processesOn, type Holdings } from './deviceView.ts';
 import { eventually, type LabFixture } from './labFixture.ts';
 import {
   counter,
@@ -111,7 +111,10 @@ describe('programs that move to and fro for long', function () {
       const grown = ['alpha', 'beta'].flatMap((device, index) =>
         growth(device, before[index], holdingsOf(fixture.lab, device)),
       );
-      assert.deepEqual(grown, []);
+      const there = ['alpha', 'beta'].flatMap((device) =>
+        processesOn(fixture.lab, device).map(({ command }) => `${device}: ${command}`),
+      );
+      assert.ok(grown.length === 0, [...grown, ...there].join('\n'));
     });
     await soak.end();
   });
