@@ -169,7 +169,10 @@ export async function eventually<T>(
 ): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
-    const seen = await look().catch(() => undefined);
+    // What is thrown at once counts like what is rejected later.
+    const seen = await Promise.resolve()
+      .then(look)
+      .catch(() => undefined);
     if (seen !== undefined) return seen;
     if (Date.now() > deadline) throw new Error(`It did not happen in ${timeoutMs} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
