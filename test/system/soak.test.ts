@@ -97,24 +97,23 @@ describe('programs that move to and fro for long', function () {
     }
     tell(settled, before);
     tell(moves, holdings(fixture));
+    const grown = (): readonly string[] =>
+      ['alpha', 'beta'].flatMap((device, index) =>
+        growth(device, before[index], holdingsOf(fixture.lab, device)),
+      );
     await eventually(
       () => {
-        const grown = ['alpha', 'beta'].flatMap((device, index) =>
-          growth(device, before[index], holdingsOf(fixture.lab, device)),
-        );
-        assert.deepEqual(grown, []);
+        assert.deepEqual(grown(), []);
         return Promise.resolve(true);
       },
       'nothing has grown',
       20_000,
     ).catch(() => {
-      const grown = ['alpha', 'beta'].flatMap((device, index) =>
-        growth(device, before[index], holdingsOf(fixture.lab, device)),
-      );
+      const much = grown();
       const there = ['alpha', 'beta'].flatMap((device) =>
         processesOn(fixture.lab, device).map(({ command }) => `${device}: ${command}`),
       );
-      assert.ok(grown.length === 0, [...grown, ...there].join('\n'));
+      assert.ok(much.length === 0, [...much, ...there].join('\n'));
     });
     await soak.end();
   });

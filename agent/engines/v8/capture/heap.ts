@@ -126,6 +126,10 @@ export class Heap {
     return node;
   }
 
+  isProxy(node: number): boolean {
+    return this.snapshot.name(node) === proxyName;
+  }
+
   /** The live object of a node, hidden ones as well. */
   liveOf(node: number): unknown {
     const { indexOfNode, objects, nodeOf } = this.#now;
@@ -135,7 +139,7 @@ export class Heap {
     // What is no object in JavaScript has no live value that could be asked for.
     const type = this.snapshot.type(node);
     const isReceiver = type === 'object' || type === 'closure' || type === 'regexp';
-    if (!isReceiver && this.snapshot.name(node) !== proxyName) return undefined;
+    if (!isReceiver && !this.isProxy(node)) return undefined;
     const live = this.#inspection.byHeapId(this.snapshot.id(node));
     this.#found.set(node, live);
     nodeOf.set(live, node);

@@ -8,12 +8,10 @@ export function revocationRecord(graph: Graph, f: object, name: string): ObjectR
   if (!name.startsWith('ProxyRevoke')) return undefined;
   const { snapshot } = graph.heap;
   const context = snapshot.follow(graph.heap.nodeOf(f), 'context');
-  const [proxy] = snapshot
-    .edges(context)
-    .map(({ to }) => graph.heap.liveOf(to))
-    .filter((each) => types.isProxy(each));
-  const isHeld = snapshot.edges(context).some(({ to }) => snapshot.name(to) === 'system / JSProxy');
-  if (isHeld && proxy === undefined) throw graph.refuse('what revokes a proxy that is not seen');
+  const held = snapshot.edges(context).map(({ to }) => to);
+  const proxy = held.map((node) => graph.heap.liveOf(node)).find((each) => types.isProxy(each));
+  if (proxy === undefined && held.some((node) => graph.heap.isProxy(node)))
+    throw graph.refuse('what revokes a proxy that is not seen');
   // One that was called has let go of its proxy.
   const state = proxy === undefined ? {} : { proxy: graph.value(proxy, 'proxy') };
   return graph.finish({ k: 'host', host: 'revocation', state }, f);
