@@ -1,6 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket } from 'ws';
+import { Turns } from '../../common/turns.ts';
 import { FlickError, type Debuggee } from '../../protocol/index.ts';
+import { readProcLink } from '../procfs/read.ts';
 import { readStatus } from '../procfs/status.ts';
 import {
   defaultInspectorPort,
@@ -31,6 +33,8 @@ const evaluatePatience = 5_000;
 /** A process that was busy opens its inspector when it gets to it; that is then closed again. In ms. */
 const lateWatch = 10 * 60_000;
 const lateInterval = 1_000;
+/** One after the other in each network, until a process has its port: of two at once, one would find it taken. */
+const openings = new Turns();
 
 /**
  * Loads the debug runtime into a Node.js process that was not prepared for it: SIGUSR1 makes Node.js open its inspector,
@@ -74,16 +78,7 @@ async function openFor<T>(
   const own = await findInspector(await likelyInspectors(pid, before));
   if (own !== undefined) return await use(own, true);
   await refuseIfUnwilling(debuggee);
-  const restorePort = (await isPortTaken(pid, defaultInspectorPort))
-    ? await freeDebugPort(pid, defaultInspectorPort)
-    : undefined;
-  let opened: InspectorAddress | undefined;
-  try {
-    await sendOpeningSignal(pid);
-    opened = await awaitInspector(pid, before);
-  } finally {
-    await restorePort?.();
-  }
+  const opened = await openInspector(pid, before);
   if (opened === undefined) {
     // The program has opened it by itself, on a port of its choice; the signal changes nothing then.
     const theirs = await findInspector(before);
@@ -95,6 +90,42 @@ async function openFor<T>(
     return await use(opened, false);
   } finally {
     await closeInspector(opened);
+  }
+}
+
+/**
+ * Has a process open its inspector: on a port of its own where the usual one is taken, which two of one network cannot
+ * find free at once.
+ */
+async function openInspector(
+  pid: number,
+  before: readonly Listener[],
+): Promise<InspectorAddress | undefined> {
+  const network = (await readProcLink(`/proc/${pid}/ns/net`)) ?? '';
+  const open = (): Promise<OpeningResult> => openings.take(network, () => askToOpen(pid, before));
+  const first = await open();
+  if (first.inspector !== undefined || first.onOwnPort) return first.inspector;
+  // Somebody else has taken the port in between, whose turns are not ours.
+  if (!(await isPortTaken(pid, defaultInspectorPort))) return undefined;
+  return (await open()).inspector;
+}
+
+interface OpeningResult {
+  readonly inspector: InspectorAddress | undefined;
+  /** Whether the process was made to choose a port. */
+  readonly onOwnPort: boolean;
+}
+
+async function askToOpen(pid: number, before: readonly Listener[]): Promise<OpeningResult> {
+  const restorePort = (await isPortTaken(pid, defaultInspectorPort))
+    ? await freeDebugPort(pid, defaultInspectorPort)
+    : undefined;
+  try {
+    await sendOpeningSignal(pid);
+    const inspector = await awaitInspector(pid, before);
+    return { inspector, onOwnPort: restorePort !== undefined };
+  } finally {
+    await restorePort?.();
   }
 }
 

@@ -1,5 +1,6 @@
 import type { ServerHostKeyAlgorithm } from 'ssh2';
 import { messageOf } from '../../../common/rpc.ts';
+import { Turns } from '../../../common/turns.ts';
 import { FlickError } from '../../../protocol/index.ts';
 import type { Prompter } from '../../prompter.ts';
 import { TransportError } from '../transportError.ts';
@@ -24,7 +25,7 @@ const algorithms: readonly ServerHostKeyAlgorithm[] = [
 ];
 
 /** By the file in which answers are remembered: devices behind one jump host must not each ask for its key. */
-const asking = new Map<string, Promise<unknown>>();
+const asking = new Turns();
 
 /** Decides whether the key that a server shows is the right one. */
 export class HostKeyVerifier {
@@ -162,12 +163,6 @@ export class HostKeyVerifier {
   }
 
   async #inTurn<T>(ask: () => Promise<T>): Promise<T> {
-    const before = asking.get(this.#ownFile) ?? Promise.resolve();
-    const turn = before.then(ask);
-    asking.set(
-      this.#ownFile,
-      turn.catch(() => undefined),
-    );
-    return this.#pausing(() => turn);
+    return this.#pausing(() => asking.take(this.#ownFile, ask));
   }
 }

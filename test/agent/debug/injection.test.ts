@@ -18,6 +18,7 @@ import {
 } from '../../../protocol/index.ts';
 import { withInspector } from '../../../agent/debug/injection.ts';
 import { debugFolder } from '../../../agent/debug/place.ts';
+import { Deferred } from '../../../common/deferred.ts';
 import { readLine, writeLine } from '../../../common/lines.ts';
 import { makeLocalFleet, type LocalFleet } from '../../client/localFleet.ts';
 import { requireRoot, root } from '../../support/provisioned.ts';
@@ -160,6 +161,35 @@ describe('attaching to a process that nobody prepared', function () {
       await (await attach(info.id)).close();
     } finally {
       other.close();
+    }
+  });
+
+  it('opens the inspectors of several processes at once, of which one only gets the usual port', async () => {
+    const path = join(lab.folder, 'several.js');
+    writeFileSync(path, `console.log('ready'); setInterval(() => {}, 1000);`);
+    for (let round = 0; round < 3; round += 1) {
+      const several = Array.from({ length: 4 }, () =>
+        spawn(process.execPath, [path], { stdio: ['ignore', 'pipe', 'pipe'] }),
+      );
+      children.push(...several);
+      const errors = several.map((child) => {
+        let text = '';
+        child.stderr.on('data', (chunk) => (text += String(chunk)));
+        return () => text;
+      });
+      await Promise.all(several.map(({ stdout }) => once(stdout, 'data')));
+      const ports = new Set<number>();
+      const allOpen = new Deferred<undefined>();
+      const opened = several.map(({ pid = 0 }) =>
+        withInspector({ pid, innerPid: pid, command: 'one of several' }, async ({ port }) => {
+          ports.add(port);
+          if (ports.size === several.length) allOpen.resolve(undefined);
+          await allOpen.promise;
+        }),
+      );
+      await Promise.all(opened);
+      for (const child of several) child.kill('SIGKILL');
+      for (const said of errors) assert.doesNotMatch(said(), /failed/);
     }
   });
 
