@@ -2,11 +2,15 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AgentFile } from '../../client/agentFile.ts';
 import { Fleet } from '../../client/fleet.ts';
+import { waitForExit } from '../../client/waitForExit.ts';
+import { forgetProcess, openTerminal, signalProcess } from '../../protocol/index.ts';
 import { FlickCommand, type Listed, type Moved, type Ran } from '../support/flick.ts';
 import { requireProvisioned, requireRoot, root } from '../support/provisioned.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { Lab } from '../lab/lab.ts';
 
+/** How long a killed process may take to be gone, in ms. */
+const endLimitMs = 30_000;
 const programs = join(import.meta.dirname, 'programs');
 
 /** Two or more lab devices and the command line that knows them. */
@@ -104,8 +108,19 @@ export class LabFixture {
     return (await this.list()).find((each) => each.id === id);
   }
 
+  /** All that a process has written; nothing where it cannot be asked. */
   async logs(id: string): Promise<string> {
-    return (await this.flick.run(['logs', id])).stdout;
+    return this.asClient((fleet) => writtenBy(fleet, id)).catch(() => '');
+  }
+
+  /** Has a client that lives as long as `use`, like a command's, but without a start of Node.js each time. */
+  async asClient<T>(use: (fleet: Fleet) => Promise<T>): Promise<T> {
+    const fleet = fleetOf(this);
+    try {
+      return await use(fleet);
+    } finally {
+      fleet.dispose();
+    }
   }
 
   /** Host PIDs on a device of processes whose command line holds the text; those that ask are left out. */
@@ -135,10 +150,15 @@ export class LabFixture {
     return `${this.lab.device('beta').address}/32`;
   }
 
+  /** Ends a process, if it has not ended yet, and has it forgotten. */
   async end(id: string): Promise<void> {
-    await this.flick.run(['kill', id, '--signal', 'KILL']);
-    await this.flick.run(['wait', id]);
-    await this.flick.run(['forget', id]);
+    await this.asClient(async (fleet) => {
+      const found = await fleet.findProcess(id);
+      await found.device.request(signalProcess, { id, signal: 'SIGKILL' }).catch(() => undefined);
+      await waitForExit(fleet, found, AbortSignal.timeout(endLimitMs)).catch(() => undefined);
+      const { device } = await fleet.findProcess(id);
+      await device.request(forgetProcess, { id });
+    }).catch(() => undefined);
   }
 }
 
@@ -159,6 +179,20 @@ export function fleetOf(fixture: LabFixture): Fleet {
       confirmHostKey: () => Promise.resolve(false),
     },
   });
+}
+
+/** What a process has written, as its terminal keeps it. */
+export async function writtenBy(fleet: Fleet, id: string): Promise<string> {
+  const { device } = await fleet.findProcess(id);
+  const { ticket } = await device.request(openTerminal, { id, follow: false });
+  const stream = await device.openStream(ticket);
+  try {
+    const chunks: Buffer[] = [];
+    for await (const chunk of stream) chunks.push(chunk as Buffer);
+    return Buffer.concat(chunks).toString('utf8');
+  } finally {
+    stream.destroy();
+  }
 }
 
 /** Waits for something to become true. @throws with `what` when it does not in time */

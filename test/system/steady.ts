@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Ran } from '../support/flick.ts';
-import { beats, broken, eventually, type LabFixture } from './labFixture.ts';
+import { beats, broken, eventually, writtenBy, type LabFixture } from './labFixture.ts';
 
 /** Asserts that a process that beats runs on a device, that it goes on beating, and that it has missed none. */
 export async function assertRunsOn(fixture: LabFixture, id: string, device: string): Promise<void> {
@@ -11,12 +11,14 @@ export async function assertRunsOn(fixture: LabFixture, id: string, device: stri
     places.map((each) => [each.device, each.state]),
     [[device, 'running']],
   );
-  const before = beats(await fixture.logs(id)).length;
-  await eventually(async () => {
-    const now = beats(await fixture.logs(id));
-    assert.equal(broken(now), undefined);
-    return now.length > before ? true : undefined;
-  }, `${id} goes on beating on ${device}`);
+  const after = await fixture.asClient(async (fleet) => {
+    const before = beats(await writtenBy(fleet, id)).length;
+    return eventually(async () => {
+      const now = beats(await writtenBy(fleet, id));
+      return now.length > before ? now : undefined;
+    }, `${id} goes on beating on ${device}`);
+  });
+  assert.equal(broken(after), undefined);
 }
 
 /**
@@ -24,13 +26,16 @@ export async function assertRunsOn(fixture: LabFixture, id: string, device: stri
  * word of that on its terminal.
  */
 export async function assertGoesOn(fixture: LabFixture, id: string): Promise<void> {
-  const before = beats(await fixture.logs(id)).at(-1) ?? 0;
-  const after = await eventually(async () => {
-    const numbers = beats(await fixture.logs(id));
-    return (numbers.at(-1) ?? 0) > before + 2 ? numbers : undefined;
-  }, `${id} goes on`);
-  assert.equal(broken(after), undefined);
-  assert.doesNotMatch(await fixture.logs(id), /but|Debugger|rebuilt/);
+  const after = await fixture.asClient(async (fleet) => {
+    const last = async (): Promise<number> => beats(await writtenBy(fleet, id)).at(-1) ?? 0;
+    const before = await eventually(last, `${id} can be asked`);
+    return eventually(async () => {
+      const text = await writtenBy(fleet, id);
+      return (beats(text).at(-1) ?? 0) > before + 2 ? text : undefined;
+    }, `${id} goes on`);
+  });
+  assert.equal(broken(beats(after)), undefined);
+  assert.doesNotMatch(after, /but|Debugger|rebuilt/);
 }
 
 /** Asserts the exit status and what a person reads of a command that was not carried out. */
