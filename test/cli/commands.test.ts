@@ -58,6 +58,14 @@ describe('the flick command', function () {
     for (const each of ['run', 'move', 'device', 'doctor', 'ps']) assert.ok(stdout.includes(each));
   });
 
+  it('prints its version, as a command and as an option', async () => {
+    for (const word of ['version', '--version', '-V']) {
+      const { status, stdout, stderr } = await flick.run([word]);
+      assert.equal(status, 0, stderr);
+      assert.match(stdout, /^flick \d+\.\d+\.\d+ \(protocol \d+\)\n$/);
+    }
+  });
+
   it('adds, lists and removes devices', async () => {
     await flick.json(['device', 'add', 'alpha', 'ssh://pi@10.9.8.7:2222', '--identity', 'id_key']);
     const listed = v.parse(
