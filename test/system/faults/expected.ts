@@ -6,6 +6,7 @@
 
 export const faults = [
   'agent killed',
+  'both agents killed',
   'keeper killed',
   'criu killed',
   'cut for 1 s',
@@ -59,6 +60,7 @@ export interface Row {
 /** Until the release the source owns the process: every failure ends with it running there, unless its place ends. */
 const owned = {
   'agent killed': 'source',
+  'both agents killed': 'source',
   'keeper killed': 'ended on source',
   'cut for 1 s': 'target',
   'cut for ever': 'source',
@@ -73,6 +75,7 @@ const owned = {
 /** The target before it has promised anything. */
 const building = {
   'agent killed': 'source',
+  'both agents killed': 'source',
   'cut for 1 s': 'target',
   'cut for ever': 'source',
   'power cut': 'source',
@@ -85,6 +88,7 @@ const building = {
 /** It has run on the target, and the source knows or will hear it. */
 const arrived = {
   'agent killed': 'target',
+  'both agents killed': 'target',
   'cut for 1 s': 'target',
   'cut for 60 s': 'target',
   'cut for ever': 'target',
@@ -165,6 +169,7 @@ export const rows: readonly Row[] = [
     verdicts: {
       ...arrived,
       'agent killed': 'either',
+      'both agents killed': 'either',
       'keeper killed': 'target',
       'criu killed': 'target',
       'cut for 60 s': 'either',

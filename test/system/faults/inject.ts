@@ -36,6 +36,10 @@ export const injections: Readonly<Record<Fault, Inject>> = {
     await ground.endAgent(place);
     return {};
   },
+  'both agents killed': async ({ ground }) => {
+    await Promise.all(places.map((each) => ground.endAgent(each)));
+    return {};
+  },
   'keeper killed': (moment) =>
     killOnSight(
       moment,
