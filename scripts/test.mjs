@@ -3,7 +3,8 @@
 //   test [--full] [--grep TEXT] [--no-build] [PATH…]
 //
 // A PATH (a file or a folder under test/) runs only those specs, without the check. Most specs wait for devices and
-// links rather than for the processor, so two runs of mocha go side by side, except for those that must be alone.
+// links rather than for the processor, so one run of mocha more than there are processors goes on at a time, up to three,
+// except for those that must be alone.
 import { spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
@@ -49,7 +50,7 @@ const suites = [
   { name: 'corpus', rooms: ['corpus'], fullOnly: /^corpus\/[^/]+\//, alone: ['corpus'] },
   { name: 'vscode', rooms: ['e2e'], alone: ['e2e'] },
 ];
-const lanes = Math.min(2, availableParallelism());
+const lanes = Math.min(3, availableParallelism() + 1);
 
 /** @typedef {{ result: string, suite: string, title: string, file?: string, reason?: string }} Entry */
 /** @typedef {{ suite: string, title: string, specs: string[], alone: boolean }} Run one of mocha */

@@ -213,9 +213,12 @@ export async function eventually<T>(
   }
 }
 
-/** Numbers of the lines `beat N`; a copy that ran twice would leave a number twice, a lost one a gap. */
+/**
+ * Numbers of the lines `beat N`; a copy that ran twice would leave a number twice, a lost one a gap. One that is only being
+ * written may have come in part.
+ */
 export function beats(output: string): number[] {
-  return [...output.matchAll(/beat (\d+)/g)].map((match) => Number(match[1]));
+  return [...output.matchAll(/beat (\d+)\s/g)].map((match) => Number(match[1]));
 }
 
 /** @returns what is wrong with a sequence that should rise by one, or undefined */
