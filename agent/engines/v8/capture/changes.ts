@@ -60,8 +60,14 @@ export function changesOfBuiltins(graph: Graph, list: BuiltinList): Changes {
   return changes;
 }
 
-function knownProperties(list: BuiltinList): Map<number, Map<string, Known>> {
+const knownOf = new WeakMap<BuiltinList, Map<number, Map<string, Known>>>();
+
+/** What a fresh process has where; the first time for a list takes its time. */
+export function knownProperties(list: BuiltinList): Map<number, Map<string, Known>> {
+  const there = knownOf.get(list);
+  if (there !== undefined) return there;
   const known = new Map<number, Map<string, Known>>();
+  knownOf.set(list, known);
   const add = (holder: number, step: string, what: Known): void => {
     const of = known.get(holder) ?? new Map<string, Known>();
     of.set(step, what);

@@ -32,6 +32,10 @@ export class ContextAddresses {
     this.#encode = encode;
   }
 
+  isKnown(context: Address): boolean {
+    return this.#known.has(context);
+  }
+
   /**
    * @param isRebuilt whether the closure was made by a rebuild
    * @returns the index of the innermost context that a closure sees; undefined when a snapshot must tell
@@ -64,10 +68,15 @@ export class ContextAddresses {
     if (live.length !== aligned.length) return undefined;
     const values: Record<string, unknown>[] = [];
     for (const [index, { address, scope }] of aligned.entries()) {
+      const there = this.#known.get(address);
+      if (there !== undefined) {
+        if (!this.#isOf(there.index, script, scope)) return undefined;
+        continue;
+      }
       const shown = shownValues(live[index]?.object ?? {}, scope);
       const isSet = memory?.hasHole(address) === false;
       if (shown === undefined || !isSet) return undefined;
-      values.push(shown);
+      values[index] = shown;
     }
     let parent = 0;
     for (let index = aligned.length - 1; index >= 0; index -= 1) {
@@ -88,10 +97,18 @@ export class ContextAddresses {
     return parent;
   }
 
+  /** Whether a context that is known is an instance of a scope. */
+  #isOf(index: number, script: Script, scope: Scope): boolean {
+    const record = this.#records[index];
+    const wanted = recordOf(script, scope, 0);
+    return record?.script === wanted.script && record.scope.join() === wanted.scope.join();
+  }
+
   /** @throws {Refusal} when contexts have moved while their addresses were compared */
   confirm(): void {
     const { memory } = this.#heap;
     if (memory === undefined) return;
+    memory.readAgain();
     for (const [address, { closure }] of this.#known) {
       if (memory.chain(closure)?.includes(address) !== true) {
         throw new Refusal('Cannot move yet: the heap is being tidied up.', { passing: true });

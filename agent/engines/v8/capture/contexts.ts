@@ -51,6 +51,11 @@ export class Contexts {
     return this.#indexes.get(node);
   }
 
+  /** @param context as the heap tells it from others */
+  isKnown(context: number): boolean {
+    return this.#indexes.has(context) || this.#addresses.isKnown(context);
+  }
+
   /** From a context outwards, without those that V8 or the engine made; `until` and what is around it are left out. */
   chain(from: number, until = -1): number[] {
     const chain: number[] = [];

@@ -11,7 +11,12 @@ import { elementRecord } from './combinators.ts';
 import { fieldKeys } from './fieldKeys.ts';
 import type { Graph } from './graph.ts';
 import { callsParent, homeOf } from './homes.ts';
+import type { LiveScope } from './inspection.ts';
 import { shortUrl } from './scripts.ts';
+
+/** Functions whose variables are asked for at once, and how many objects these are looked for among. */
+const askedTogether = 50;
+const seenAhead = 2_000;
 
 /** True for functions that the program's own scripts made. */
 export function isUserFunction(graph: Graph, f: object): boolean {
@@ -25,6 +30,29 @@ export function isUserFunction(graph: Graph, f: object): boolean {
 export function hasOwnGetter(graph: Graph, error: object): boolean {
   const getter = Reflect.getOwnPropertyDescriptor(error, 'stack')?.get;
   return getter !== undefined && graph.natives.script(getter) !== undefined;
+}
+
+/** What the inspector shows of the variables that a function sees. Functions that come soon are asked for with it. */
+function scopesOf(graph: Graph, f: object): readonly LiveScope[] {
+  if (!graph.inspection.isKnown(f)) graph.inspection.askTogether(withOthers(graph, f));
+  return graph.inspection.internals(f).scopes;
+}
+
+/** A function, and such as have been found and not visited, of which each sees another context that is not known yet. */
+function withOthers(graph: Graph, f: object): object[] {
+  const found = [f];
+  const contexts = new Set([graph.heap.contextOf(f)]);
+  const from = (graph.idOf(f) ?? 0) + 1;
+  const end = Math.min(graph.objects.count, from + seenAhead);
+  for (let id = from; id < end && found.length < askedTogether; id += 1) {
+    const each = graph.objects.has(id) ? undefined : graph.live(id);
+    if (typeof each !== 'function' || graph.natives.script(each) === undefined) continue;
+    const context = graph.heap.contextOf(each);
+    if (contexts.has(context) || graph.contexts.isKnown(context)) continue;
+    contexts.add(context);
+    found.push(each);
+  }
+  return found;
 }
 
 // eslint-disable-next-line @typescript-eslint/no-unsafe-function-type
@@ -44,12 +72,7 @@ export function functionRecord(graph: Graph, f: Function): ObjectRecord {
   const around = script.tree.around.get(place.node);
   if (around === undefined) throw graph.refuse('a function of an unknown place');
   const at = isClass(place.node) ? script.tree.scopeOf.get(place.node) : around;
-  const context = graph.contexts.closure(
-    f,
-    place,
-    at ?? around,
-    () => graph.inspection.internals(f).scopes,
-  );
+  const context = graph.contexts.closure(f, place, at ?? around, () => scopesOf(graph, f));
   needOfCore(graph, place, context);
   const range = textRange(script.tree.parents.get(place.node), place.node, script.source);
   const record: FunctionRecord = {
@@ -210,7 +233,7 @@ function coreFunction(graph: Graph, f: Function): ObjectRecord | undefined {
     withCache.cache === Reflect.get(Module, '_cache') &&
     typeof withCache.resolve === 'function'
   ) {
-    for (const { object } of graph.inspection.internals(f).scopes) {
+    for (const { object } of scopesOf(graph, f)) {
       const module = (Reflect.get(object, 'mod') ?? Reflect.get(object, 'module')) as unknown;
       if (module instanceof Module) {
         return { k: 'host', host: 'require', state: { module: graph.value(module, 'module') } };

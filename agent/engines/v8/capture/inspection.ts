@@ -40,11 +40,23 @@ export interface LiveScope {
   readonly object: object;
 }
 
+const nothing: Internals = {
+  ...{ fields: new Map(), scopes: [], privates: [] },
+  ...{ hasPrivateMethods: false, location: undefined },
+};
+
+/** What the inspector answers about an object. */
+interface Shown {
+  readonly internalProperties?: readonly NamedValue[];
+  readonly privateProperties?: readonly NamedValue[];
+}
+
 const group = 'flick';
 const pinGroup = 'flickPin';
 /** Objects that are asked for until those before are let go of. */
 const keptObjects = 200;
 const toPin = 'function(pin){pin.value=this}';
+const allToPin = 'function(...all){this.value=all}';
 const fromPin = 'function(){return this.value}';
 
 /** The inspector of this very thread, and the way between its names and the values themselves. Everything is synchronous. */
@@ -53,6 +65,7 @@ export class Inspection {
   readonly #pin: { value: unknown } = { value: undefined };
   readonly #pinId: string;
   readonly #names = new Map<number, string>();
+  readonly #known = new Map<object, Internals>();
   #asked = 0;
 
   constructor() {
@@ -96,6 +109,7 @@ export class Inspection {
   }
 
   dispose(): void {
+    this.forget();
     this.#pin.value = undefined;
     for (const objectGroup of [group, pinGroup])
       this.post('Runtime.releaseObjectGroup', { objectGroup });
@@ -138,40 +152,48 @@ export class Inspection {
   }
 
   internals(value: object): Internals {
-    this.#asked += 1;
-    // The inspector keeps copies of the variables of each scope that it has named.
-    if (this.#asked % keptObjects === 0)
-      this.post('Runtime.releaseObjectGroup', { objectGroup: group });
-    const { internalProperties = [], privateProperties = [] } = this.post('Runtime.getProperties', {
-      objectId: this.remote(value),
+    return this.#known.get(value) ?? this.#internalsOf([this.remote(value)])[0] ?? nothing;
+  }
+
+  /** Asks for all of these with few messages: {@link internals} knows them until it is asked so again, or to forget. */
+  askTogether(values: readonly object[]): void {
+    this.forget();
+    const { result = [] } = this.post('Runtime.getProperties', {
+      objectId: this.remote(values),
       ownProperties: true,
-    }) as { internalProperties?: NamedValue[]; privateProperties?: NamedValue[] };
-    const fields = new Map<string, unknown>();
-    let scopes: LiveScope[] = [];
-    let location: Internals['location'];
-    for (const { name, value: remote } of internalProperties) {
-      if (name === '[[Prototype]]' || name === '[[PrivateMethods]]') continue;
-      if (name === '[[Scopes]]') {
-        if (remote?.objectId !== undefined) {
-          scopes = Array.from(this.live(remote.objectId) as ArrayLike<LiveScope>);
-        }
-      } else if (name === '[[FunctionLocation]]' || name === '[[GeneratorLocation]]') {
-        const place = remote?.value as
-          { scriptId: string; lineNumber: number; columnNumber: number } | undefined;
-        if (place !== undefined) {
-          location = {
-            scriptId: place.scriptId,
-            line: place.lineNumber,
-            column: place.columnNumber,
-          };
-        }
-      } else fields.set(name, this.#liveOf(remote));
+    }) as { result?: readonly NamedValue[] };
+    const ids = values.map((_, index) => {
+      const { name, value } = result[index] ?? {};
+      if (name !== String(index) || value?.objectId === undefined)
+        throw new Error('the inspector shows an array as something else');
+      return value.objectId;
+    });
+    const found = this.#internalsOf(ids);
+    values.forEach((value, index) => this.#known.set(value, found[index] ?? nothing));
+  }
+
+  /** To be called before the program runs on. */
+  forget(): void {
+    this.#known.clear();
+  }
+
+  isKnown(value: object): boolean {
+    return this.#known.has(value);
+  }
+
+  #internalsOf(ids: readonly string[]): Internals[] {
+    const all = ids.map(
+      (objectId) => this.post('Runtime.getProperties', { objectId, ownProperties: true }) as Shown,
+    );
+    const values = this.#liveOnes(all.flatMap(remotesOf));
+    const found = all.map((shown) => internalsOf(shown, (remote) => this.#liveOf(remote, values)));
+    this.#asked += ids.length;
+    // The inspector keeps copies of the variables of each scope that it has named.
+    if (this.#asked >= keptObjects) {
+      this.#asked = 0;
+      this.post('Runtime.releaseObjectGroup', { objectGroup: group });
     }
-    const privates = privateProperties
-      .filter((each) => each.value !== undefined && each.get === undefined)
-      .map((each) => [each.name, this.#liveOf(each.value)] as const);
-    const hasPrivateMethods = internalProperties.some(({ name }) => name === '[[PrivateMethods]]');
-    return { fields, scopes, privates, hasPrivateMethods, location };
+    return found;
   }
 
   /** The URL of every script by its id. */
@@ -207,9 +229,29 @@ export class Inspection {
     return this.#liveOf(result);
   }
 
-  #liveOf(remote: Remote | undefined): unknown {
+  /** The objects with these names. */
+  #liveOnes(ids: readonly string[]): ReadonlyMap<string, unknown> {
+    const [first] = ids;
+    if (first === undefined) return new Map();
+    this.post('Runtime.callFunctionOn', {
+      objectId: this.#pinId,
+      functionDeclaration: allToPin,
+      arguments: ids.map((objectId) => ({ objectId })),
+      silent: true,
+    });
+    const values = this.#pin.value as readonly unknown[];
+    this.#pin.value = undefined;
+    return new Map(ids.map((id, index) => [id, values[index]]));
+  }
+
+  /** @param known objects by their names */
+  #liveOf(remote: Remote | undefined, known?: ReadonlyMap<string, unknown>): unknown {
     if (remote === undefined) return undefined;
-    if (remote.objectId !== undefined) return this.#liveObject(remote.objectId, remote.type);
+    if (remote.objectId !== undefined) {
+      return known === undefined
+        ? this.#liveObject(remote.objectId, remote.type)
+        : known.get(remote.objectId);
+    }
     if (remote.unserializableValue !== undefined) {
       const text = remote.unserializableValue;
       return remote.type === 'bigint' ? BigInt(text.slice(0, -1)) : Number(text);
@@ -222,4 +264,50 @@ export class Inspection {
     // A symbol arrives boxed, as `this` of a function does.
     return type === 'symbol' ? Object(value).valueOf() : value;
   }
+}
+
+/** What is looked at of an answer. */
+function valuesOf({ internalProperties = [], privateProperties = [] }: Shown): {
+  readonly inner: readonly NamedValue[];
+  readonly privates: readonly NamedValue[];
+} {
+  return {
+    inner: internalProperties.filter(
+      ({ name }) => name !== '[[Prototype]]' && name !== '[[PrivateMethods]]',
+    ),
+    privates: privateProperties.filter(
+      ({ value, get }) => value !== undefined && get === undefined,
+    ),
+  };
+}
+
+/** The names of the objects in an answer. */
+function remotesOf(shown: Shown): string[] {
+  const { inner, privates } = valuesOf(shown);
+  return [...inner, ...privates].flatMap(({ value }) => value?.objectId ?? []);
+}
+
+function internalsOf(shown: Shown, live: (remote: Remote | undefined) => unknown): Internals {
+  const { inner, privates } = valuesOf(shown);
+  const fields = new Map<string, unknown>();
+  let scopes: LiveScope[] = [];
+  let location: Internals['location'];
+  for (const { name, value } of inner) {
+    if (name === '[[Scopes]]') {
+      if (value?.objectId !== undefined) scopes = Array.from(live(value) as ArrayLike<LiveScope>);
+    } else if (name === '[[FunctionLocation]]' || name === '[[GeneratorLocation]]') {
+      const place = value?.value as
+        { scriptId: string; lineNumber: number; columnNumber: number } | undefined;
+      if (place !== undefined) {
+        const { scriptId, lineNumber: line, columnNumber: column } = place;
+        location = { scriptId, line, column };
+      }
+    } else fields.set(name, live(value));
+  }
+  return {
+    ...{ fields, scopes, location },
+    privates: privates.map(({ name, value }) => [name, live(value)] as const),
+    hasPrivateMethods:
+      shown.internalProperties?.some(({ name }) => name === '[[PrivateMethods]]') === true,
+  };
 }

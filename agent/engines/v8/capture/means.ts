@@ -8,7 +8,7 @@ import { navigatorPath } from '../capsule/standIns.ts';
 import { HostWorld, hostRoots } from '../hosts/capture.ts';
 import { isLoaded } from '../hosts/loaded.ts';
 import type { Trees } from '../language/readTree.ts';
-import { changesOfBuiltins } from './changes.ts';
+import { changesOfBuiltins, knownProperties } from './changes.ts';
 import { Graph } from './graph.ts';
 import { Heap } from './heap.ts';
 import type { Hidden } from './hidden.ts';
@@ -48,6 +48,7 @@ export function prepare(list: BuiltinList, realm: object): Means {
   inspection.listScripts();
   const internals = nodeInternals(inspection);
   const memory = ProcessMemory.open();
+  knownProperties(list);
   return {
     ...{ list, realm, inspection, internals, process: memory },
     memory: understood(memory, (each) => new OwnMemory(each)),
@@ -78,6 +79,8 @@ export function newGraph(
   spool: Spool,
 ): Graph {
   const natives = nativeFunctions();
+  // It may know what the program has changed since.
+  inspection.forget();
   const modules = new LiveModules(inspection, internals);
   const heap = new Heap(inspection, natives, memory?.hold() === true ? memory : undefined);
   const isCore = (value: object): boolean =>

@@ -1,15 +1,17 @@
 import { setFlagsFromString } from 'node:v8';
-import { runInNewContext, runInThisContext } from 'node:vm';
-import { wordIn, type ProcessMemory } from './processMemory.ts';
+import { runInThisContext } from 'node:vm';
+import { collector, type Collect } from './collector.ts';
+import { alignment, wordIn, type ProcessMemory } from './processMemory.ts';
 
 /** The slot that functions are put into. */
 const slot = 2;
 const wordBytes = 8;
+/** What is read at once, and how much of it is kept. */
+const pageBytes = 4096;
+const keptPages = 512;
 /** Fields of a function or context among which those are looked for that matter. */
 const fieldCount = 10;
 const deepest = 1_000;
-
-type Collect = (options: { type: 'minor' | 'major' }) => void;
 
 /** The address of a context; no number of anything else. */
 export type Address = number;
@@ -26,6 +28,9 @@ export class OwnMemory {
   readonly #outermost: () => unknown;
   /** A closure over a variable that is not initialized, and one over a variable that is undefined. */
   readonly #unset: readonly (() => unknown)[];
+  /** Memory that has been read, and which page is where in it: functions and contexts do not change while they are held. */
+  readonly #kept = Buffer.allocUnsafeSlow(keptPages * pageBytes);
+  readonly #places = new Map<number, number>();
   #contextAt = 0;
   #previousAt = 0;
   #end: Address = 0;
@@ -37,9 +42,7 @@ export class OwnMemory {
     this.#unset = runInThisContext(
       `[(function () { return () => late; let late = 1; })(), (function () { let never; return () => never; })()]`,
     ) as (() => unknown)[];
-    setFlagsFromString('--expose-gc');
-    this.#collect = runInNewContext('gc') as Collect;
-    setFlagsFromString('--no-expose-gc');
+    this.#collect = collector();
   }
 
   /**
@@ -55,6 +58,7 @@ export class OwnMemory {
     const nested = nest();
     this.#collect({ type: 'minor' });
     this.#collect({ type: 'minor' });
+    this.readAgain();
     try {
       const [own = [], same = [], others = []] = [a, b, other].map((each) =>
         this.#fieldsOf(this.#addressOf(each)),
@@ -77,7 +81,13 @@ export class OwnMemory {
     }
   }
 
+  /** Forgets what has been read. */
+  readAgain(): void {
+    this.#places.clear();
+  }
+
   release(): void {
+    this.readAgain();
     setFlagsFromString('--compact');
     this.#process.put(slot, undefined);
   }
@@ -121,16 +131,29 @@ export class OwnMemory {
   }
 
   #field(address: Address, index: number): number {
-    return this.#process.wordAt(address - 1 + index * wordBytes);
+    const at = address - 1 + index * wordBytes;
+    const page = Math.floor(at / pageBytes);
+    const place = this.#places.get(page) ?? this.#readPage(page);
+    return wordIn(this.#kept, place + at - page * pageBytes);
   }
 
+  /** @returns where it is among those that are kept */
+  #readPage(page: number): number {
+    if (this.#places.size >= keptPages) this.readAgain();
+    const place = this.#places.size * pageBytes;
+    this.#process.readInto(this.#kept, place, page * pageBytes, pageBytes);
+    this.#places.set(page, place);
+    return place;
+  }
+
+  /** Not beyond the end of V8's page, where an object may lie, and behind which nothing can be read. */
   #fieldsOf(address: Address): number[] {
-    return this.#words(address, 0, fieldCount);
+    const left = alignment - ((address - 1) % alignment);
+    return this.#words(address, 0, Math.min(fieldCount, left / wordBytes));
   }
 
   #words(address: Address, from: number, count: number): number[] {
-    const bytes = this.#process.read(address - 1 + from * wordBytes, count * wordBytes);
-    return Array.from({ length: count }, (_, index) => wordIn(bytes, index * wordBytes));
+    return Array.from({ length: count }, (_, index) => this.#field(address, from + index));
   }
 }
 

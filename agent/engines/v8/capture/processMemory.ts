@@ -2,8 +2,8 @@ import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 
 /** More than fits into a page of V8's: the array then has pages of its own, and is never moved. */
 const slotCount = 40_000;
-/** Such pages begin at multiples of this, with a head of less than two pages of the system. */
-const alignment = 0x4_0000;
+/** All pages of V8's begin at multiples of this, those with a head of less than two pages of the system. */
+export const alignment = 0x4_0000;
 const headLimit = 8192;
 const chunkBytes = 1 << 20;
 const wordBytes = 8;
@@ -46,17 +46,20 @@ export class ProcessMemory {
   /** @throws where there is no such memory */
   read(at: number, length: number): Buffer {
     const bytes = Buffer.allocUnsafe(length);
-    if (readSync(this.#file, bytes, 0, length, at) !== length) {
+    this.readInto(bytes, 0, at, length);
+    return bytes;
+  }
+
+  /** @throws where there is no such memory */
+  readInto(bytes: Buffer, offset: number, at: number, length: number): void {
+    if (readSync(this.#file, bytes, offset, length, at) !== length) {
       throw new Error('memory that cannot be read');
     }
-    return bytes;
   }
 
   /** One word as a number, exact for all that may be an address. @throws where there is no such memory */
   wordAt(at: number): number {
-    if (readSync(this.#file, this.#word, 0, wordBytes, at) !== wordBytes) {
-      throw new Error('memory that cannot be read');
-    }
+    this.readInto(this.#word, 0, at, wordBytes);
     return wordIn(this.#word, 0);
   }
 
@@ -94,7 +97,13 @@ export class ProcessMemory {
     for (const { start, end } of among) {
       const first = Math.ceil(start / alignment) * alignment;
       for (let at = first; at + slotCount * wordBytes <= end; at += alignment) {
-        const length = readSync(this.#file, head, 0, headLimit, at);
+        let length: number;
+        try {
+          length = readSync(this.#file, head, 0, headLimit, at);
+        } catch {
+          // V8 has given it back since it was listed.
+          break;
+        }
         const index = head.subarray(0, length).indexOf(pattern);
         if (index >= 0) found.push(at + index);
       }
