@@ -5,6 +5,8 @@ const keptBytes = 4 << 20;
 
 type Line = Buffer | { readonly at: number; readonly length: number };
 
+const nothing = Buffer.alloc(0);
+
 /**
  * Lines of a capsule, by number, that are not in its file yet, since what stands before them there is known last. What is
  * more than a little is put aside on the disk: the memory of the program would have to hold it otherwise.
@@ -15,8 +17,10 @@ export class Spool {
   #kept = 0;
   #file: number | undefined;
   #end = 0;
+  /** For what is read: one for each line would be garbage outside of the heap, which V8 lets grow. */
+  #read = nothing;
 
-  /** @param path of the file that lines may be put aside in; nobody sees it. Undefined to keep all of them */
+  /** @param path of the file that lines may be put aside in; nobody sees it. Undefined to forget what they say */
   constructor(path?: string) {
     this.#path = path;
   }
@@ -26,7 +30,11 @@ export class Spool {
   }
 
   put(index: number, line: Buffer): void {
-    if (this.#path === undefined || this.#kept + line.length <= keptBytes) {
+    if (this.#path === undefined) {
+      this.#lines[index] = nothing;
+      return;
+    }
+    if (this.#kept + line.length <= keptBytes) {
       this.#lines[index] = line;
       this.#kept += line.length;
       return;
@@ -41,10 +49,10 @@ export class Spool {
     this.#lines[index] = { at, length };
   }
 
-  /** All lines, in the order of their numbers. */
+  /** All lines, in the order of their numbers. Each is what it is until the next one is asked for. */
   *[Symbol.iterator](): Generator<Buffer> {
     for (const line of this.#lines) {
-      if (line !== undefined) yield Buffer.isBuffer(line) ? line : this.#read(line);
+      if (line !== undefined) yield Buffer.isBuffer(line) ? line : this.#back(line);
     }
   }
 
@@ -55,10 +63,12 @@ export class Spool {
     this.#lines.length = 0;
     this.#kept = 0;
     this.#end = 0;
+    this.#read = nothing;
   }
 
-  #read({ at, length }: { readonly at: number; readonly length: number }): Buffer {
-    const bytes = Buffer.allocUnsafe(length);
+  #back({ at, length }: { readonly at: number; readonly length: number }): Buffer {
+    if (this.#read.length < length) this.#read = Buffer.allocUnsafeSlow(length);
+    const bytes = this.#read.subarray(0, length);
     for (let done = 0; done < length;) {
       const read = readSync(this.#file ?? -1, bytes, done, length - done, at + done);
       if (read === 0) throw new Error('what was put aside is not there');
