@@ -97,20 +97,14 @@ interface TimerInternals {
 
 /** Gives objects of Node.js what belongs into them. */
 export function fillHosts(world: World): void {
-  world.capsule.objects.forEach((_, id) => {
-    const record = world.kind(id);
-    if (record?.k !== 'host') return;
+  for (const [id, record] of world.hosts())
     adapterNamed(record.host)?.fill?.(world, world.get(id) as object, record);
-  });
 }
 
 /** @throws {RebuildError} when the device denies something that the program had */
 export function reserveHosts(world: World): void {
-  world.capsule.objects.forEach((_, id) => {
-    const record = world.kind(id);
-    if (record?.k !== 'host') return;
+  for (const [id, record] of world.hosts())
     adapterNamed(record.host)?.reserve?.(world, world.get(id) as object, record);
-  });
 }
 
 /** Lets everything go on: from here on the program runs. */
@@ -128,11 +122,8 @@ export function goLive(world: World, internals: NodeInternals): void {
   for (const each of list(hosts['streams'])) restoreStream(world, each);
   restoreTimers(world, internals, list(hosts['timers']));
   for (const each of list(hosts['immediates'])) restoreImmediate(world, each);
-  world.capsule.objects.forEach((_, id) => {
-    const record = world.kind(id);
-    if (record?.k !== 'host') return;
+  for (const [id, record] of world.hosts())
     adapterNamed(record.host)?.start?.(world, world.get(id) as object, record, internals);
-  });
 }
 
 function restoreProperty(world: World, holder: object, record: PropertyRecord): void {

@@ -1,9 +1,9 @@
 const starts = new Map<string, readonly number[]>();
 /** Scripts of which is known where their lines begin, at most. */
-const keptScripts = 200;
+const keptScripts = 1_000;
 
-/** Where the lines of a text begin, with the line ends that JavaScript has. */
-function lineStarts(source: string): readonly number[] {
+/** Where the lines of a text begin, with the line ends that JavaScript has; the first time takes its time. */
+export function lineStarts(source: string): readonly number[] {
   const known = starts.get(source);
   if (known !== undefined) return known;
   const found = [0];

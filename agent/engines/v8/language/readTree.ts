@@ -7,12 +7,21 @@ export type Trees = Map<string, ScopeTree>;
 
 /** The scopes of a source, which is read once. @throws {SyntaxError} */
 export function readTree(trees: Trees, source: string, kind: ScriptKind): ScopeTree {
-  const key = `${kind} ${source}`;
+  const key = keyOf(source, kind);
   const known = trees.get(key);
   if (known !== undefined) return known;
   const tree = new ScopeTree(source, parseScript(source, kind), kind);
   trees.set(key, tree);
   return tree;
+}
+
+/** A text that has been read already, as the very string that was read: by that it is found without being compared. */
+export function sameSource(trees: Trees, source: string, kind: ScriptKind): string {
+  return trees.get(keyOf(source, kind))?.source ?? source;
+}
+
+function keyOf(source: string, kind: ScriptKind): string {
+  return `${kind} ${source}`;
 }
 
 /** The scopes of the code of a direct `eval`. @throws {SyntaxError} */

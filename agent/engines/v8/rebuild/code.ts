@@ -8,7 +8,6 @@ import { isClass, isFunction, type ClassNode, type FunctionNode } from '../langu
 import { applyEdits, type Edit } from '../language/edits.ts';
 import { wrapUnit, type ResumedState, type Unit } from '../language/origin.ts';
 import { findTarget } from '../language/places.ts';
-import { textRange } from '../language/positions.ts';
 import { newTargetEdits, newTargetName } from '../language/receivers.ts';
 import { planResumption, planStart, type Resumption } from '../language/resume.ts';
 import { resumedText } from '../language/resumedText.ts';
@@ -22,8 +21,10 @@ import { RebuildError } from './rebuildError.ts';
 import { classNames, editClass, methodKey, type ClassText } from './classText.ts';
 import { contextText, isHole } from './contextText.ts';
 import { Homes } from './homes.ts';
+import { isMethod, nodeAt } from './functionNodes.ts';
 import { homeNames, type Templates } from './templates.ts';
 import { lineage, Owners } from './owners.ts';
+import { sideBySide, Siblings, type Sibling } from './siblings.ts';
 import { Layout, named, outermost, type Evaluator, type Origin } from './evaluator.ts';
 
 export { RebuildError };
@@ -57,28 +58,6 @@ interface LiveClass {
   readonly evaluate: LiveContext['evaluate'] | undefined;
 }
 
-const nodes = new WeakMap<ScopeTree, ReadonlyMap<string, FunctionNode | ClassNode>>();
-
-/** The functions and classes of a script by what they show as their text: those of members also by the whole member. */
-function nodesOf(tree: ScopeTree): ReadonlyMap<string, FunctionNode | ClassNode> {
-  const known = nodes.get(tree);
-  if (known !== undefined) return known;
-  const found = new Map<string, FunctionNode | ClassNode>();
-  for (const node of tree.byPosition.values()) {
-    const range = textRange(tree.parents.get(node), node, tree.source);
-    for (const each of [range, node]) {
-      const key = rangeKey(each);
-      if (!found.has(key)) found.set(key, node);
-    }
-  }
-  nodes.set(tree, found);
-  return found;
-}
-
-function rangeKey({ start, end }: { readonly start: number; readonly end: number }): string {
-  return `${start}:${end}`;
-}
-
 /** Makes the functions, classes and contexts of a capsule again. */
 export class Code {
   readonly #capsule: Capsule;
@@ -93,6 +72,7 @@ export class Code {
   readonly #templates: Templates;
   readonly #homes: Homes;
   readonly #modules: Modules;
+  readonly #siblings: Siblings;
 
   /**
    * @param quiet ids of the classes of which instances with private members are made
@@ -113,6 +93,7 @@ export class Code {
     this.#templates = modules.templates;
     this.#owners = new Owners(capsule, objects, (record) => this.#nodeOf(record).node);
     this.#quiet = new Set([...quiet, ...this.#owners.quiet]);
+    this.#siblings = new Siblings(capsule.objects);
   }
 
   tree(script: number): ScopeTree {
@@ -141,7 +122,7 @@ export class Code {
 
   #nodeOf(record: FunctionRecord): { node: FunctionNode | ClassNode; tree: ScopeTree } {
     const tree = this.tree(record.script);
-    const node = nodesOf(tree).get(rangeKey(record));
+    const node = nodeAt(tree, record);
     if (node !== undefined) return { node, tree };
     throw new RebuildError('a function is not where its script says');
   }
@@ -167,20 +148,14 @@ export class Code {
       this.#objects.made(id, this.#privateMethod(privateOwner, parent));
       return;
     }
+    if (!isMethod(record, node, parent)) {
+      this.#makeBeside({ id, record });
+      return;
+    }
     const { source } = this.#script(record.script);
     const metas = [...this.#edits(record, record.context), ...newTargetEdits(node)];
     const whole = applyEdits(source, record.start, record.end, metas);
     const evaluate = this.#evaluator(record);
-    const isMethod =
-      record.start !== node.start ||
-      parent?.type === 'MethodDefinition' ||
-      (parent?.type === 'Property' &&
-        parent.value === node &&
-        (parent.method || parent.kind !== 'init'));
-    if (!isMethod) {
-      this.#objects.made(id, evaluate(this.#place(record, '(', whole, ')')));
-      return;
-    }
     const key =
       parent?.type === 'Property' || parent?.type === 'MethodDefinition' ? parent : undefined;
     if (key === undefined) throw new RebuildError('a method without a key');
@@ -195,6 +170,30 @@ export class Code {
     const descriptor = Reflect.getOwnPropertyDescriptor(literal, name ?? '');
     this.#objects.made(id, descriptor?.value ?? descriptor?.get ?? descriptor?.set);
     if (record.home !== undefined) this.#homes.standIn(literal, record.home);
+  }
+
+  /** Makes a function together with those like it: for V8 a long text is less work than many short ones. */
+  #makeBeside(sibling: Sibling): void {
+    const mates = this.#siblings.take(sibling).filter(({ id, record }) => {
+      if (id === sibling.id) return true;
+      const { node, tree } = this.#nodeOf(record);
+      if (isClass(node) || isMethod(record, node, tree.parents.get(node))) return false;
+      return record.context === 0 || !this.#isDeclared(record, node, tree);
+    });
+    const { script, context } = sibling.record;
+    const { source } = this.#script(script);
+    const evaluate = this.#evaluator(sibling.record);
+    for (const list of sideBySide(mates)) {
+      const layout = new Layout(source, '');
+      list.forEach(({ record }, index) => {
+        const { node } = this.#nodeOf(record);
+        const edits = [...this.#edits(record, context), ...newTargetEdits(node)];
+        const text = applyEdits(source, record.start, record.end, edits);
+        layout.at(record.start, text, index === 0 ? '[' : ',');
+      });
+      const made = evaluate(layout.add(']').unit) as unknown[];
+      list.forEach(({ id }, index) => this.#objects.made(id, made[index]));
+    }
   }
 
   #privateMethod(owner: number, { static: isStatic, key }: MethodDefinition): unknown {

@@ -18,6 +18,21 @@ export interface Origin {
   readonly source: string;
 }
 
+/** How many lines of a text end, and where what follows them begins. */
+function linesOf(text: string): { readonly lines: number; readonly last: number } {
+  let [lines, last] = [0, 0];
+  if (/[\r\u2028\u2029]/.test(text)) {
+    const ends = /\r\n|[\n\r\u2028\u2029]/g;
+    for (; ends.exec(text) !== null; last = ends.lastIndex) lines += 1;
+  } else {
+    for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', last)) {
+      lines += 1;
+      last = end + 1;
+    }
+  }
+  return { lines, last };
+}
+
 /** A text laid out so that what comes from a script stands in the line and column that it has there, if there is room. */
 export class Layout {
   #text = '';
@@ -34,9 +49,9 @@ export class Layout {
   /** Adds generated text. */
   add(text: string): this {
     this.#text += text;
-    const lines = text.split(/\r\n|[\n\r\u2028\u2029]/);
-    this.#line += lines.length - 1;
-    this.#column = lines.length === 1 ? this.#column + text.length : (lines.at(-1) ?? '').length;
+    const { lines, last } = linesOf(text);
+    this.#line += lines;
+    this.#column = lines === 0 ? this.#column + text.length : text.length - last;
     return this;
   }
 

@@ -1,8 +1,11 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { isPublicModule } from '../capsule/builtins.ts';
 import { readAdvance } from '../capsule/advance.ts';
+import { lineStarts } from '../language/positions.ts';
 import { readTree, type Trees } from '../language/readTree.ts';
 import { needModule } from '../hosts/loaded.ts';
+import { collector } from '../capture/collector.ts';
+import { nodesOf } from './functionNodes.ts';
 
 /** Files by which a process that is started before its program stands still is told how far that is. */
 export interface Readiness {
@@ -35,11 +38,14 @@ export function getReady({ advance, ready }: Readiness): Trees {
   for (const id of modules.filter(isPublicModule)) needModule(id);
   for (const { kind, source } of scripts) {
     try {
-      readTree(trees, source, kind);
+      nodesOf(readTree(trees, source, kind));
+      lineStarts(source);
     } catch {
       // Nothing of it may be in the capsule; what is will be met again.
     }
   }
+  // What has been read is there to stay: no collection is to come upon it when the program waits.
+  collector()({ type: 'major' });
   writeFileSync(ready, '', { mode: 0o600 });
   return trees;
 }

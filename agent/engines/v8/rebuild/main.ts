@@ -13,6 +13,7 @@ import { getReady, waitFor, type Readiness } from './getReady.ts';
 import { headOf } from '../headOf.ts';
 import { Modules } from './modules.ts';
 import { FunctionTexts } from './functionTexts.ts';
+import { sameSource } from '../language/readTree.ts';
 import { showTracesAsWritten } from './traces.ts';
 import { verify } from './verify.ts';
 import { World } from './world.ts';
@@ -47,7 +48,12 @@ async function main(): Promise<void> {
   const { readiness } = settings;
   const read = readiness === undefined ? new Map<string, never>() : getReady(readiness);
   if (readiness !== undefined) waitFor(settings.file);
-  const capsule = readCapsule(settings.file);
+  const written = readCapsule(settings.file);
+  const scripts = written.scripts.map((script) => ({
+    ...script,
+    source: sameSource(read, script.source, script.kind),
+  }));
+  const capsule = { ...written, scripts };
   if (settings.cwd === undefined) enter(capsule.header.cwd);
   reopenFiles(capsule.roots.files);
   if (settings.env === true) Reflect.deleteProperty(capsule.roots.hosts['process'] ?? {}, 'env');

@@ -12,6 +12,7 @@ import type {
   Value,
 } from '../capsule/format.ts';
 import type { Trees } from '../language/readTree.ts';
+import type { HostRecord } from '../hosts/adapter.ts';
 import { hostShell } from '../hosts/rebuild.ts';
 import { activationState } from './activationState.ts';
 import { followStores, giveFrame, within } from './asyncFrames.ts';
@@ -68,6 +69,7 @@ export class World implements Objects {
   readonly #iterators: [IteratorRecord, object][] = [];
   readonly #combinators: [CombinatorRecord, Combinator][] = [];
   readonly #makers = new Map<number, () => object>();
+  readonly #hosts: (readonly [number, HostRecord])[] = [];
   #depth = 0;
 
   constructor(capsule: Capsule, texts: FunctionTexts, modules: Modules, read: Trees) {
@@ -115,6 +117,7 @@ export class World implements Objects {
             this.#locked.add(derived);
         }
       }
+      if (record?.k === 'host') this.#hosts.push([id, record]);
       if (record?.k === 'activation' && record.promise !== undefined)
         this.#promiseOwners.set(record.promise, id);
       if (record?.k === 'fn') {
@@ -206,12 +209,9 @@ export class World implements Objects {
     return this.#objects[id];
   }
 
-  /** All records of one adapter, with their ids. */
-  hosts(host: string): [number, Extract<KindRecord, { k: 'host' }>][] {
-    return this.capsule.objects.flatMap((_, id) => {
-      const record = this.kind(id);
-      return record?.k === 'host' && record.host === host ? [[id, record] as const] : [];
-    }) as [number, Extract<KindRecord, { k: 'host' }>][];
+  /** All records of one adapter, or of all, with their ids. */
+  hosts(host?: string): readonly (readonly [id: number, record: HostRecord])[] {
+    return host === undefined ? this.#hosts : this.#hosts.filter(([, each]) => each.host === host);
   }
 
   /** An instance of a class of Node.js, or of one of the program that is derived from it, whose constructor does not run. */
@@ -509,7 +509,7 @@ export class World implements Objects {
     if (record.closed === 1) Object.preventExtensions(object);
   }
 
-  #fillHost(id: number, record: Extract<KindRecord, { k: 'host' }>): void {
+  #fillHost(id: number, record: HostRecord): void {
     const object = this.#objects[id] as object;
     if (record.proto !== undefined) {
       const proto = this.value(record.proto) as object | null;
