@@ -50,8 +50,8 @@ interface LiveShape {
 
 /** How many shapes of one prototype are compared with an object before its own keys are listed. */
 const comparedShapes = 12;
-/** Objects between two collections of garbage. */
-const tidyInterval = 150_000;
+/** Objects that are written down between two collections of garbage. */
+const tidyInterval = 250_000;
 
 /** Everything that is reachable from the roots, written down. */
 export class Graph {
@@ -170,10 +170,7 @@ export class Graph {
 
   #reserve(live: unknown, label: string | number): number {
     this.#found.add(live, this.#current, label);
-    const id = this.objects.reserve();
-    // V8 would let garbage grow to the size of the program.
-    if (id % tidyInterval === 0) this.heap.memory?.tidy();
-    return id;
+    return this.objects.reserve();
   }
 
   /** An object that no value of the program refers to. */
@@ -189,6 +186,8 @@ export class Graph {
     for (; this.#next < this.objects.count; this.#next += 1) {
       const id = this.#next;
       between();
+      // V8 would let garbage grow to the size of the program.
+      if (id % tidyInterval === 0) this.heap.memory?.tidy();
       if (this.objects.has(id)) continue;
       this.#current = id;
       try {

@@ -94,7 +94,7 @@ export class OwnMemory {
 
   /** Collects what is garbage. What is held stays where it is. */
   tidy(): void {
-    this.#collect({ type: 'major' });
+    this.#collect();
   }
 
   contextOf(f: unknown): Address {

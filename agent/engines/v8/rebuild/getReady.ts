@@ -45,7 +45,7 @@ export function getReady({ advance, ready }: Readiness): Trees {
     }
   }
   // What has been read is there to stay: no collection is to come upon it when the program waits.
-  collector()({ type: 'major' });
+  collector()();
   writeFileSync(ready, '', { mode: 0o600 });
   return trees;
 }

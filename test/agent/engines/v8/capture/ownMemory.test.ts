@@ -39,9 +39,9 @@ linuxOnly('contexts in the memory of this process', () => {
   it('hold a variable that is not initialized', () => {
     const early = ((): (() => unknown) => {
       const look = (): unknown => late;
-      if (memory === undefined) look();
-      return look;
-      const late = 1;
+      if (memory instanceof ProcessMemory) return look;
+      const late = look;
+      return late;
     })();
     assert.ok(own.hold());
     assert.equal(own.hasHole(own.contextOf(early)), true);
