@@ -43,6 +43,11 @@ const targets: readonly PortableTarget[] = [
     of: memories,
   },
   {
+    // Nothing of the engine is in it then: what this is off from 1 is what the machine cannot tell.
+    ...{ program: speedProgram, text: 'speed before a move', limit: 0.98, bound: 'least' },
+    of: (row) => row.speeds.map(({ before }) => before),
+  },
+  {
     ...{ program: speedProgram, text: 'speed after a refused move', limit: 0.98, bound: 'least' },
     of: (row) => row.speeds.map(({ before, afterRefusal }) => afterRefusal / before),
   },
