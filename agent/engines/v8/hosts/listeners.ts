@@ -9,15 +9,20 @@ export function userListeners(graph: Graph, emitter: EventEmitter): [Value, Valu
   return someListeners(graph, emitter, (target) => isUserFunction(graph, target));
 }
 
-/** All listeners, those that Node.js added on behalf of the program as well, but not those that a fresh emitter has. */
+/**
+ * All listeners, those that Node.js added on behalf of the program as well, but not those that a fresh emitter has.
+ * @param isNodes whether a listener is of Node.js's own use though a fresh emitter does not have it
+ */
 export function addedListeners(
   graph: Graph,
   emitter: EventEmitter,
   fresh: EventEmitter,
+  isNodes?: (listener: object) => boolean,
 ): [Value, Value][] {
   const own = new Map(fresh.eventNames().map((name) => [name, fresh.listenerCount(name)]));
   return someListeners(graph, emitter, (target, name) => {
     if (isUserFunction(graph, target)) return true;
+    if (isNodes?.(target) === true) return false;
     const left = own.get(name) ?? 0;
     own.set(name, left - 1);
     return left <= 0;

@@ -18,6 +18,7 @@ import { messagePorts } from './messagePorts.ts';
 import { textDecoders, textEncoders } from './textCoding.ts';
 import { readlines } from './readlines.ts';
 import { revocations } from './revocations.ts';
+import { secureServers } from './secureServers.ts';
 import { httpServers, netServers } from './servers.ts';
 import { sockets } from './sockets.ts';
 import { filePolls, fileWatchers } from './watchers.ts';
@@ -53,6 +54,7 @@ export const adapters: readonly Adapter[] = [
   revocations,
   searchParams,
   searchParamsIterators,
+  secureServers,
   sockets,
   templateObjects,
   textDecoders,

@@ -16,7 +16,13 @@ import { acceptAt, reservePlace } from './places.ts';
 /** Classes that a server of HTTP makes its requests and answers of. */
 const classes = ['IncomingMessage', 'ServerResponse'];
 
-function serverRecord(graph: Graph, server: NetServer, host: string, fresh: NetServer): HostRecord {
+/** @param fresh one of its class that the program has not seen */
+export function serverRecord(
+  graph: Graph,
+  server: NetServer,
+  host: string,
+  fresh: NetServer,
+): HostRecord {
   const address = server.address();
   const settings = Object.entries(Object.getOwnPropertyDescriptors(fresh)).flatMap(
     ([key, { value }]): [Value, Value][] => {
@@ -54,7 +60,7 @@ function serverRecord(graph: Graph, server: NetServer, host: string, fresh: NetS
   );
 }
 
-function fill(world: World, object: object, { state }: HostRecord): void {
+export function fillServer(world: World, object: object, { state }: HostRecord): void {
   for (const [key, value] of (state['settings'] ?? []) as [string, Value][]) {
     if (key in object) Reflect.set(object, key, world.value(value));
   }
@@ -64,11 +70,11 @@ function fill(world: World, object: object, { state }: HostRecord): void {
   });
 }
 
-function reserve(_world: World, object: object, { state }: HostRecord): void {
+export function reserveServer(_world: World, object: object, { state }: HostRecord): void {
   if (state['listening'] === true) reservePlace(object as NetServer, state);
 }
 
-function start(world: World, object: object, { state }: HostRecord): void {
+export function startServer(world: World, object: object, { state }: HostRecord): void {
   const server = object as NetServer;
   const listeners = (state['listeners'] ?? []) as [Value, Value][];
   if (state['listening'] !== true) {
@@ -92,17 +98,11 @@ function start(world: World, object: object, { state }: HostRecord): void {
 export const netServers: Adapter = {
   host: 'netServer',
   prototypes: () => [NetServer.prototype],
-  record(graph, object) {
-    const name = (Object.getPrototypeOf(object) as object).constructor.name;
-    if (/^(Http2|TLS)|Secure/.test(name) || 'setSecureContext' in object) {
-      throw graph.refuse('a server with encryption, which cannot be carried');
-    }
-    return serverRecord(graph, object as NetServer, 'netServer', new NetServer());
-  },
+  record: (graph, object) => serverRecord(graph, object as NetServer, 'netServer', new NetServer()),
   shell: (world, record) => world.construct(record, NetServer, []),
-  fill,
-  reserve,
-  start,
+  fill: fillServer,
+  reserve: reserveServer,
+  start: startServer,
 };
 
 export const httpServers: Adapter = {
@@ -111,7 +111,7 @@ export const httpServers: Adapter = {
   record: (graph, object) =>
     serverRecord(graph, object as HttpServer, 'httpServer', new HttpServer()),
   shell: (world, record) => world.construct(record, HttpServer, []),
-  fill,
-  reserve,
-  start,
+  fill: fillServer,
+  reserve: reserveServer,
+  start: startServer,
 };

@@ -1,0 +1,71 @@
+// Must survive: an HTTPS server and one of TLS with their keys and settings, asked with and without kept connections
+const https = require('node:https');
+const tls = require('node:tls');
+const key = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgLtuDgG/cadE5NHpG
+cYCPQBwRrvROZ0D3xe9i0IhXkOWhRANCAARl+m05uzqtqz0VkoksJLu1EOjV04Q5
+Fcye4T11bVE6iRwwk/6dhGrVD1C/FX+Pf/xtGPaCjlI4Dh+K1jC0ejPy
+-----END PRIVATE KEY-----`;
+const cert = `-----BEGIN CERTIFICATE-----
+MIIBmzCCAUGgAwIBAgIUK/JBkenStQDMgqzA0Him8zavXwQwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMjA2NTExN1oYDzIxMjYxMDI5
+MDY1MTE3WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAARl+m05uzqtqz0VkoksJLu1EOjV04Q5Fcye4T11bVE6iRwwk/6dhGrV
+D1C/FX+Pf/xtGPaCjlI4Dh+K1jC0ejPyo28wbTAdBgNVHQ4EFgQU7y7fc71aNNR7
+KO6j6dgZujpz7LcwHwYDVR0jBBgwFoAU7y7fc71aNNR7KO6j6dgZujpz7LcwDwYD
+VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI
+zj0EAwIDSAAwRQIhAMQp+Ok2QZHTzWJhSj9gHzXg5nL22b40knrPBBmAkTqPAiBj
+SEmFngwpdQeXPmTkiHbx3puAUop5c+2KAq9uzP0TjA==
+-----END CERTIFICATE-----`;
+const visits = new Map();
+const options = { key, cert: Buffer.from(cert), minVersion: 'TLSv1.2', handshakeTimeout: 9000 };
+const server = https.createServer({ ...options, keepAliveTimeout: 2345 }, (request, response) => {
+  visits.set(request.url, (visits.get(request.url) ?? 0) + 1);
+  response.end(`${request.url} ${visits.get(request.url)} ${request.socket.encrypted}`);
+});
+const echo = tls.createServer(
+  { ...options, ALPNProtocols: ['echo'], requestCert: false },
+  (socket) => {
+    socket.once('data', (text) => socket.end(`${socket.alpnProtocol} ${text}`));
+    socket.on('error', () => {});
+  },
+);
+const agent = new https.Agent({ keepAlive: true, rejectUnauthorized: false });
+const common = { host: '127.0.0.1', rejectUnauthorized: false };
+const once = (path, kept) =>
+  new Promise((resolve, reject) => {
+    const where = { ...common, port: server.address().port, path, agent: kept && agent };
+    const request = https.get(where, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk) => (text += chunk));
+      response.on('end', () => resolve(text));
+    });
+    request.on('error', reject);
+  });
+// As any client with an agent has to: a connection may have been closed while it was idle.
+const ask = (path, kept) =>
+  once(path, kept).catch((error) =>
+    error.code === 'ECONNRESET' ? ask(path, kept) : Promise.reject(error),
+  );
+const say = (word) =>
+  new Promise((resolve, reject) => {
+    const where = { ...common, port: echo.address().port, ALPNProtocols: ['echo'] };
+    const socket = tls.connect(where, () => socket.write(word));
+    let text = '';
+    socket.setEncoding('utf8').on('data', (chunk) => (text += chunk));
+    socket.on('end', () => resolve(text)).on('error', reject);
+  });
+echo.listen(0, '127.0.0.1');
+server.listen(0, '127.0.0.1', async () => {
+  for (let turn = 0; turn < 30; turn += 1) {
+    await new Promise((done) => setTimeout(done, 30));
+    const kept = turn % 3 === 0;
+    console.log(turn, turn % 4 === 3 ? await say(`word ${turn}`) : await ask(`/${turn % 5}`, kept));
+  }
+  agent.destroy();
+  echo.close();
+  server.close(() => {
+    console.log('end', JSON.stringify([...visits]), server.keepAliveTimeout, String(server.cert) === cert);
+  });
+  server.closeAllConnections();
+});
