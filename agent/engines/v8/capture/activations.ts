@@ -108,10 +108,12 @@ function describe(graph: Graph, generator: object, node: number): ActivationReco
     if (!(error instanceof NotResumable)) throw error;
     throw notResumable(place, target ?? place.node, error.message);
   }
-  // Its variables are where the rebuild left them for it to begin with.
-  if (resumed !== undefined && !begun && (plan.locals.size > 0 || place.node.params.length > 0))
-    throw graph.refuse('a generator that has moved once and has not begun yet');
-  for (const key of plan.locals) record.locals[key] = own.local(key);
+  // The variables of one that has moved and not begun are where the rebuild left them for it to begin with.
+  const left = begun ? undefined : resumed?.v;
+  for (const key of plan.locals) {
+    record.locals[key] =
+      left === undefined ? own.local(key) : graph.value(left[key], key.replace(/@.*/, ''));
+  }
   if (own.values.has('arguments')) {
     const args = own.values.get('arguments');
     if (typeof args === 'object' && args !== null) {

@@ -83,4 +83,6 @@ export function readOriginMark(source: string): OriginMark | undefined {
 export interface ResumedState {
   /** The function that it is an activation of, or what the rebuild noted of the module. */
   readonly origin: object;
+  /** Its variables as they were when it was made again, by `name@offset of their scope`. */
+  readonly v: Readonly<Record<string, unknown>>;
 }

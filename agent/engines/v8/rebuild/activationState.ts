@@ -3,10 +3,11 @@ import type { ResumedState } from '../language/origin.ts';
 import { resumed } from './shells.ts';
 
 /** What the text of a resumed function is given. */
-export type ActivationState = { resumed?: ResumedState; readonly awaited: unknown } & Record<
-  string,
-  unknown
->;
+export type ActivationState = {
+  resumed?: ResumedState;
+  readonly v: ResumedState['v'];
+  readonly awaited: unknown;
+} & Record<string, unknown>;
 
 /**
  * @param value gives the live value of one of the capsule

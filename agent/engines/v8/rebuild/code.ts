@@ -515,7 +515,7 @@ export class Code {
   /** The function that goes on where an activation stands; to be called with its receiver. */
   body(
     record: ActivationRecord,
-    state: { resumed?: ResumedState },
+    state: { resumed?: ResumedState; readonly v: ResumedState['v'] },
   ): (...args: unknown[]) => unknown {
     const { script, node, tree, origin } = this.#suspended(record);
     const { source } = this.#script(script);
@@ -542,7 +542,7 @@ export class Code {
     });
     const evaluate = this.#evaluator({ context: record.context, script });
     const layout = new Layout(source, before).at(start, body).add(after);
-    state.resumed = { origin };
+    state.resumed = { origin, v: state.v };
     const make = evaluate(layout.unit) as (state: object) => (...args: unknown[]) => unknown;
     if (node.type === 'ArrowFunctionExpression') return make(state);
     const literal = make(state) as unknown as Record<string, (...args: unknown[]) => unknown>;
