@@ -163,6 +163,8 @@ export type KindRecord =
   | (Common & { k: 'proxy'; target: Value; handler: Value; revoked?: 'object' | 'function' })
   | (Common & { k: 'settler'; promise: number; rejects: boolean })
   | (Common & { k: 'finally'; callback: Value; catches: boolean })
+  /** What `finally` waits with for what its callback returned: it gives back the value, or throws it. */
+  | (Common & { k: 'thunk'; value: Value; throws: boolean })
   | IteratorRecord
   | CombinatorRecord
   /** A function that a combinator waits with; group 0 for one that was called already. */

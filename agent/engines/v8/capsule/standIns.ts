@@ -13,3 +13,16 @@ export function standsInFor(object: object): string[] | undefined {
 
 /** An object that Node.js gives when it is asked for it. */
 export const navigatorPath = 'global\n!navigator';
+
+/** Begins the description of a symbol that stands for one which an older Node.js does not have; its path follows. */
+const symbolMark = '$flick ';
+
+/** Nothing but what comes from a newer Node.js asks for what it is the key of. */
+export function symbolFor(path: string): symbol {
+  return Symbol(symbolMark + path);
+}
+
+/** The path of what a symbol stands for; undefined for others. It is that again when the program moves on. */
+export function symbolStandsFor({ description = '' }: symbol): string | undefined {
+  return description.startsWith(symbolMark) ? description.slice(symbolMark.length) : undefined;
+}

@@ -4,6 +4,7 @@ import type { Binding, Scope } from '../language/scopes.ts';
 import type { Heap } from './heap.ts';
 import type { LiveScope } from './inspection.ts';
 import { ContextAddresses, recordOf } from './contextAddresses.ts';
+import { isOnlyNewer } from './coreFunctions.ts';
 import { Refusal } from './refusal.ts';
 import { matchScopes, type ContextShape } from './scopeMatch.ts';
 import { outermostOf, shortUrl, type Place, type Script } from './scripts.ts';
@@ -267,7 +268,10 @@ export class Contexts {
     const record = this.records[root];
     if (core === undefined || record === undefined) return;
     for (const name of names) {
-      record.vars[name] ??= this.#encodeCore(core.url, name, valueOf(core.values, name));
+      const value = valueOf(core.values, name);
+      record.vars[name] ??= isOnlyNewer(core.url, name)
+        ? this.#encode(value, name)
+        : this.#encodeCore(core.url, name, value);
     }
   }
 

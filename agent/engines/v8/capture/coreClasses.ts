@@ -1,5 +1,6 @@
 import { corePath, exportPath, wellKnownName } from '../capsule/builtins.ts';
 import { isLoaded } from '../hosts/loaded.ts';
+import { isOnlyNewer } from './coreFunctions.ts';
 import type { Graph } from './graph.ts';
 
 /** The function that says to be the maker of objects with a prototype. */
@@ -38,7 +39,7 @@ export function corePrototype(graph: Graph, object: object): string[] | undefine
   if (typeof object === 'function' || !Object.hasOwn(object, 'constructor')) return undefined;
   const maker = makerOf(object);
   const url = maker === undefined ? undefined : coreUrl(graph, maker);
-  if (maker === undefined || url === undefined) return undefined;
+  if (maker === undefined || url === undefined || isOnlyNewer(url, maker.name)) return undefined;
   const exported = isLoaded(url.slice(5))
     ? exportPath(url, graph.internals.require(url.slice(5)), maker)
     : undefined;

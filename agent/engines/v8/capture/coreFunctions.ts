@@ -12,6 +12,16 @@ import type { Place } from './scripts.ts';
 const carried =
   /^node:(events|util|internal\/util|internal\/streams\/.*|internal\/event_target|internal\/abort_controller|timers\/promises|readline|internal\/readline\/.*|readline\/promises|internal\/events\/.*|internal\/console\/.*|_http_agent|internal\/fs\/streams|stream\/promises|internal\/validators|internal\/util\/.*)$/;
 
+/** Functions that those call, and that older versions of Node.js do not have: carried with them. */
+const onlyNewer: Readonly<Record<string, readonly string[]>> = {
+  'node:internal/streams/end-of-stream': ['getEosErrored', 'getEosOnCloseError'],
+};
+
+/** Whether a variable of a module of Node.js is a function that older versions do not have, and that can be carried. */
+export function isOnlyNewer(url: string, name: string): boolean {
+  return onlyNewer[url]?.includes(name) === true;
+}
+
 export function canCarryCore(url: string): boolean {
   return carried.test(url);
 }

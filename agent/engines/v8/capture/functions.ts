@@ -6,7 +6,7 @@ import { textRange } from '../language/positions.ts';
 import { boundRecord } from '../hosts/asyncResources.ts';
 import { intlFunctionRecord } from '../hosts/intl.ts';
 import { revocationRecord } from '../hosts/revocations.ts';
-import { canCarryCore, isCore, needOfCore } from './coreFunctions.ts';
+import { canCarryCore, isCore, isOnlyNewer, needOfCore } from './coreFunctions.ts';
 import { elementRecord } from './combinators.ts';
 import { fieldKeys } from './fieldKeys.ts';
 import type { Graph } from './graph.ts';
@@ -149,6 +149,7 @@ function nativeFunction(graph: Graph, f: Function): ObjectRecord {
       };
     }
   }
+  if (/^Promise(ValueThunk|Thrower)Finally/.test(name)) return thunkRecord(graph, f);
   const revocation = revocationRecord(graph, f, name);
   if (revocation !== undefined) return revocation;
   const ofIntl = intlFunctionRecord(graph, name, node);
@@ -158,6 +159,20 @@ function nativeFunction(graph: Graph, f: Function): ObjectRecord {
   if (/Wasm/.test(name))
     throw graph.refuse('a function of a WebAssembly instance, which cannot be carried');
   throw graph.refuse(`a function of V8 (${name || f.name}) that cannot be carried`);
+}
+
+/** What does nothing but give back a value or throw it: that is asked of itself. */
+// eslint-disable-next-line @typescript-eslint/no-unsafe-function-type
+function thunkRecord(graph: Graph, f: Function): ObjectRecord {
+  let value: unknown;
+  let throws = false;
+  try {
+    value = Reflect.apply(f, undefined, []);
+  } catch (error) {
+    value = error;
+    throws = true;
+  }
+  return { k: 'thunk', value: graph.value(value, 'value'), throws };
 }
 
 // eslint-disable-next-line @typescript-eslint/no-unsafe-function-type
@@ -246,9 +261,10 @@ function coreFunction(graph: Graph, f: Function): ObjectRecord | undefined {
   }
   const wrapper = wrapperOf(graph, f) ?? boundRecord(graph, f);
   if (wrapper !== undefined) return wrapper;
+  const url = graph.heap.script(f)?.url ?? '';
+  if (isOnlyNewer(url, f.name)) return undefined;
   const paths = graph.variableOfCore(f);
   if (paths !== undefined) return { k: 'builtin', paths };
-  const url = graph.heap.script(f)?.url ?? '';
   if (canCarryCore(url)) return undefined;
   throw graph.refuse(`the function '${f.name}' of Node.js (${url}), which cannot be carried`);
 }

@@ -15,6 +15,7 @@ import {
   wellKnownName,
   type Builtins,
 } from '../capsule/builtins.ts';
+import { symbolStandsFor } from '../capsule/standIns.ts';
 import { argumentsRecord } from './argumentsObjects.ts';
 import type { Heap } from './heap.ts';
 import type { Hidden } from './hidden.ts';
@@ -348,7 +349,7 @@ export class Graph {
     this.#symbolIds.set(symbol, id);
     const wellKnown = wellKnownName(symbol);
     const registered = Symbol.keyFor(symbol);
-    const path = this.#coreSymbols.get(symbol);
+    const path = this.#coreSymbols.get(symbol) ?? symbolStandsFor(symbol);
     this.symbols.push(
       wellKnown !== undefined
         ? { wellKnown }
@@ -486,8 +487,7 @@ export class Graph {
   }
 
   #entries(object: object): unknown[] {
-    const [entries] = this.#details.previewEntries(object, true) as [unknown[]];
-    return entries;
+    return this.preview(object)[0];
   }
 
   #special(object: object): ObjectRecord | undefined {

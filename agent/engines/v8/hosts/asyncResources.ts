@@ -17,10 +17,6 @@ export const asyncResources: Adapter = {
     (loadedModule(module)?.['AsyncResource'] as Maker | undefined)?.prototype as object | undefined,
   ],
   record(graph, object) {
-    // Streams have them there, with functions that other versions of Node.js have otherwise.
-    if (Number(process.versions.node.split('.')[0]) > 20) {
-      throw graph.refuse('an AsyncResource of a Node.js newer than 20, which cannot be carried');
-    }
     const frame = frameOf(graph, object);
     const state = frame === undefined ? {} : { frame };
     // Known to hooks that ran when it was made, or to storages.

@@ -44,6 +44,26 @@ export function finallyFunction(callback: unknown, catches: boolean): unknown {
   return found;
 }
 
+/** The function that `finally` lets its callback's promise call. */
+export function finallyThunk(value: unknown, throws: boolean): unknown {
+  let found: unknown;
+  const capability = function (executor: (resolve: () => void, reject: () => void) => void) {
+    executor(
+      () => undefined,
+      () => undefined,
+    );
+    return { then: (thunk: unknown) => (found = thunk) };
+  };
+  let call: ((value: unknown) => void) | undefined;
+  const catcher = {
+    constructor: { [Symbol.species]: capability },
+    then: (fulfilled: () => void, rejected: () => void) => (call = throws ? rejected : fulfilled),
+  };
+  Promise.prototype.finally.call(catcher as never, () => undefined);
+  call?.(value);
+  return found;
+}
+
 /** An iterator in the middle of a loop: its first step is the one that the loop is in. */
 export function resumed(inner: Iterator<unknown>, first: unknown): object {
   let isFirst = true;

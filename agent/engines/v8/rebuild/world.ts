@@ -1,4 +1,5 @@
 import { resolveSymbol } from '../capsule/builtins.ts';
+import { symbolFor } from '../capsule/standIns.ts';
 import type {
   ActivationRecord,
   Capsule,
@@ -30,6 +31,7 @@ import {
   emptyError,
   buffer,
   finallyFunction,
+  finallyThunk,
   builtin,
   viewTypes,
 } from './shells.ts';
@@ -81,10 +83,7 @@ export class World implements Objects {
       if ('wellKnown' in record) return Reflect.get(Symbol, record.wellKnown) as symbol;
       if ('registered' in record) return Symbol.for(record.registered);
       if ('description' in record) return Symbol(record.description ?? undefined);
-      const found = resolveSymbol(record.path);
-      if (found === undefined)
-        throw new RebuildError(`this Node.js has no ${record.path.replace(/\n/g, '')}`);
-      return found;
+      return resolveSymbol(record.path) ?? symbolFor(record.path);
     });
     this.#index();
     this.code = new Code(capsule, this, this.#quietClasses(), modules, read);
@@ -313,6 +312,8 @@ export class World implements Objects {
         return this.#settler(kind.promise, kind.rejects);
       case 'finally':
         return finallyFunction(this.value(kind.callback), kind.catches);
+      case 'thunk':
+        return finallyThunk(this.value(kind.value), kind.throws);
       case 'combinator': {
         const parts = [kind.promise, kind.resolve, kind.reject].map((each) => this.value(each));
         const made = combinator(kind.of, kind.results.length, parts as never);
