@@ -7,12 +7,15 @@ import { understood, type ProcessMemory } from './processMemory.ts';
 export class Hidden {
   /** Undefined where there is no access to it. */
   readonly process: ProcessMemory | undefined;
+  readonly #drain: () => void;
   #memory: Memory | undefined | null = null;
   #probe: Probe | undefined | null = null;
   #numbers: FunctionNumbers | undefined | null = null;
 
-  constructor(process: ProcessMemory | undefined) {
+  /** @param drain runs the microtasks that wait */
+  constructor(process: ProcessMemory | undefined, drain: () => void) {
     this.process = process;
+    this.#drain = drain;
   }
 
   get memory(): Memory | undefined {
@@ -21,7 +24,9 @@ export class Hidden {
   }
 
   get probe(): Probe | undefined {
-    if (this.#probe === null) this.#probe = understood(this.memory, (memory) => new Probe(memory));
+    if (this.#probe === null) {
+      this.#probe = understood(this.memory, (memory) => new Probe(memory, this.#drain));
+    }
     return this.#probe;
   }
 

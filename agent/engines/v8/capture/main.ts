@@ -235,7 +235,8 @@ function capture(
   requireQuiet();
   const files = filesOf(means.gate);
   leaveSockets(hosts);
-  const hidden = new Hidden(means.process);
+  const { binding } = means.internals;
+  const hidden = new Hidden(means.process, binding('task_queue')['runMicrotasks'] as () => void);
   try {
     const graph = newGraph(means, hosts, hidden, spool);
     const { modules } = graph;

@@ -102,12 +102,7 @@ export function ownContexts(
   let context = outer;
   let inner = outer;
   const chain = graph.contexts.chain(snapshot.follow(node, 'context'), closureContext);
-  const matched = graph.contexts.match(
-    chain,
-    script,
-    path[0],
-    isModule ? root : script.tree.around.get(place.node),
-  );
+  const matched = graph.contexts.match(chain, script, path[0], around);
   for (let index = chain.length - 1; index >= 0; index -= 1) {
     const each = chain[index] ?? -1;
     const scope = matched[index];

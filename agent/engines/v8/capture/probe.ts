@@ -30,6 +30,7 @@ const { state } = names;
  */
 export class Probe {
   readonly #memory: Memory;
+  readonly #drain: () => void;
   /** Fields of V8's objects: a generator's registers, a promise's reactions, their handlers and what these see. */
   readonly #registers: number;
   readonly #reactions: number;
@@ -37,8 +38,10 @@ export class Probe {
   readonly #context: number;
   readonly #waiting: number;
 
-  constructor(memory: Memory) {
+  /** @param drain runs the microtasks that wait: none of them is the program's */
+  constructor(memory: Memory, drain: () => void) {
     this.#memory = memory;
+    this.#drain = drain;
     const mark = randomInteger();
     const marked = BigInt(mark) << 32n;
     const hasMark = (word: Word): boolean =>
@@ -100,6 +103,8 @@ export class Probe {
     const shift = base - this.#base(text(mark), fn);
     const { given, sentinels, awaited } = standIns();
     const way = this.#run(text(''), fn, given, awaited);
+    // A loop of `for await` waits for each step, also for the one that it stands in.
+    if (plan.iterators.some((each) => each.type === 'ForOfStatement' && each.await)) this.#drain();
     const found = new Map<string, Spot[]>();
     const kept = new Map(plan.kept.map((each) => [each.key, each]));
     this.#memory.exact(() => {
