@@ -266,5 +266,8 @@ function coreFunction(graph: Graph, f: Function): ObjectRecord | undefined {
   const paths = graph.variableOfCore(f);
   if (paths !== undefined) return { k: 'builtin', paths };
   if (canCarryCore(url)) return undefined;
-  throw graph.refuse(`the function '${f.name}' of Node.js (${url}), which cannot be carried`);
+  throw graph.refuse(`the function '${f.name}' of Node.js (${url}), which cannot be carried`, {
+    // `fetch` looks once more at a connection in the turn after an answer.
+    passing: url.startsWith('node:internal/deps/undici/'),
+  });
 }

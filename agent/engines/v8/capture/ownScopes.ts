@@ -2,7 +2,7 @@ import type { AnyNode } from 'acorn';
 import type { Value } from '../capsule/format.ts';
 import type { ResumedState } from '../language/origin.ts';
 import { isFunctionLevel, localKey } from '../language/places.ts';
-import type { Scope } from '../language/scopes.ts';
+import type { Binding, Scope } from '../language/scopes.ts';
 import type { Graph } from './graph.ts';
 import type { Place } from './scripts.ts';
 
@@ -46,11 +46,9 @@ export function ownContexts(
   const inside = script.tree.byKey.get(`function:${place.node.start}:${place.node.end}`);
   const { root } = script.tree;
   const isModule = script.tree.scopeOf.get(place.node) === root;
-  const around = isModule
-    ? root
-    : resumedState(graph, fn) === undefined
-      ? script.tree.around.get(place.node)
-      : inside;
+  const isResumed = resumedState(graph, fn) !== undefined;
+  const ofFunction = isResumed ? inside : script.tree.around.get(place.node);
+  const around = isModule ? root : ofFunction;
   if (around === undefined) throw graph.refuse('suspended in an unknown place');
   const outer = graph.contexts.closure(
     fn,
@@ -70,25 +68,31 @@ export function ownContexts(
     else if (scope !== undefined && at === from && at.type !== 'FunctionExpression')
       path.push(scope);
   }
-  for (const kind of ['function', 'parameters']) {
-    const scope = script.tree.byKey.get(`${kind}:${place.node.start}:${place.node.end}`);
-    if (scope !== undefined) path.push(scope);
-  }
+  const levels = ['function', 'parameters'].flatMap(
+    (kind) => script.tree.byKey.get(`${kind}:${place.node.start}:${place.node.end}`) ?? [],
+  );
+  // What a rebuild made has the variables of the body and the parameters in one scope.
+  const groups = [...path, ...(isResumed ? [] : levels)].map((each) => [each]);
+  if (isResumed) groups.push(levels);
+  path.push(...levels);
   const found = new Map<string, unknown>();
   const values = new Map<string, unknown>();
   let next = 0;
-  for (const scope of path) {
-    if (scope.bindings.size === 0) continue;
+  for (const group of groups) {
+    const bindingOf = (name: string): Binding | undefined =>
+      group.map(({ bindings }) => bindings.get(name)).find((each) => each !== undefined);
+    if (group.every(({ bindings }) => bindings.size === 0)) continue;
     const variables = details[next]?.variables;
     if (variables === undefined) continue;
     const shown = Object.getOwnPropertyNames(variables).filter(
       (name) => !name.startsWith('$flick'),
     );
-    if (!shown.every((name) => scope.bindings.has(name) || name === 'arguments' || name === 'this'))
-      continue;
+    const isOfGroup = (name: string): boolean =>
+      bindingOf(name) !== undefined || name === 'arguments' || name === 'this';
+    if (!shown.every(isOfGroup)) continue;
     next += 1;
     for (const name of shown) {
-      const binding = scope.bindings.get(name);
+      const binding = bindingOf(name);
       let value: unknown;
       try {
         value = Reflect.get(variables, name) as unknown;
@@ -99,10 +103,14 @@ export function ownContexts(
       if (binding !== undefined) found.set(localKey(binding), value);
     }
   }
+  const areTold = next === details.length;
   let context = outer;
   let inner = outer;
   const chain = graph.contexts.chain(snapshot.follow(node, 'context'), closureContext);
   const matched = graph.contexts.match(chain, script, path[0], around);
+  // V8 looks for the parameters in the context of the body, which is there before the body begins.
+  if (from === place.node.body && matched.length > 1 && matched.at(-1)?.kind === 'parameters')
+    throw graph.refuse('a generator that has not begun and shares parameters and variables');
   for (let index = chain.length - 1; index >= 0; index -= 1) {
     const each = chain[index] ?? -1;
     const scope = matched[index];
@@ -123,7 +131,12 @@ export function ownContexts(
     outer,
     values,
     live: (key) => found.get(key),
-    local: (key) => graph.value(found.get(key), key.replace(/@.*/, '')),
+    local(key) {
+      if (!areTold && !found.has(key)) {
+        throw graph.refuse('suspended where its variables cannot be told apart', { passing: true });
+      }
+      return graph.value(found.get(key), key.replace(/@.*/, ''));
+    },
   };
 }
 

@@ -222,8 +222,8 @@ function restoreTimers(world: World, internals: NodeInternals, active: readonly 
       timer.ref();
     } else if (refed !== undefined) Reflect.set(timer, refed, false);
   }
-  // Node.js looks at all lists when any is due.
-  if (active.length > 0) setTimeout(() => undefined, 1);
+  // Node.js looks at all lists when any is due. This one is none of the program's, should that move on at once.
+  if (active.length > 0) setTimeout(Function.prototype.bind(undefined) as () => void, 1).unref();
 }
 
 function restoreStream(world: World, value: Value): void {
