@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import type { AnyNode } from 'acorn';
 import type { ActivationRecord, ObjectRecord } from '../capsule/format.ts';
 import { findTarget } from '../language/places.ts';
@@ -19,6 +20,18 @@ import { compiledOf, keepValues, registerNodes, Registers } from './registers.ts
 import { describePlace, type Place } from './scripts.ts';
 import { isUnchanged } from './unchanged.ts';
 
+/** One that has come to its end. */
+const nothing: Omit<ActivationRecord, 'kind'> = {
+  k: 'activation',
+  state: 'closed',
+  fn: [],
+  receiver: [],
+  context: 0,
+  at: 0,
+  locals: {},
+  iterators: {},
+};
+
 /** A generator object. */
 export function activationRecord(graph: Graph, generator: object): ObjectRecord {
   const record = describe(graph, generator, graph.heap.nodeOf(generator));
@@ -37,28 +50,22 @@ function describe(graph: Graph, generator: object, node: number): ActivationReco
   const fn = fields.get('[[GeneratorFunction]]') as object;
   const state = fields.get('[[GeneratorState]]') as string;
   const isAsync = Object.getPrototypeOf(generator) === null;
+  // Nothing is left of it, be it of the program's or of a rebuild's.
+  if (state === 'closed' && !isAsync) {
+    const waits = types.isAsyncFunction(fn);
+    if (waits && hasRequests(graph, node))
+      throw graph.refuse('an asynchronous generator that is being closed', { passing: true });
+    return { ...nothing, kind: waits ? 'asyncGenerator' : 'generator' };
+  }
   const resumed = resumedState(graph, fn);
   const origin = resumed?.origin ?? fn;
   const top = graph.modules.placeOf(graph.idOf(generator) ?? 0, node, resumed?.origin);
   const place = top ?? graph.scripts.placeOf(origin);
   if (!isFunction(place.node)) throw graph.refuse('suspended in an unknown place');
-  const record: ActivationRecord = {
-    k: 'activation',
-    kind: place.node.generator ? (place.node.async ? 'asyncGenerator' : 'generator') : 'async',
-    state: 'closed',
-    fn: [],
-    receiver: [],
-    context: 0,
-    at: 0,
-    locals: {},
-    iterators: {},
-  };
-  if (isAsync !== (record.kind === 'async')) throw graph.refuse('suspended in an unknown place');
-  if (state === 'closed') {
-    if (record.kind === 'asyncGenerator' && hasRequests(graph, node))
-      throw graph.refuse('an asynchronous generator that is being closed', { passing: true });
-    return record;
-  }
+  const { async, generator: yields } = place.node;
+  const kind = yields ? (async ? 'asyncGenerator' : 'generator') : 'async';
+  const record: ActivationRecord = { ...nothing, kind, locals: {}, iterators: {} };
+  if (isAsync !== (kind === 'async')) throw graph.refuse('suspended in an unknown place');
   if (state === 'running') throw graph.refuse('running', { passing: true });
   if (top !== undefined) record.module = top.script.index;
   record.receiver = graph.value(fields.get('[[GeneratorReceiver]]'), 'this');

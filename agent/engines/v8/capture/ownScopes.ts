@@ -106,7 +106,11 @@ export function ownContexts(
   const areTold = next === details.length;
   let context = outer;
   let inner = outer;
-  const chain = graph.contexts.chain(snapshot.follow(node, 'context'), closureContext);
+  // What a rebuild made and has not begun has nothing of its own yet but what it will make anew.
+  const isFresh = isResumed && from === place.node.body;
+  const chain = isFresh
+    ? []
+    : graph.contexts.chain(snapshot.follow(node, 'context'), closureContext);
   const matched = graph.contexts.match(chain, script, path[0], around);
   // V8 looks for the parameters in the context of the body, which is there before the body begins.
   if (from === place.node.body && matched.length > 1 && matched.at(-1)?.kind === 'parameters')

@@ -37,6 +37,9 @@ export function setProperties(
       (object as Record<string | symbol, unknown>)[key] = world.value(record[2]);
       continue;
     }
+    // V8 keeps some of its own functions' state in another way once a property of theirs is made anew.
+    if (there.length > 0 && isSame(world, Reflect.getOwnPropertyDescriptor(object, key), record))
+      continue;
     const attributes = { enumerable: (flags & 2) !== 0, configurable: (flags & 4) !== 0 };
     const descriptor =
       record.length === 3
@@ -50,6 +53,23 @@ export function setProperties(
       throw new RebuildError(`the property ${String(key)} of an object cannot be set`);
     }
   }
+}
+
+/** Whether a property is there already, as it is to be. */
+function isSame(
+  world: Objects,
+  there: PropertyDescriptor | undefined,
+  [, flags, value, set]: PropertyRecord,
+): boolean {
+  return (
+    there !== undefined &&
+    set === undefined &&
+    'value' in there &&
+    there.writable === ((flags & 1) !== 0) &&
+    there.enumerable === ((flags & 2) !== 0) &&
+    there.configurable === ((flags & 4) !== 0) &&
+    Object.is(there.value, world.value(value))
+  );
 }
 
 /** Properties that are there already, in another order than they had, are made again. */
