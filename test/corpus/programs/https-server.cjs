@@ -65,7 +65,12 @@ server.listen(0, '127.0.0.1', async () => {
   agent.destroy();
   echo.close();
   server.close(() => {
-    console.log('end', JSON.stringify([...visits]), server.keepAliveTimeout, String(server.cert) === cert);
+    console.log(
+      'end',
+      JSON.stringify([...visits]),
+      server.keepAliveTimeout,
+      String(server.cert) === cert,
+    );
   });
   server.closeAllConnections();
 });
