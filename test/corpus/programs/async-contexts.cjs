@@ -1,5 +1,4 @@
 // Must survive: stores of AsyncLocalStorage in resources and what is bound to them, loops over generators, signals and chains
-// may refuse: an AsyncResource of a Node.js newer than 20
 const { AsyncLocalStorage, AsyncResource } = require('node:async_hooks');
 const { EventEmitter } = require('node:events');
 const timers = require('node:timers/promises');
