@@ -42,7 +42,10 @@ async function switched(k, { deep = 4, ...rest }) {
       break;
     default:
   }
-  console.log('switched', read(), JSON.stringify(rest));
+  const late = await pause(3, 'late');
+  const tell = () => late + read();
+  await pause(3);
+  console.log('switched', tell(), JSON.stringify(rest));
 }
 async function labelled() {
   outer: for (const a of [1, 2, 2]) {

@@ -43,11 +43,20 @@ export function contextText(
       if (isRunning) layout.add(` let ${name};`);
       else waiting.push(name);
     } else if (own.includes(name)) layout.add(` ${name} = $flickR.${name};`);
-    else layout.add(` ${binding?.kind === 'const' ? 'const' : 'let'} ${name} = $flickR.${name};`);
+    else {
+      // One that a rebuild left to an activation has no other mark of not being initialized.
+      const isConstant = binding?.kind === 'const' && !(isRunning && isUndefined(value));
+      layout.add(` ${isConstant ? 'const' : 'let'} ${name} = $flickR.${name};`);
+    }
   }
   if (waiting.length > 0) layout.add(` yield; let ${waiting.join(', ')};`);
   if (record.target !== undefined) layout.add(` let ${newTargetName} = $flickR.${newTargetName};`);
   return layout.add(record.home === undefined ? ' })' : ' } })').unit;
+}
+
+/** A variable that has no value, be it that it was given none. */
+export function isUndefined(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0;
 }
 
 /** A variable that is not initialized. */

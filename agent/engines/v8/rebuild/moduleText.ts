@@ -4,6 +4,7 @@ import { applyEdits, type Edit } from '../language/edits.ts';
 import { localExports, metaName, moduleName } from '../language/moduleBody.ts';
 import { markUnit } from '../language/origin.ts';
 import type { ScopeTree } from '../language/scopes.ts';
+import { isUndefined } from './contextText.ts';
 import { Layout } from './evaluator.ts';
 import { noteText } from './traces.ts';
 
@@ -59,7 +60,12 @@ export function moduleText(
     if (isLinked(tree, name)) continue;
     if (functions.has(name)) layout.add(` ${name} = ${take(name)};`);
     else if (Array.isArray(value) && value[0] === 'h') layout.add(` let ${name};`);
-    else layout.add(` ${binding?.kind === 'const' ? 'const' : 'let'} ${name} = ${take(name)};`);
+    else {
+      // When it has moved before, one that is still to be initialized is undefined.
+      const isLeft = record.state === 'waits' && isUndefined(value);
+      const isConstant = binding?.kind === 'const' && !isLeft;
+      layout.add(` ${isConstant ? 'const' : 'let'} ${name} = ${take(name)};`);
+    }
   }
   const own = localExports(tree).map(
     ([name, variable]) => `${variable} as ${JSON.stringify(name)}`,
