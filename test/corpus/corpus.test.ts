@@ -9,10 +9,7 @@ import { compare, perform } from './performance.ts';
 import { formatTable, share } from './table.ts';
 
 const catalogue = readCatalogue();
-/** Not yet right at every turn, or not sure to be: README.md says why. The whole corpus has them all the same. */
-const unsettled: readonly string[] = ['fs-read-stream', 'stream-pipelines'];
-const settled = catalogue.filter(({ name }) => !unsettled.includes(name));
-const moving = isFullRun ? catalogue : sample('corpus programs', settled, 8);
+const moving = isFullRun ? catalogue : sample('corpus programs', catalogue, 8);
 const compared = sample('corpus references', catalogue, 2);
 /** Of each route in a full run: twenty of a program in all. */
 const turnsPerRoute = 4;

@@ -75,6 +75,17 @@ class Counter {
     }
   }
 }
+async function made(round) {
+  class Base {
+    name = 'base';
+  }
+  await pause(6);
+  class Late extends Base {
+    round = round;
+  }
+  await pause(6);
+  console.log('made', JSON.stringify(new Late()), new Late() instanceof Base);
+}
 async function joined(round) {
   const own = async () => pause(6, round);
   const all = await Promise.all([pause(3, 'a'), pause(8, 'b'), own()]);
@@ -103,6 +114,7 @@ spent.next();
     await labelled();
     await taken();
     await new Counter().count(1, 2, 3);
+    await made(round);
     await joined(round);
   }
   const values = [[...begun].join(), [...fresh].join(), other.next().value, other.next(7).value];

@@ -27,7 +27,7 @@ function passStatement(plan: Plan, node: AnyNode, top: boolean): void {
       return;
     case 'ClassDeclaration': {
       if (node.id === null) return;
-      const binding = plan.bindingOf(node.id.name, node);
+      const binding = plan.bindingOf(node.id.name, around(plan, node));
       if (top && binding.captured) plan.blank(node);
       else {
         const value = plan.value(binding);
@@ -46,6 +46,11 @@ function passStatement(plan: Plan, node: AnyNode, top: boolean): void {
     default:
   }
   plan.around(node, `if (!${names.flag}) {`, '}');
+}
+
+/** Where the variable of a class is: the class itself has another one of the same name. */
+function around({ tree }: Plan, node: AnyNode): AnyNode {
+  return tree.parents.get(node) ?? node;
 }
 
 function passDeclaration(
@@ -123,7 +128,7 @@ function changeable(
 /** A statement at the top of the function that has not run. */
 function leaveStatement(plan: Plan, node: AnyNode): void {
   if (node.type === 'ClassDeclaration' && node.id !== null) {
-    if (plan.bindingOf(node.id.name, node).captured) {
+    if (plan.bindingOf(node.id.name, around(plan, node)).captured) {
       plan.around(node, `${node.id.name} = `, ';');
     }
     return;
