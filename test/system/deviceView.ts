@@ -49,6 +49,29 @@ export function isRebuilt({ command }: Seen): boolean {
   return command.includes('flick-rebuild-');
 }
 
+/** What an agent has logged last, and where each process of its device stands: what to read when a test has failed. */
+export function storyOf(lab: Lab, device: string): string {
+  try {
+    const log = readFileSync(pathOn(lab, device, '/root/.flick/agent.log'), 'utf8');
+    const there = processesOn(lab, device).map(
+      ({ pid, state, command }) =>
+        `${String(pid)} ${state} ${waitsIn(pid)} ${command.slice(0, 120)}`,
+    );
+    return [`${device}:`, ...log.trim().split('\n').slice(-25), ...there].join('\n');
+  } catch {
+    return `${device}: no log`;
+  }
+}
+
+/** The function of the kernel that a process waits in (proc_pid_wchan(5)). */
+function waitsIn(pid: number): string {
+  try {
+    return readFileSync(`/proc/${String(pid)}/wchan`, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
 /** How much there is of whatever could be left behind on a device. */
 export interface Holdings {
   readonly processes: number;

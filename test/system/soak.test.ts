@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { isFullRun, sample } from '../support/seed.ts';
-import { holdingsOf, processesOn, type Holdings } from './deviceView.ts';
+import { holdingsOf, processesOn, storyOf, type Holdings } from './deviceView.ts';
 import { eventually, type LabFixture } from './labFixture.ts';
 import {
   counter,
@@ -90,7 +90,12 @@ describe('programs that move to and fro for long', function () {
     for (const each of sample('soak', programs, 1)) await soak.begin(this, each);
     let before: readonly Holdings[] = [];
     for (let count = 1; count <= moves; count += 1) {
-      await soak.move();
+      await soak.move().catch((error: unknown) => {
+        const story = ['alpha', 'beta'].map((device) => storyOf(fixture.lab, device));
+        throw new Error([`In move ${String(count)}: ${String(error)}`, ...story].join('\n'), {
+          cause: error,
+        });
+      });
       // An even count: the programs are where they began.
       if (count === settled) before = holdings(fixture);
       if (count > settled && count % 20 === 0) tell(count, holdings(fixture));

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { sample } from '../../support/seed.ts';
+import { storyOf } from '../deviceView.ts';
 import { cells, faults, portableCells, portableRows, rows, type Cell } from './expected.ts';
 import { Ground, places } from './ground.ts';
 import { play } from './matrix.ts';
@@ -44,16 +44,7 @@ describe('the fault matrix', function () {
 });
 
 function logsOf(ground: Ground): string {
-  return places
-    .map((place) => {
-      try {
-        const log = readFileSync(ground.path(place, '/root/.flick/agent.log'), 'utf8');
-        return `${place}:\n${log.trim().split('\n').slice(-25).join('\n')}`;
-      } catch {
-        return `${place}: no log`;
-      }
-    })
-    .join('\n');
+  return places.map((place) => storyOf(ground.fixture.lab, place)).join('\n');
 }
 
 /** Rows are moments, columns are faults; a cell shows what became of the process, or that nothing can strike there. */
