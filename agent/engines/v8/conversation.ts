@@ -87,12 +87,24 @@ function gone(pid: number): FlickError {
   return new FlickError('processGone', `There is no process ${pid}.`);
 }
 
-/** The program may have put functions of its own in the place of those of the language. */
+/**
+ * The program may have put functions of its own in the place of those of the language: the engine has those of another
+ * realm. Those of `Object` ask Node.js for what it loads late, which only those of the program's realm can.
+ */
 function beginExpression(settings: object, builtins: string): string {
   return `(() => { const module = { exports: {} };
     const require = process.getBuiltinModule('module').createRequire('/');
     const realm = require('vm').runInNewContext('globalThis');
-    const { JSON, Reflect, Math, Map, Set, WeakMap, Number, String } = realm;
+    const { Array, JSON, Reflect, Math, Map, Set, WeakMap, Number, Promise, String } = realm;
+    function boxed() { return this; }
+    function Object(value) { return Reflect.apply(boxed, value, []); }
+    for (const key of Reflect.ownKeys(realm.Object)) {
+      const theirs = Reflect.getOwnPropertyDescriptor(globalThis.Object, key)?.value;
+      if (typeof theirs !== 'function') continue;
+      const text = Reflect.apply(realm.Function.prototype.toString, theirs, []);
+      Object[key] = text === 'function ' + key + '() { [native code] }' ? theirs : realm.Object[key];
+    }
+    Object.prototype = Reflect.getPrototypeOf({});
     const { setImmediate, setTimeout, clearImmediate, clearTimeout } = require('timers');
     (function (module, exports, require, __filename) { ${captureSource}\n})(module, module.exports, require, '/capture.cjs');
     return module.exports.begin(${JSON.stringify(settings)}, ${builtins}, realm); })()`;

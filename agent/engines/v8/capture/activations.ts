@@ -213,7 +213,7 @@ function promiseOf(graph: Graph, node: number): object | undefined {
       ({ type, to }) =>
         type === 'hidden' &&
         snapshot.type(to) === 'object' &&
-        graph.heap.liveOf(to) instanceof Promise,
+        types.isPromise(graph.heap.liveOf(to)),
     );
   return edge === undefined ? undefined : (graph.heap.liveOf(edge.to) as object);
 }

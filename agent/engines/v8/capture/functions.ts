@@ -137,8 +137,8 @@ function nativeFunction(graph: Graph, f: Function): ObjectRecord {
     const context = graph.heap.snapshot.follow(node, 'context');
     const edges = graph.heap.snapshot.edges(context);
     const callback = edges.find(({ to }) => {
-      const live = graph.heap.snapshot.type(to) === 'closure' ? graph.heap.liveOf(to) : undefined;
-      return live !== undefined && live !== Promise;
+      const isClosure = graph.heap.snapshot.type(to) === 'closure';
+      return isClosure && graph.heap.builtinName(to) !== 'PromiseConstructor';
     });
     if (callback !== undefined) {
       const live = graph.heap.liveOf(callback.to);

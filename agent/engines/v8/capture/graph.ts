@@ -132,7 +132,7 @@ export class Graph {
     );
     this.objects.reserve();
     this.#details = world.internals.binding('util') as never;
-    this.#arrays = [[1], [1.5], [{}], new Array(1), [, 1.5], [, {}], []];
+    this.#arrays = [[1], [1.5], [{}], [,], [, 1.5], [, {}], []];
   }
 
   /** Writes a value down; what it refers to is visited by {@link visitAll}. */

@@ -13,6 +13,7 @@ import { leaveSockets } from '../hosts/sockets.ts';
 import { isHeard, onceCertain } from './answering.ts';
 import { SnapshotNeeded } from './heap.ts';
 import { Hidden } from './hidden.ts';
+import { failedWith, requireLanguage } from './language.ts';
 import { listWithLazy } from './lazyGlobals.ts';
 import { hostWorld, newGraph, prepare, rootsOf, type Means } from './means.ts';
 import { readModules } from './readModules.ts';
@@ -78,9 +79,17 @@ export function begin(settings: Settings, builtins: BuiltinList, realm: object):
     let deadline = performance.now() + settings.patienceMs - elapsed();
     let attempts = 0;
     let means: Means | undefined;
+    /** Methods of the language that the program has replaced. */
+    let replaced: readonly string[] = [];
     const settle = (result: object): void => {
       means?.dispose();
       answer(JSON.stringify(result));
+    };
+    const fail = (error: unknown): void => {
+      const refusal = error instanceof Refusal ? error : failedWith(replaced, error);
+      if (refusal !== undefined) settle({ refused: refusal.message, hint: refusal.hint });
+      else
+        settle({ failed: error instanceof Error ? (error.stack ?? error.message) : String(error) });
     };
     const attempt = (): void => {
       // Its thread is no part of the program: it leaves before a capture, and a rehearsal has nothing to say beside it.
@@ -114,19 +123,21 @@ export function begin(settings: Settings, builtins: BuiltinList, realm: object):
         } catch (error) {
           gate?.dispose();
           spool.clear();
-          if (error instanceof Refusal) {
-            if (error.passing && performance.now() < deadline) setTimeout(attempt, betweenTries);
-            else settle({ refused: error.message, hint: error.hint });
-          } else {
-            const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-            settle({ failed: text });
-          }
+          const isPassing = error instanceof Refusal && error.passing;
+          if (isPassing && performance.now() < deadline) setTimeout(attempt, betweenTries);
+          else fail(error);
         }
       });
       own.add(immediate);
     };
     // Preparing takes its time, which need not be a part of the standstill.
     setImmediate(() => {
+      try {
+        replaced = requireLanguage(realm);
+      } catch (error) {
+        fail(error);
+        return;
+      }
       try {
         means = prepare(builtins, realm);
       } catch {

@@ -107,8 +107,7 @@ export class LiveModules {
         if (this.#isRejected(job.linked)) continue;
         const status = wrap.getStatus();
         if (status < instantiated) {
-          if (job.linked instanceof Promise && this.#details(job.linked)[0] === 0)
-            throw loading(url);
+          if (types.isPromise(job.linked) && this.#details(job.linked)[0] === 0) throw loading(url);
           continue;
         }
         const namespace = wrap.getNamespace();
@@ -134,11 +133,11 @@ export class LiveModules {
   }
 
   #isRejected(promise: unknown): boolean {
-    return promise instanceof Promise && this.#details(promise)[0] === 2;
+    return types.isPromise(promise) && this.#details(promise)[0] === 2;
   }
 
   #result(promise: unknown): ModuleWrap | undefined {
-    if (!(promise instanceof Promise)) return undefined;
+    if (!types.isPromise(promise)) return undefined;
     const [state, result] = this.#details(promise);
     return state === 1 ? (result as ModuleWrap) : undefined;
   }
@@ -276,7 +275,7 @@ export class LiveModules {
   #isDone({ wrap }: LiveModule): boolean {
     if (wrap.getStatus() !== evaluated) return false;
     const promise = wrap.evaluate(-1, false);
-    return promise instanceof Promise && this.#details(promise)[0] === 1;
+    return types.isPromise(promise) && this.#details(promise)[0] === 1;
   }
 
   /** Some function that the script with this URL made. */
@@ -331,7 +330,7 @@ export class LiveModules {
       });
     }
     const { linked } = live.job;
-    const jobs = linked instanceof Promise ? this.#details(linked)[1] : linked;
+    const jobs = types.isPromise(linked) ? this.#details(linked)[1] : linked;
     return live.wrap.getModuleRequests().map(({ specifier, attributes }, index) => {
       const job = (jobs as ArrayLike<Job> | undefined)?.[index];
       const found = job === undefined ? undefined : this.#byJob.get(job);

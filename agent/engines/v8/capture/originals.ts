@@ -29,10 +29,15 @@ export class Originals {
 
   #missing(): Map<string, number> {
     const found = new Map<string, number>();
-    this.#list.entries.forEach((_, index) => {
+    this.#list.entries.forEach(([holder, step], index) => {
       if (this.#builtins.objects[index] !== undefined) return;
-      const [root, ...steps] = stepsOf(this.#builtins.paths(index)[0] ?? '');
-      if (root !== 'global') return;
+      // What is found by way of a module at first has an owner with a name of its own.
+      const owners = holder < 0 ? [] : this.#builtins.paths(holder).map((way) => [way, step]);
+      const ways = [[this.#builtins.paths(index)[0] ?? ''], ...owners];
+      const [, ...steps] = ways
+        .map(([way = '', ...last]) => [...stepsOf(way), ...last])
+        .find(([root]) => root === 'global') ?? [''];
+      if (steps.length === 0) return;
       const twin = followSteps(this.#realm, steps);
       if (typeof twin !== 'function') return;
       const code = this.#heap.builtinName(this.#heap.nodeOf(twin));

@@ -1,4 +1,5 @@
 import { Script } from 'node:vm';
+import { types } from 'node:util';
 import type { AnyNode } from 'acorn';
 import type { FunctionNode } from '../language/parse.ts';
 import type { Resumption } from '../language/resume.ts';
@@ -188,7 +189,7 @@ export class Probe {
       return () => memory.follow(this.#handlerContext(awaited), [this.#waiting]);
     }
     const step = (result as Generator).next() as unknown;
-    if (step instanceof Promise) step.catch(() => undefined);
+    if (types.isPromise(step)) step.catch(() => undefined);
     return () => memory.word(result);
   }
 

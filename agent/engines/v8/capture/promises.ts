@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import type { KindRecord, ObjectRecord, ReactionRecord } from '../capsule/format.ts';
 import { hiddenActivation } from './activations.ts';
 import { areStoresInUse, frameOf, frameOfReaction, isNote } from './asyncFrames.ts';
@@ -68,7 +69,7 @@ function promiseOf(graph: Graph, node: number): object | undefined {
   const edges = heap.snapshot.edges(node).map(({ to }) => to);
   const isObject = heap.snapshot.type(node) === 'object';
   const live = isObject && heap.snapshot.name(node) === 'Promise' ? heap.liveOf(node) : undefined;
-  if (live instanceof Promise) return live;
+  if (types.isPromise(live)) return live;
   const settles = edges.find((to) => /^PromiseCapabilityDefaultResolve/.test(heap.builtinName(to)));
   const promise = settles === undefined ? -1 : heap.settler(settles).promise;
   return edges.includes(promise) ? (heap.liveOf(promise) as object) : undefined;

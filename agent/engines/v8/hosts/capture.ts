@@ -29,9 +29,17 @@ interface LiveImmediate {
   hasRef(): boolean;
 }
 
+/** Of which the engine has its own, so that the program cannot change what they do. */
+const ofProgram = ['Array', 'Map', 'Set', 'WeakMap', 'Number', 'Promise', 'String'].flatMap(
+  (name): { readonly prototype: unknown }[] => {
+    const value = Reflect.getOwnPropertyDescriptor(globalThis, name)?.value as unknown;
+    return typeof value === 'function' ? [value] : [];
+  },
+);
 const ordinaryClasses = [
-  ...[Object, Function, Array, Map, Set, WeakMap, WeakSet, WeakRef, Promise, RegExp, Date],
-  ...[String, Number, Boolean, Symbol, BigInt, ArrayBuffer, SharedArrayBuffer, DataView],
+  ...ofProgram,
+  ...[Object, Function, WeakSet, WeakRef, RegExp, Date, Boolean, Symbol, BigInt],
+  ...[ArrayBuffer, SharedArrayBuffer, DataView],
   ...[
     Error,
     RangeError,
