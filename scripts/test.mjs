@@ -45,9 +45,8 @@ const suites = [
     // The demo without root opens debuggers on this machine's own port, as specs of the unit suite do.
     alone: ['system/agentLoad.test.ts', 'system/debugSpeed.test.ts', 'system/noRoot.test.ts'],
   },
-  // A sample of its small programs; the real and the hostile ones take their time. Tests of the debugger want port 9229,
-  // which programs that move take for a moment.
-  { name: 'corpus', rooms: ['corpus'], fullOnly: /^corpus\/[^/]+\//, alone: ['corpus'] },
+  // Tests of the debugger want port 9229, which programs that move take for a moment.
+  { name: 'corpus', rooms: ['corpus'], alone: ['corpus'] },
   { name: 'vscode', rooms: ['e2e'], alone: ['e2e'] },
 ];
 const lanes = Math.min(3, availableParallelism() + 1);
@@ -183,13 +182,10 @@ const specs = (paths.length === 0 ? ['test'] : paths).flatMap((path) => specsUnd
 const taken = suites.flatMap(({ rooms }) => rooms);
 /** @type {Run[]} */
 const runs = [];
-// What is asked for by its path is run.
-const isSample = !options.full && paths.length === 0;
-for (const { name, rooms, fullOnly, perFile, alone = [] } of suites) {
-  const all = specs.filter((spec) =>
+for (const { name, rooms, perFile, alone = [] } of suites) {
+  const own = specs.filter((spec) =>
     rooms.length === 0 ? !taken.includes(roomOf(spec)) : rooms.includes(roomOf(spec)),
   );
-  const own = all.filter((spec) => !(isSample && fullOnly?.test(pathInTest(spec)) === true));
   const isAlone = (spec) => alone.some((each) => pathInTest(spec).startsWith(each));
   const [first] = own;
   if (first === undefined) continue;

@@ -18,8 +18,8 @@ import { sendOpeningSignal } from './openingSignal.ts';
 import { runtimeSource } from './runtimeSource.ts';
 import { usr1Handler, type Usr1Handler } from './signalHandlers.ts';
 
-/** How long a process may take to open its inspector, in ms, and how often is looked. */
-const openPatience = 3_000;
+/** How long a process may take to open its inspector, in ms, where others use its processor, and how often is looked. */
+const openPatience = 8_000;
 const openInterval = 10;
 /** How long a process may take until it listens to the signal, in ms: before that the signal would end it. */
 const startPatience = 2_000;

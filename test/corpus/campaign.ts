@@ -25,12 +25,14 @@ export class References {
 /**
  * Moves one program at `count` turns on a route; what they are follows from the seed alone.
  * An attempt that came too late is made again at an earlier turn.
+ * @param until the part of its lines by which it is moved for the first time, and all following times
  */
 export async function moveAtTurns(
   program: CorpusProgram,
   references: References,
   route: Route,
   count: number,
+  until = 0.7,
 ): Promise<Record['attempts']> {
   const reference = await references.of(program, route[0]);
   const random = seededRandom(`${program.name} ${route.join('-')}`);
@@ -38,7 +40,7 @@ export async function moveAtTurns(
   for (let number = 0; number < count; number += 1) {
     let span = reference.output.split('\n').length - 1;
     for (;;) {
-      span = Math.max(1, Math.floor(span * 0.7));
+      span = Math.max(1, Math.floor(span * until));
       const attempt = { route, turns: drawTurns(random, span, route.length - 1) };
       const outcome = await move(program, reference, attempt);
       if (outcome.kind === 'over' && span > 1) continue;

@@ -3,7 +3,7 @@ import { isFullRun, sample, seededRandom } from '../support/seed.ts';
 import { skip } from '../support/skip.ts';
 import { moveAtTurns, References, type Record } from './campaign.ts';
 import { buildProgram, readCatalogue, type CorpusProgram } from './catalogue.ts';
-import { abroad, isThere, routes, type NodeName, type Route } from './nodes.ts';
+import { isThere, routes, type NodeName, type Route } from './nodes.ts';
 import { pairwise } from './pairwise.ts';
 import { compare, perform } from './performance.ts';
 import { formatTable, share } from './table.ts';
@@ -13,27 +13,6 @@ const moving = isFullRun ? catalogue : sample('corpus programs', catalogue, 8);
 const compared = sample('corpus references', catalogue, 2);
 /** Of each route in a full run: twenty of a program in all. */
 const turnsPerRoute = 4;
-
-/** What a program of any size is made of: these go to another architecture and back. */
-const core = [
-  'async-calls',
-  'async-generators',
-  'builtin-subclasses',
-  'collections',
-  'esm-live-bindings',
-  'generators',
-  'http-server',
-  'private-members',
-  'promise-combinators',
-  'shared-closures',
-  'timers',
-  'typed-arrays',
-];
-const travelling = sample(
-  'programs that go abroad',
-  catalogue.filter(({ name }) => core.includes(name)),
-  4,
-);
 
 /** In a full run every route, otherwise one that is drawn for each program, of those on which all have been right. */
 function routesOf(program: CorpusProgram): readonly Route[] {
@@ -52,8 +31,7 @@ describe('the corpus', function () {
 
   before(async function () {
     if (!isThere('20')) skip(this, 'the tests do not run on Node 20 here');
-    for (const program of new Set([...moving, ...compared, ...travelling]))
-      await buildProgram(program);
+    for (const program of new Set([...moving, ...compared])) await buildProgram(program);
   });
 
   it('has a program for everything that holds state', () => {
@@ -116,22 +94,5 @@ describe('the corpus', function () {
       );
       assert.ok(swift >= 0.85, `${String(moved)}, ${String(swift)}`);
     });
-  });
-
-  if (!isFullRun) return;
-  describe('moved to another architecture and back', () => {
-    before(function () {
-      const missing = abroad.find((node) => !isThere(node));
-      if (missing !== undefined) skip(this, `Node ${missing} could not be had on this machine`);
-    });
-
-    for (const program of travelling) {
-      it(`${program.name}: ${program.survives}`, async () => {
-        const turns = isFullRun ? 3 : 1;
-        for (const { outcome } of await moveAtTurns(program, references, abroad, turns)) {
-          assert.equal(outcome.kind, 'moved', JSON.stringify(outcome));
-        }
-      });
-    }
   });
 });

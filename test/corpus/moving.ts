@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { captureProgram, restoreProgram } from '../../agent/engines/v8/index.ts';
 import { FlickError } from '../../protocol/index.ts';
 import type { CorpusProgram } from './catalogue.ts';
-import { nodeCommand, type NodeName, type Route } from './nodes.ts';
+import { isEmulated, nodeCommand, type NodeName, type Route } from './nodes.ts';
 import { compare, Performance, type Showing } from './performance.ts';
 
 /** A moment in a program's run: so many lines have been printed, and so many ms have passed since. */
@@ -38,10 +38,15 @@ export type Outcome =
   | { readonly kind: 'over' }
   | { readonly kind: 'wrong'; readonly what: string };
 
-// Shorter than the engine's own, since the programs live no longer than a second or two.
-const patienceMs = 1_000;
-// Much longer than an engine takes to ask, so that one that has another way to does not wait for ever.
-const holdMs = 5_000;
+interface Patience {
+  /** For a safe point. Shorter than the engine's own, since the programs live no longer than a second or two. */
+  readonly patienceMs: number;
+  /** Much longer than an engine takes to ask, so that one that has another way to does not wait for ever. */
+  readonly holdMs: number;
+}
+const patienceWith: Patience = { patienceMs: 1_000, holdMs: 5_000 };
+/** An emulated one takes many times as long for its own work and for the engine's in it. */
+const patienceWithEmulated: Patience = { patienceMs: 20_000, holdMs: 60_000 };
 
 /** Runs a program, moves it on its way, and compares what it showed with the reference. */
 export async function move(
@@ -55,7 +60,8 @@ export async function move(
     let outcome: Outcome = { kind: 'over' };
     for (const [index, target] of route.slice(1).entries()) {
       if (!(await reachesTurn(performance, turns[index] ?? { line: 1, delayMs: 0 }))) break;
-      const done = await hop(performance, target, index);
+      const patience = isEmulated(route[index]) ? patienceWithEmulated : patienceWith;
+      const done = await hop(performance, target, index, patience);
       if (done.kind === 'wrong') return done;
       if (done.kind !== 'moved') {
         // What a second hop refuses does not undo the first one.
@@ -98,7 +104,12 @@ async function reachesTurn(performance: Performance, turn: Turn): Promise<boolea
   return performance.isRunning;
 }
 
-async function hop(performance: Performance, target: NodeName, index: number): Promise<Outcome> {
+async function hop(
+  performance: Performance,
+  target: NodeName,
+  index: number,
+  { patienceMs, holdMs }: Patience,
+): Promise<Outcome> {
   const file = join(performance.folder, `capsule-${String(index)}`);
   const began = Date.now();
   let tries: number;
@@ -107,7 +118,7 @@ async function hop(performance: Performance, target: NodeName, index: number): P
   try {
     const { pid } = performance;
     const capture = captureProgram({ pid, file, patienceMs, end: true });
-    ({ attempts: tries } = await heldUntilSignalled(performance, capture));
+    ({ attempts: tries } = await heldUntilSignalled(performance, capture, holdMs));
   } catch (error) {
     performance.releaseInput();
     if (error instanceof FlickError && error.reason === 'refused') {
@@ -129,7 +140,11 @@ async function hop(performance: Performance, target: NodeName, index: number): P
  * Keeps a program at its turn while it is got ready outside of it that it is asked, which takes longer than its life where
  * other things run: it goes on when the signal that asks it has been sent.
  */
-async function heldUntilSignalled<T>(performance: Performance, capture: Promise<T>): Promise<T> {
+async function heldUntilSignalled<T>(
+  performance: Performance,
+  capture: Promise<T>,
+  holdMs: number,
+): Promise<T> {
   performance.signal('SIGSTOP');
   let isDone = false;
   const done = (): void => {

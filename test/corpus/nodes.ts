@@ -38,6 +38,10 @@ function commandOf(name: NodeName): readonly string[] | undefined {
   return [join(folder, 'qemu'), '-L', join(folder, 'root'), path];
 }
 
+export function isEmulated(name: NodeName | undefined): boolean {
+  return name === 'arm64';
+}
+
 export function isThere(name: NodeName): boolean {
   return commandOf(name) !== undefined;
 }

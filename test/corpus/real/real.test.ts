@@ -7,9 +7,10 @@ import { isFullRun } from '../../support/seed.ts';
 import { skip } from '../../support/skip.ts';
 import { moveAtTurns, References } from '../campaign.ts';
 import { buildProgram, readCatalogue, type CorpusProgram } from '../catalogue.ts';
-import { abroad, isThere, routes, type Route } from '../nodes.ts';
+import { isThere, routes, type Route } from '../nodes.ts';
 import { Application } from './application.ts';
 import { ChatMember } from './chatMember.ts';
+import { meanwhile, serve } from './journey.ts';
 import {
   expressVisitor,
   fastifyVisitor,
@@ -24,23 +25,6 @@ const makers: readonly (() => Visitor)[] = [
   koaVisitor,
   graphqlVisitor,
 ];
-
-/** Calls `visit` over and over while `during` is under way. */
-async function meanwhile(visit: () => Promise<void>, during: () => Promise<void>): Promise<number> {
-  let over = false;
-  let visits = 0;
-  const visiting = (async () => {
-    while (!over) {
-      await visit();
-      visits += 1;
-      // A person is not as fast as a loop, and a moment without a request is when a program can move.
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-  })();
-  const moving = during().finally(() => (over = true));
-  await Promise.all([visiting, moving]);
-  return visits;
-}
 
 /** One is enough for `npm test`: a way that programs take when their Node.js is renewed. */
 const taken: readonly Route[] = isFullRun ? routes : [['20', '24']];
@@ -66,13 +50,6 @@ describe('real applications of npm move with the portable engine', function () {
     }
   }
   tests.register(1);
-
-  if (!isFullRun) return;
-  it(`${expressVisitor().name}, ${abroad.join(' → ')}`, async function () {
-    const missing = abroad.find((node) => !isThere(node));
-    if (missing !== undefined) skip(this, `Node ${missing} could not be had on this machine`);
-    await serve(expressVisitor(), abroad);
-  });
 });
 
 /** How far one has come when it is asked depends on the machine; nothing else does. */
@@ -83,31 +60,6 @@ async function perform(program: CorpusProgram, route: Route): Promise<void> {
   const kinds = attempts.map(({ outcome }) => outcome.kind);
   assert.ok(!kinds.includes('wrong'), JSON.stringify(attempts));
   if (isFullRun) assert.ok(kinds.includes('moved'), JSON.stringify(attempts));
-}
-
-async function serve(visitor: Visitor, route: Route): Promise<void> {
-  const app = new Application(visitor.file);
-  try {
-    await app.start(route[0]);
-    await visitor.begin(app);
-    await travel(app, route, visitor);
-  } finally {
-    await app.dispose();
-  }
-}
-
-async function travel(app: Application, route: Route, visitor: Visitor): Promise<void> {
-  for (const target of route.slice(1)) {
-    const visits = await meanwhile(
-      () => visitor.visit(app),
-      async () => {
-        await app.move(target);
-        await visitor.visit(app);
-      },
-    );
-    assert.ok(visits > 0);
-    await visitor.check(app);
-  }
 }
 
 async function chat(route: Route): Promise<void> {

@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import type { Route } from '../nodes.ts';
+import { Application } from './application.ts';
+import type { Visitor } from './servers.ts';
+
+/** Calls `visit` over and over while `during` is under way. */
+export async function meanwhile(
+  visit: () => Promise<void>,
+  during: () => Promise<void>,
+): Promise<number> {
+  let over = false;
+  let visits = 0;
+  const visiting = (async () => {
+    while (!over) {
+      await visit();
+      visits += 1;
+      // A person is not as fast as a loop, and a moment without a request is when a program can move.
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  })();
+  const moving = during().finally(() => (over = true));
+  await Promise.all([visiting, moving]);
+  return visits;
+}
+
+/** Moves an application along a route while somebody uses it. */
+export async function serve(visitor: Visitor, route: Route): Promise<void> {
+  const app = new Application(visitor.file);
+  try {
+    await app.start(route[0]);
+    await visitor.begin(app);
+    await travel(app, route, visitor);
+  } finally {
+    await app.dispose();
+  }
+}
+
+async function travel(app: Application, route: Route, visitor: Visitor): Promise<void> {
+  for (const target of route.slice(1)) {
+    const visits = await meanwhile(
+      () => visitor.visit(app),
+      async () => {
+        await app.move(target);
+        await visitor.visit(app);
+      },
+    );
+    assert.ok(visits > 0);
+    await visitor.check(app);
+  }
+}
