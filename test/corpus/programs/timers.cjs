@@ -17,7 +17,6 @@ const interval = setInterval(
   function beat(step) {
     beats += step;
     if (beats === 9) clearTimeout(cancelled);
-    if (beats === 12) again.refresh();
     if (this !== interval || beats === 15) clearInterval(interval);
   },
   20,

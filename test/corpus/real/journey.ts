@@ -12,10 +12,12 @@ export async function meanwhile(
   let visits = 0;
   const visiting = (async () => {
     while (!over) {
+      const began = Date.now();
       await visit();
       visits += 1;
-      // A person is not as fast as a loop, and a moment without a request is when a program can move.
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      // A person is not as fast as a loop, and a moment without a request is when a program can move: where answers take
+      // long, such a moment has to be as long.
+      await new Promise((resolve) => setTimeout(resolve, Math.max(5, Date.now() - began)));
     }
   })();
   const moving = during().finally(() => (over = true));
