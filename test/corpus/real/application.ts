@@ -9,7 +9,7 @@ import { nodeCommand, type NodeName } from '../nodes.ts';
 /** Many times what a move takes, also into a Node.js that is emulated on a busy machine, in ms. */
 const limitMs = 240_000;
 /** A program that is emulated takes its time to get ready for its capture, in ms. */
-const patienceMs = 20_000;
+const patienceMs = 60_000;
 
 /** What a server answered. */
 export interface Reply {

@@ -132,6 +132,7 @@ export function begin(settings: Settings, builtins: BuiltinList, realm: object):
     };
     // Preparing takes its time, which need not be a part of the standstill.
     setImmediate(() => {
+      const preparing = performance.now();
       try {
         replaced = requireLanguage(realm);
       } catch (error) {
@@ -144,6 +145,8 @@ export function begin(settings: Settings, builtins: BuiltinList, realm: object):
         // The attempt meets the same, and tells of it.
       }
       readModules(means?.trees ?? new Map(), deadline, (advance) => {
+        // On a slow machine as long as the whole search: a program that is not at a safe point just then is tried again.
+        deadline += Math.min(performance.now() - preparing, beginPatience);
         announce(settings, advance);
         untilReady(settings, (waited) => {
           // Others were waited for, not the program.
