@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import * as v from 'valibot';
 import type { FrameStream } from '../../common/frames.ts';
 import { bytes } from '../../protocol/index.ts';
-import { makePrivateFolder } from '../processes/cells.ts';
 import { receiveImages, sendImageBytes, type ImageTransferOptions } from './imageTransfer.ts';
 import { expect } from './messages.ts';
 
@@ -30,6 +29,7 @@ export async function announce(
 
 /**
  * Gets ready for what the source tells of.
+ * @param folder is there: whoever calls this off and removes it does not find it made again by what comes late
  * @param prepare gets the file with it, if there is any
  */
 export async function getReady(
@@ -39,7 +39,6 @@ export async function getReady(
   options: ImageTransferOptions,
 ): Promise<void> {
   const { size } = await expect(frames, advance);
-  await makePrivateFolder(folder);
   const file = { name: 'advance', size };
   await receiveImages(frames, folder, [file], options);
   if (size > 0) await prepare(join(folder, file.name));

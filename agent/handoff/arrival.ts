@@ -216,6 +216,7 @@ export class Arrival implements HandoffOperation<void> {
       return this.#guarded(cell.prepare(advance));
     };
     const options = { signal: this.#abort.signal, onProgress: () => undefined };
+    await makePrivateFolder(folder);
     await this.#guarded(getReady(frames, folder, prepare, options));
     this.#begin('ready');
     await sayReady(frames);
