@@ -42,6 +42,7 @@ import type { Message, TargetEvent } from './machine.ts';
 import type { Copy, TargetSide } from './targetSide.ts';
 import { traceHandoff } from './trace.ts';
 import { receiveScrollback } from './scrollback.ts';
+import { unlessStuck } from './stuck.ts';
 import {
   done,
   expect,
@@ -195,7 +196,9 @@ export class Arrival implements HandoffOperation<void> {
         if (this.#side.heeds({ type: 'linkLost' })) this.#abort.abort();
       });
       this.#begin('restore');
-      await this.#restore(building, offered, capsule, () => cell.ready(output));
+      const { memoryBytes } = this.#engine(offered).parseFacts(offered.facts);
+      const restoring = this.#restore(building, offered, capsule, () => cell.ready(output));
+      await unlessStuck(restoring, () => this.#doneBytes, memoryBytes);
       await building.remembered;
       await this.#side.feed({ type: 'restored' });
       this.#begin('commit');

@@ -9,6 +9,7 @@ export const faults = [
   'both agents killed',
   'keeper killed',
   'criu killed',
+  'criu hangs',
   'cut for 1 s',
   'cut for 60 s',
   'cut for ever',
@@ -49,7 +50,10 @@ export interface Row {
   /** What the side's agent writes to its log at that moment (agent/handoff/trace.ts). */
   readonly at: string;
   readonly postCopy?: true;
-  /** It moves by the portable engine; “criu killed” then kills what holds the program, or the process that it is rebuilt in. */
+  /**
+   * It moves by the portable engine; “criu killed” then kills what holds the program, or the process that it is rebuilt in,
+   * and “criu hangs” stops it.
+   */
   readonly portable?: true;
   /** A fault that is not here has nothing to strike at that moment. */
   readonly verdicts: Readonly<Partial<Record<Fault, Verdict>>>;
@@ -223,6 +227,8 @@ export const rows: readonly Row[] = [
       ...building,
       'keeper killed': 'source',
       'criu killed': 'source',
+      // Nobody waits for ever for what does not come.
+      'criu hangs': 'source',
       'cut for 60 s': 'source',
     },
   },
@@ -325,7 +331,7 @@ export const portableRows: readonly Row[] = (
     ['target', 'starts a fresh process', 'announced', gettingReady],
     ['target', 'has a fresh process ready', 'ready', gettingReady],
     ['target', 'receives', 'send', { 'agent killed': 'source', 'cut for 1 s': 'target' }],
-    ['target', 'restores', 'restore', rebuilt],
+    ['target', 'restores', 'restore', { ...rebuilt, 'criu hangs': 'source' }],
     ['target', 'has said held', 'send held', rebuilt],
     [
       'target',

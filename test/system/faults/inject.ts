@@ -45,10 +45,8 @@ export const injections: Readonly<Record<Fault, Inject>> = {
       moment,
       ({ command }) => command.includes('flick-keeper') && command.includes(moment.process),
     ),
-  'criu killed': (moment) => {
-    if (!moment.isPortable) return killOnSight(moment, isCriu);
-    return killOnSight(moment, moment.place === 'alpha' ? isPark : isRebuilt);
-  },
+  'criu killed': (moment) => killOnSight(moment, atWork(moment)),
+  'criu hangs': (moment) => killOnSight(moment, atWork(moment), 'SIGSTOP'),
   'cut for 1 s': async (moment) => {
     await cut(moment);
     await delay(moment.cutFor.short);
@@ -123,14 +121,24 @@ async function cut(moment: Moment): Promise<void> {
   goOn(moment);
 }
 
+/** What dumps or restores a process there. */
+function atWork({ isPortable, place }: Moment): (seen: Seen) => boolean {
+  if (!isPortable) return isCriu;
+  return place === 'alpha' ? isPark : isRebuilt;
+}
+
 /** Kills what is there, or what comes next; the agent goes on in any case. */
-async function killOnSight(moment: Moment, is: (seen: Seen) => boolean): Promise<Aftermath> {
+async function killOnSight(
+  moment: Moment,
+  is: (seen: Seen) => boolean,
+  signal: NodeJS.Signals = 'SIGKILL',
+): Promise<Aftermath> {
   const { ground, place } = moment;
   const strike = (): boolean => {
     const found = ground.processes(place).filter(is);
     for (const { pid } of found) {
       try {
-        process.kill(pid, 'SIGKILL');
+        process.kill(pid, signal);
       } catch {
         // It went with the one before.
       }
