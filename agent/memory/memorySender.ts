@@ -75,6 +75,8 @@ export class MemorySender {
   readonly #pending = new Map<string, Chunk>();
   readonly #sent = new Map<string, Chunk>();
   readonly #wanted: Chunk[] = [];
+  /** Asked for before the final pass has begun: the target restores, and the kernel is still asked what was written. */
+  readonly #wishes: Pick<Chunk, 'task' | 'index'>[] = [];
   #progress = new Deferred<void>();
   /** What the batches say that are under way. */
   readonly #unacknowledged: {
@@ -89,6 +91,7 @@ export class MemorySender {
   #failure: Error | undefined;
   #free: Promise<void> = Promise.resolve();
   #onlyWanted = false;
+  #allAsked = false;
   /** When somebody last asked for a page. */
   #wantedAt = -Infinity;
 
@@ -142,13 +145,14 @@ export class MemorySender {
     { free = Promise.resolve(), onlyWanted = false }: FinalOptions = {},
   ): Promise<Round> {
     this.#free = free;
-    this.#onlyWanted = onlyWanted;
+    this.#onlyWanted = onlyWanted && !this.#allAsked;
     // What brings pages goes first: it takes longer to arrive than what is only said.
     const isClean = (chunk: Chunk): boolean =>
       this.clean !== undefined && contains(this.clean.of(chunk), chunk);
     const [said, sent] = [chunks.filter(isClean), chunks.filter((each) => !isClean(each))];
     for (const chunk of [...sent, ...said]) this.#pending.set(keyOf(chunk), chunk);
     this.#final = { since: performance.now(), chunks: this.#pending.size };
+    this.want(this.#wishes.splice(0), false);
     const order = this.#pending.values();
     let near: Chunk[] = [];
     const next = (): Chunk | undefined => {
@@ -174,6 +178,7 @@ export class MemorySender {
 
   /** What nobody asked for goes as well from now on. */
   sendAll(): void {
+    this.#allAsked = true;
     this.#onlyWanted = false;
     // Its pace counts from here.
     if (this.#final !== undefined) {
@@ -196,7 +201,8 @@ export class MemorySender {
   /** The target waits for these, or has found its own image of them wrong: then they are sent without it. */
   want(chunks: readonly Pick<Chunk, 'task' | 'index'>[], mistaken: boolean): void {
     const { image } = this.#options;
-    this.#wantedAt = performance.now();
+    if (chunks.length > 0) this.#wantedAt = performance.now();
+    if (!mistaken && this.#final === undefined) this.#wishes.push(...chunks);
     for (const each of chunks) {
       const key = keyOf(each);
       if (mistaken) image.forget(image.numberOf(each.task, each.index));

@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   chunkBytes,
   chunksOf,
@@ -156,6 +157,35 @@ describe('the memory of a process, sent to another device', function () {
     assert.ok(bytes < 2 << 20, `${bytes} bytes for ${pages} pages`);
     await assertSame(back.source, now);
     await Promise.all([back.source.close(), back.target.close()]);
+  });
+
+  it('brings what was asked for before the last pass began, also where nothing else is to go yet', async () => {
+    const { source, target } = await pair('early');
+    const { sender, receiver } = link(source, target);
+    const chunks = await freeze();
+    const [wanted] = chunks;
+    assert.ok(wanted !== undefined);
+    sender.want([wanted], false);
+    const sending = sender.final(memory, chunks, { onlyWanted: true });
+    const deadline = Date.now() + 20_000;
+    while (receiver.batches === 0) {
+      assert.ok(Date.now() < deadline, 'nothing came');
+      await delay(5);
+    }
+    sender.sendAll();
+    await sending;
+    await assertSame(target, chunks);
+    await Promise.all([source.close(), target.close()]);
+  });
+
+  it('is sent whole where that was asked for before the last pass began', async () => {
+    const { source, target } = await pair('all');
+    const { sender } = link(source, target);
+    const chunks = await freeze();
+    sender.sendAll();
+    await sender.final(memory, chunks, { onlyWanted: true });
+    await assertSame(target, chunks);
+    await Promise.all([source.close(), target.close()]);
   });
 
   it('notices that the other side’s image is another than it was, and sends those parts whole', async () => {
