@@ -242,8 +242,7 @@ describe('capsules', function () {
       for (const moment of sample('agent killed while saving', moments, 1)) {
         const killed = new UnderWay(fixture.lab.flickHome, ['capsule', 'save', id]);
         await killed.says(moment);
-        const agent = await fixture.on('alpha', ['pgrep', '-u', 'root', '-f', 'agent.cjs daemon$']);
-        await fixture.on('alpha', ['kill', '-9', agent.trim()]);
+        await fixture.killAgent('alpha');
         assertSaid(await killed.ended, 1);
         await goesOn(id);
         assert.deepEqual(await capsules(), []);

@@ -25,14 +25,6 @@ describe('what survives a crash', function () {
   });
   after(() => fixture?.down());
 
-  /** Kills the agent of root on a device, and waits until it is gone. */
-  async function killAgent(device: string): Promise<void> {
-    const found = await fixture.on(device, ['pgrep', '-u', 'root', '-f', 'agent.cjs daemon$']);
-    const pid = Number(found);
-    await fixture.on(device, ['kill', '-9', String(pid)]);
-    await gone(device, pid);
-  }
-
   async function gone(device: string, pid: number): Promise<void> {
     await eventually(
       async () => {
@@ -52,7 +44,7 @@ describe('what survives a crash', function () {
     const reader = await fixture.start('alpha', 'reader', [
       ...['sh', '-c', 'echo ready; read -r n; echo "<$n>"; exit "$n"'],
     ]);
-    await killAgent('alpha');
+    await fixture.killAgent('alpha');
     await assertRunsOn(fixture, id, 'alpha');
     const terminal = spawnTerminal(process.execPath, [flickFile, 'attach', reader], {
       env: { ...process.env, FLICK_HOME: fixture.lab.flickHome },
@@ -66,7 +58,7 @@ describe('what survives a crash', function () {
       }),
     );
     // Again, under the eyes of somebody: the terminal on the screen goes on by itself.
-    await killAgent('alpha');
+    await fixture.killAgent('alpha');
     await fixture.flick.run(['ps', '--on', 'alpha']);
     await eventually(async () => {
       const said = await fixture.logs(reader);
@@ -86,7 +78,7 @@ describe('what survives a crash', function () {
     const pids = [await pidOf(code), await pidOf(signal)];
     assert.ok(sleeper !== undefined);
     const sleepers = await fixture.pidsOf('alpha', '^sleep 1000$');
-    await killAgent('alpha');
+    await fixture.killAgent('alpha');
     const byShell = sleepers.filter((each) => !pids.includes(each)).map(String);
     await fixture.on('alpha', ['kill', ...byShell]);
     await fixture.on('alpha', ['kill', '-USR1', String(pids[1])]);
@@ -111,7 +103,7 @@ describe('what survives a crash', function () {
         '-c',
         `cut -d' ' -f4 /proc/${String(pid)}/stat`,
       ]);
-      if (!withAgent) await killAgent('alpha');
+      if (!withAgent) await fixture.killAgent('alpha');
       await fixture.on('alpha', ['kill', '-9', keeper.trim()]);
       await gone('alpha', pid);
       const listed = await eventually(async () => {

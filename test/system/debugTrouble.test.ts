@@ -77,11 +77,6 @@ describe('a debug session while its process moves', function () {
     }
   }
 
-  async function killAgent(device: string): Promise<void> {
-    const pid = await fixture.on(device, ['pgrep', '-u', 'root', '-f', 'agent.cjs daemon$']);
-    await fixture.on(device, ['kill', '-9', pid.trim()]);
-  }
-
   /** The stop is as it was, and stepping goes on from there on alpha. */
   async function assertAsBefore(): Promise<void> {
     await debug.attachedOn('alpha');
@@ -158,7 +153,7 @@ describe('a debug session while its process moves', function () {
   it('nothing has happened when the agent of the target is killed', async () => {
     await stopAtFirst();
     const move = await standStill();
-    await killAgent('beta');
+    await fixture.killAgent('beta');
     await fixture.lab.rate('beta', 'off');
     assertSaid(await move.ended, 1);
     await assertAsBefore();
@@ -167,7 +162,7 @@ describe('a debug session while its process moves', function () {
   it('nothing has happened when the agent of the source is killed', async () => {
     await stopAtFirst();
     const move = await standStill();
-    await killAgent('alpha');
+    await fixture.killAgent('alpha');
     await fixture.lab.rate('beta', 'off');
     assertSaid(await move.ended, 1);
     await assertAsBefore();
@@ -175,7 +170,7 @@ describe('a debug session while its process moves', function () {
 
   it('goes on by its token when the agent is killed at any other time', async () => {
     await stopAtFirst();
-    await killAgent('alpha');
+    await fixture.killAgent('alpha');
     await debug.connected(2);
     await assertAsBefore();
   });

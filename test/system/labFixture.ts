@@ -132,6 +132,27 @@ export class LabFixture {
       .map(Number);
   }
 
+  /**
+   * Kills the agent of root on a device, and waits until it is gone; the next client starts it again. There are two for a
+   * moment where two clients have just started one.
+   */
+  async killAgent(device: string): Promise<void> {
+    const running = async (): Promise<string[]> => {
+      const command = ['pgrep', '-u', 'root', '-f', 'agent.cjs daemon$'];
+      const { stdout } = await this.lab.exec(device, command);
+      return stdout.split('\n').filter((line) => line !== '');
+    };
+    const found = await eventually(async () => {
+      const pids = await running();
+      return pids.length > 0 ? pids : undefined;
+    }, `an agent runs on ${device}`);
+    await this.lab.exec(device, ['kill', '-9', ...found]);
+    await eventually(async () => {
+      const left = await running();
+      return found.some((pid) => left.includes(pid)) ? undefined : true;
+    }, `the agent of ${device} is gone`);
+  }
+
   /** Starts the device's agent again with little patience for links that are away. */
   async makeImpatient(device: string): Promise<void> {
     await this.on(device, ['sh', '-c', impatient]);

@@ -17,7 +17,6 @@ const node24 = '/opt/flick-lab/clone/.cache/node/24/bin/node';
 const criu = '/usr/local/bin/criu';
 /** Its command line, as it was started, rebuilt, or titled. */
 const copyOf = '^node($| )|flick-rebuild-';
-const killAgent = "pkill -9 -u root -f 'agent.cjs daemon$'; true";
 /** Whose agent, and how long after the beginning of the move: before, in and after the standstill. In ms. */
 const kills = (['source', 'target'] as const).flatMap((side) =>
   [600, 1_200, 1_600, 2_000, 2_400].map((ms) => [side, ms] as const),
@@ -204,7 +203,7 @@ describe('a move by the portable engine', function () {
       const to = from === 'alpha' ? 'beta' : 'alpha';
       const moving = fixture.flick.run(['move', id, to, '--engine', 'v8']);
       await delay(ms);
-      await fixture.on(device === 'source' ? from : to, ['sh', '-c', killAgent]);
+      await fixture.killAgent(device === 'source' ? from : to);
       await moving;
       await eventually(
         async () => ((await fixture.find(id))?.state === 'running' ? true : undefined),

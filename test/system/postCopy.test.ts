@@ -91,12 +91,6 @@ describe('a process that runs before its memory is there', function () {
     assert.equal(broken(beats(await fixture.logs(id))), undefined);
   }
 
-  /** Kills the agent of root on a device; the next client starts it again. */
-  async function killAgent(device: string): Promise<void> {
-    const found = await fixture.on(device, ['pgrep', '-u', 'root', '-f', 'agent.cjs daemon$']);
-    await fixture.on(device, ['kill', '-9', found.trim()]);
-  }
-
   async function stateOn(device: string, id: string): Promise<string | undefined> {
     return (await fixture.list()).find((each) => each.id === id && each.device === device)?.state;
   }
@@ -148,7 +142,7 @@ describe('a process that runs before its memory is there', function () {
     tests.add(`gets the rest after the agent of the ${what} was killed`, async () => {
       const id = await start(`orphan-${what}`, 64);
       await moveEarly(id);
-      await killAgent(device);
+      await fixture.killAgent(device);
       // Its command line is in memory too, and may have to arrive before it can be found by it.
       await eventually(
         async () => ((await copies()).join() === '1,1' ? true : undefined),
@@ -175,7 +169,7 @@ describe('a process that runs before its memory is there', function () {
     );
     await fixture.joinDirectWay();
     await assertWhole(id);
-    for (const device of ['alpha', 'beta']) await killAgent(device);
+    for (const device of ['alpha', 'beta']) await fixture.killAgent(device);
   });
 
   tests.add(
