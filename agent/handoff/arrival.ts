@@ -6,7 +6,7 @@ import { FrameStream, type Frame } from '../../common/frames.ts';
 import { messageOf } from '../../common/rpc.ts';
 import { FlickError, type HandoffStep, type HandoffVerdict } from '../../protocol/index.ts';
 import { hasNamespaces } from '../device/userNamespaces.ts';
-import type { Engine } from '../engines/engine.ts';
+import type { Engine, HeldRestore } from '../engines/engine.ts';
 import { putPagesIn, readLeftOut } from '../engines/criu/pagemap.ts';
 import { KeptFiles, withBases } from '../files/keptFiles.ts';
 import { receiveFiles } from '../files/transfer.ts';
@@ -196,9 +196,7 @@ export class Arrival implements HandoffOperation<void> {
         if (this.#side.heeds({ type: 'linkLost' })) this.#abort.abort();
       });
       this.#begin('restore');
-      const { memoryBytes } = this.#engine(offered).parseFacts(offered.facts);
-      const restoring = this.#restore(building, offered, capsule, () => cell.ready(output));
-      await unlessStuck(restoring, () => this.#doneBytes, memoryBytes);
+      await this.#restore(building, offered, capsule, () => cell.ready(output));
       await building.remembered;
       await this.#side.feed({ type: 'restored' });
       this.#begin('commit');
@@ -391,22 +389,27 @@ export class Arrival implements HandoffOperation<void> {
     const facts = engine.parseFacts(offered.facts);
     const { process: travelling } = offered;
     const folder = imagesFolder(cellFolder(building.folders, building.number));
-    const cell = await begin();
-    const lazy = await this.#prepareMemory(building, cell, capsule);
-    building.held = await this.#guarded(
-      building.prepared?.restore() ??
-        engine.restore(travelling.id, {
-          cell,
-          folder,
-          facts,
-          root: capsule.root,
-          terminalKeys: capsule.terminalKeys,
-          shellJob: travelling.shellJob,
-          terminal: travelling.terminal,
-          keepConnections: capsule.keepConnections,
-          lazy,
-        }),
-    );
+    const hold = async (): Promise<{ cell: Cell; held: HeldRestore }> => {
+      const cell = await begin();
+      const lazy = await this.#prepareMemory(building, cell, capsule);
+      const held = await this.#guarded(
+        building.prepared?.restore() ??
+          engine.restore(travelling.id, {
+            cell,
+            folder,
+            facts,
+            root: capsule.root,
+            terminalKeys: capsule.terminalKeys,
+            shellJob: travelling.shellJob,
+            terminal: travelling.terminal,
+            keepConnections: capsule.keepConnections,
+            lazy,
+          }),
+      );
+      return { cell, held };
+    };
+    const { cell, held } = await unlessStuck(hold(), () => this.#doneBytes, facts.memoryBytes);
+    building.held = held;
     const managed = processes.arrive({
       version: 1,
       ...travelling,
@@ -425,7 +428,7 @@ export class Arrival implements HandoffOperation<void> {
       remark: null,
       arriving: this.id,
     });
-    this.#pid = building.held.pid;
+    this.#pid = held.pid;
     building.managed = managed;
     this.#side.managed = managed;
     managed.beginHandoff({
@@ -437,7 +440,7 @@ export class Arrival implements HandoffOperation<void> {
       totalBytes: this.#totalBytes,
     });
     await managed.update({});
-    processes.adoptCell(managed, cell, building.held.pid);
+    processes.adoptCell(managed, cell, held.pid);
   }
 
   /** The source has released it; the order of what happens is the machine's (docs/handoff.md). */

@@ -90,8 +90,8 @@ export class MemorySender {
   #final: { readonly since: number; readonly chunks: number } | undefined;
   #failure: Error | undefined;
   #free: Promise<void> = Promise.resolve();
-  #onlyWanted = false;
-  #allAsked = false;
+  /** Whether what nobody asked for goes in the final pass as well. */
+  #sendsAll = false;
   /** When somebody last asked for a page. */
   #wantedAt = -Infinity;
 
@@ -145,7 +145,7 @@ export class MemorySender {
     { free = Promise.resolve(), onlyWanted = false }: FinalOptions = {},
   ): Promise<Round> {
     this.#free = free;
-    this.#onlyWanted = onlyWanted && !this.#allAsked;
+    this.#sendsAll ||= !onlyWanted;
     // What brings pages goes first: it takes longer to arrive than what is only said.
     const isClean = (chunk: Chunk): boolean =>
       this.clean !== undefined && contains(this.clean.of(chunk), chunk);
@@ -163,7 +163,7 @@ export class MemorySender {
       }
       const neighbour = near.shift();
       if (neighbour !== undefined && this.#pending.has(keyOf(neighbour))) return neighbour;
-      while (!this.#onlyWanted) {
+      while (this.#sendsAll) {
         const chunk = order.next();
         if (chunk.done === true) return undefined;
         if (this.#pending.has(keyOf(chunk.value))) return chunk.value;
@@ -178,8 +178,7 @@ export class MemorySender {
 
   /** What nobody asked for goes as well from now on. */
   sendAll(): void {
-    this.#allAsked = true;
-    this.#onlyWanted = false;
+    this.#sendsAll = true;
     // Its pace counts from here.
     if (this.#final !== undefined) {
       this.#final = { since: performance.now(), chunks: this.#pending.size };
@@ -260,7 +259,7 @@ export class MemorySender {
       shipping.catch(() => undefined);
     };
     for (;;) {
-      await this.#until(() => !this.#onlyWanted || this.#wanted.length > 0);
+      await this.#until(() => !frozen || this.#sendsAll || this.#wanted.length > 0);
       if (frozen) {
         // Answers and wishes arrive between two looks.
         await breathe();

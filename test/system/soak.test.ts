@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { isFullRun, sample } from '../support/seed.ts';
-import { holdingsOf, processesOn, storyOf, type Holdings } from './deviceView.ts';
+import { holdingsOf, storyOf, type Holdings } from './deviceView.ts';
 import { eventually, type LabFixture } from './labFixture.ts';
 import {
   counter,
@@ -91,10 +91,8 @@ describe('programs that move to and fro for long', function () {
     let before: readonly Holdings[] = [];
     for (let count = 1; count <= moves; count += 1) {
       await soak.move().catch((error: unknown) => {
-        const story = ['alpha', 'beta'].map((device) => storyOf(fixture.lab, device));
-        throw new Error([`In move ${String(count)}: ${String(error)}`, ...story].join('\n'), {
-          cause: error,
-        });
+        const what = `In move ${String(count)}: ${String(error)}`;
+        throw new Error([what, ...stories(fixture)].join('\n'), { cause: error });
       });
       // An even count: the programs are where they began.
       if (count === settled) before = holdings(fixture);
@@ -115,14 +113,15 @@ describe('programs that move to and fro for long', function () {
       20_000,
     ).catch(() => {
       const much = grown();
-      const there = ['alpha', 'beta'].flatMap((device) =>
-        processesOn(fixture.lab, device).map(({ command }) => `${device}: ${command}`),
-      );
-      assert.ok(much.length === 0, [...much, ...there].join('\n'));
+      assert.ok(much.length === 0, [...much, ...stories(fixture)].join('\n'));
     });
     await soak.end();
   });
 });
+
+function stories({ lab }: LabFixture): readonly string[] {
+  return ['alpha', 'beta'].map((device) => storyOf(lab, device));
+}
 
 function holdings(fixture: LabFixture): readonly Holdings[] {
   return ['alpha', 'beta'].map((device) => holdingsOf(fixture.lab, device));

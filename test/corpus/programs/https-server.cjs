@@ -1,22 +1,7 @@
 // Must survive: an HTTPS server and one of TLS with their keys and settings, asked with and without kept connections
 const https = require('node:https');
 const tls = require('node:tls');
-const key = `-----BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgLtuDgG/cadE5NHpG
-cYCPQBwRrvROZ0D3xe9i0IhXkOWhRANCAARl+m05uzqtqz0VkoksJLu1EOjV04Q5
-Fcye4T11bVE6iRwwk/6dhGrVD1C/FX+Pf/xtGPaCjlI4Dh+K1jC0ejPy
------END PRIVATE KEY-----`;
-const cert = `-----BEGIN CERTIFICATE-----
-MIIBmzCCAUGgAwIBAgIUK/JBkenStQDMgqzA0Him8zavXwQwCgYIKoZIzj0EAwIw
-FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMjA2NTExN1oYDzIxMjYxMDI5
-MDY1MTE3WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
-PQMBBwNCAARl+m05uzqtqz0VkoksJLu1EOjV04Q5Fcye4T11bVE6iRwwk/6dhGrV
-D1C/FX+Pf/xtGPaCjlI4Dh+K1jC0ejPyo28wbTAdBgNVHQ4EFgQU7y7fc71aNNR7
-KO6j6dgZujpz7LcwHwYDVR0jBBgwFoAU7y7fc71aNNR7KO6j6dgZujpz7LcwDwYD
-VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI
-zj0EAwIDSAAwRQIhAMQp+Ok2QZHTzWJhSj9gHzXg5nL22b40knrPBBmAkTqPAiBj
-SEmFngwpdQeXPmTkiHbx3puAUop5c+2KAq9uzP0TjA==
------END CERTIFICATE-----`;
+const { key, cert } = require('./certificate.cjs');
 const visits = new Map();
 const options = { key, cert: Buffer.from(cert), minVersion: 'TLSv1.2', handshakeTimeout: 9000 };
 const server = https.createServer({ ...options, keepAliveTimeout: 2345 }, (request, response) => {

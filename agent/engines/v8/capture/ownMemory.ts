@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInThisContext } from 'node:vm';
-import { collector, type Collect } from './collector.ts';
+import { collector, type Collect } from '../collector.ts';
 import { alignment, wordIn, type ProcessMemory } from './processMemory.ts';
 
 /** The slot that functions are put into. */

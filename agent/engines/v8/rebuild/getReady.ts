@@ -4,7 +4,7 @@ import { readAdvance } from '../capsule/advance.ts';
 import { lineStarts } from '../language/positions.ts';
 import { readTree, type Trees } from '../language/readTree.ts';
 import { needModule } from '../hosts/loaded.ts';
-import { collector } from '../capture/collector.ts';
+import { collector } from '../collector.ts';
 import { nodesOf } from './functionNodes.ts';
 
 /** Files by which a process that is started before its program stands still is told how far that is. */

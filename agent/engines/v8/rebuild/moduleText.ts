@@ -4,7 +4,7 @@ import { applyEdits, type Edit } from '../language/edits.ts';
 import { localExports, metaName, moduleName } from '../language/moduleBody.ts';
 import { markUnit } from '../language/origin.ts';
 import type { ScopeTree } from '../language/scopes.ts';
-import { isUndefined } from './contextText.ts';
+import { isHole, isUndefined } from './contextText.ts';
 import { Layout } from './evaluator.ts';
 import { noteText } from './traces.ts';
 
@@ -59,7 +59,7 @@ export function moduleText(
     const binding = tree.root.bindings.get(name);
     if (isLinked(tree, name)) continue;
     if (functions.has(name)) layout.add(` ${name} = ${take(name)};`);
-    else if (Array.isArray(value) && value[0] === 'h') layout.add(` let ${name};`);
+    else if (isHole(value)) layout.add(` let ${name};`);
     else {
       // When it has moved before, one that is still to be initialized is undefined.
       const isLeft = record.state === 'waits' && isUndefined(value);
