@@ -34,25 +34,26 @@ const suiteLimitMs = (options.full ? 180 : 30) * 60_000;
 
 /**
  * A suite has the specs of its rooms; the first takes what no other one has. `perFile`: each spec is a run of its own.
- * `alone`: nothing runs beside it, since it measures times or uses a screen.
+ * `alone`: nothing runs beside it, since it measures times or uses a screen. `ownNetwork`: it runs in a network of its
+ * own, since programs that move take the debugger's port 9229 for a moment, which tests of the debugger want as well.
  */
 const suites = [
   { name: 'unit', rooms: [] },
+  // Early, since one of its specs is among the longest.
+  { name: 'corpus', rooms: ['corpus'], perFile: true, ownNetwork: ['corpus'] },
   {
     name: 'system',
     rooms: ['lab', 'system', 'bench'],
     perFile: true,
-    // The demo without root opens debuggers on this machine's own port, as specs of the unit suite do.
-    alone: ['system/agentLoad.test.ts', 'system/debugSpeed.test.ts', 'system/noRoot.test.ts'],
+    alone: ['system/agentLoad.test.ts', 'system/debugSpeed.test.ts'],
+    ownNetwork: ['system/noRoot.test.ts'],
   },
-  // Tests of the debugger want port 9229, which programs that move take for a moment.
-  { name: 'corpus', rooms: ['corpus'], alone: ['corpus'] },
   { name: 'vscode', rooms: ['e2e'], alone: ['e2e'] },
 ];
 const lanes = Math.min(3, availableParallelism() + 1);
 
 /** @typedef {{ result: string, suite: string, title: string, file?: string, reason?: string }} Entry */
-/** @typedef {{ suite: string, title: string, specs: string[], alone: boolean }} Run one of mocha */
+/** @typedef {{ suite: string, title: string, specs: string[], alone: boolean, ownNetwork: boolean }} Run of mocha */
 
 /** @type {Entry[]} */
 const results = [];
@@ -115,7 +116,7 @@ function roomOf(spec) {
 }
 
 /** @param {Run} run */
-async function runMocha({ suite, title, specs }, isShared) {
+async function runMocha({ suite, title, specs, ownNetwork }, isShared) {
   const what = specs.length === 1 ? title : `${title}: ${String(specs.length)} spec files`;
   console.log(`\n— ${what}${isShared ? ', begun' : ''} —`);
   const begun = Date.now();
@@ -123,6 +124,7 @@ async function runMocha({ suite, title, specs }, isShared) {
   const name = `${title.replaceAll(/[^a-z]+/gi, '-')}-${String(process.pid)}`;
   const file = join(output, `results-${name}.jsonl`);
   const argv = [
+    ...(ownNetwork ? ['unshare', '--net', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh'] : []),
     ...[process.execPath, '--import', 'tsx', join(root, 'node_modules/mocha/bin/mocha.js')],
     ...['--exit', '--timeout', '60000', '--reporter', join(root, 'scripts/mochaReporter.cjs')],
     ...['--reporter-option', `output=${file}`],
@@ -182,20 +184,19 @@ const specs = (paths.length === 0 ? ['test'] : paths).flatMap((path) => specsUnd
 const taken = suites.flatMap(({ rooms }) => rooms);
 /** @type {Run[]} */
 const runs = [];
-for (const { name, rooms, perFile, alone = [] } of suites) {
+for (const { name, rooms, perFile, alone = [], ownNetwork = [] } of suites) {
   const own = specs.filter((spec) =>
     rooms.length === 0 ? !taken.includes(roomOf(spec)) : rooms.includes(roomOf(spec)),
   );
-  const isAlone = (spec) => alone.some((each) => pathInTest(spec).startsWith(each));
-  const [first] = own;
-  if (first === undefined) continue;
-  if (!perFile) runs.push({ suite: name, title: name, specs: own, alone: isAlone(first) });
-  else {
-    for (const spec of own) {
-      const title = `${name}: ${relative(root, spec)}`;
-      runs.push({ suite: name, title, specs: [spec], alone: isAlone(spec) });
-    }
-  }
+  const isAmong = (those, spec) => those.some((each) => pathInTest(spec).startsWith(each));
+  const add = (title, specs) => {
+    const [first] = specs;
+    const how = { alone: isAmong(alone, first), ownNetwork: isAmong(ownNetwork, first) };
+    runs.push({ suite: name, title, specs, ...how });
+  };
+  if (own.length === 0) continue;
+  if (!perFile) add(name, own);
+  else for (const spec of own) add(`${name}: ${relative(root, spec)}`, [spec]);
 }
 await runAll(runs);
 
