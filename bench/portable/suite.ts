@@ -34,8 +34,10 @@ export const speedProgram = 'processor';
 
 /** How long a program runs undisturbed before it is moved, in ms. */
 const restMs = 700;
-/** Comparisons of two processes that make one ratio. */
-const comparisons = 7;
+/** Comparisons of two processes that make one ratio: single ones of some 30 ms differ by a tenth either way. */
+const comparisons = 21;
+/** Runs until a fresh process has compiled what is hot; the second one still takes twice as long as the fourth. */
+const warmUps = 3;
 
 export interface SuiteOptions {
   readonly repetitions: number;
@@ -90,14 +92,13 @@ async function measureMove({ file, args }: PortableCase): Promise<Move> {
 /** The processes take turns, so that a machine that is busy for a while is so for both. */
 async function measureSpeed(): Promise<Speed> {
   const untouched = new PortableSubject('cpu.cjs', ['-1']);
-  const runs = 2 * (comparisons + 1);
+  const runs = 2 * (comparisons + warmUps);
   const subject = new PortableSubject('cpu.cjs', [String(runs)]);
   const compare = async (): Promise<number> => {
     const ratios: number[] = [];
-    for (let index = 0; index <= comparisons; index += 1) {
+    for (let index = 0; index < warmUps + comparisons; index += 1) {
       const [own, other] = [await time(subject), await time(untouched)];
-      // The first run of a fresh process is the one that is compiled.
-      if (index > 0) ratios.push(other / own);
+      if (index >= warmUps) ratios.push(other / own);
     }
     return median(ratios) ?? NaN;
   };
