@@ -89,20 +89,25 @@ function gone(pid: number): FlickError {
 
 /**
  * The program may have put functions of its own in the place of those of the language: the engine has those of another
- * realm. Those of `Object` ask Node.js for what it loads late, which only those of the program's realm can.
+ * realm. Those of `Object` ask Node.js for what it loads late, which only those of the program's realm can; and an
+ * `await` of a promise looks in memory as those of the program do only when both are of one realm.
  */
 function beginExpression(settings: object, builtins: string): string {
   return `(() => { const module = { exports: {} };
     const require = process.getBuiltinModule('module').createRequire('/');
     const realm = require('vm').runInNewContext('globalThis');
-    const { Array, JSON, Reflect, Math, Map, Set, WeakMap, Number, Promise, String } = realm;
+    const { Array, JSON, Reflect, Math, Map, Set, WeakMap, Number, String } = realm;
+    const isNative = (value, name) => typeof value === 'function' &&
+      Reflect.apply(realm.Function.prototype.toString, value, []) === 'function ' + name + '() { [native code] }';
+    const valueOf = (object, key) => Reflect.getOwnPropertyDescriptor(object, key)?.value;
+    const theirPromise = valueOf(Reflect.getPrototypeOf((async () => {})()), 'constructor');
+    const Promise = isNative(theirPromise, 'Promise') ? theirPromise : realm.Promise;
     function boxed() { return this; }
     function Object(value) { return Reflect.apply(boxed, value, []); }
     for (const key of Reflect.ownKeys(realm.Object)) {
-      const theirs = Reflect.getOwnPropertyDescriptor(globalThis.Object, key)?.value;
+      const theirs = valueOf(globalThis.Object, key);
       if (typeof theirs !== 'function') continue;
-      const text = Reflect.apply(realm.Function.prototype.toString, theirs, []);
-      Object[key] = text === 'function ' + key + '() { [native code] }' ? theirs : realm.Object[key];
+      Object[key] = isNative(theirs, key) ? theirs : realm.Object[key];
     }
     Object.prototype = Reflect.getPrototypeOf({});
     const { setImmediate, setTimeout, clearImmediate, clearTimeout } = require('timers');
