@@ -115,6 +115,8 @@ export interface ActivationRecord extends Common {
   locals: Record<string, Value>;
   /** Iterators of the loops it is in and of `yield*`, by offset of the loop or expression. */
   iterators: Record<string, Value>;
+  /** Those of them that give no promises where promises are waited for: `for await` over an array. */
+  sync?: number[];
   /** The promise it waits for. */
   awaits?: number;
   /** The promise that it settles, or that its caller got for the step under way. */

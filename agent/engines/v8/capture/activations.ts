@@ -104,7 +104,13 @@ function describe(graph: Graph, generator: object, node: number): ActivationReco
       if (compiled === undefined) throw new NotResumable(`inside ${plan.inside}`);
       const registers = new Registers(graph, generator, nodes, place, plan, compiled);
       const completions = keepValues(graph, record, plan, registers, place);
-      placeIterators(graph, record, plan, registers);
+      placeIterators(
+        graph,
+        record,
+        plan,
+        registers,
+        kind === 'asyncGenerator' && hasRequests(graph, node),
+      );
       if (completions.size > 0) {
         const completion = (each: AnyNode): Completion => completions.get(each) ?? 'throw';
         plan = resumption(graph, place, target, { ...view, completion });

@@ -4,6 +4,7 @@ import type { OwnMemory } from './ownMemory.ts';
 import { Snapshot } from './snapshot.ts';
 
 /** What V8 calls the one kind of objects that it counts as hidden. */
+const fromSyncName = 'Async-from-Sync Iterator';
 const proxyName = 'system / JSProxy';
 
 /** Where V8 keeps the fields of a promise reaction; they have no names, and V8 versions differ. */
@@ -130,6 +131,19 @@ export class Heap {
     return this.snapshot.name(node) === proxyName;
   }
 
+  /**
+   * The node of the iterator that V8 has put another one around, for a `for await` or an asynchronous `yield*` over what
+   * has no asynchronous one; -1 for nodes that are none. No program and no inspector gets hold of what is around it.
+   */
+  syncInside(node: number): number {
+    if (node < 0 || this.snapshot.name(node) !== fromSyncName) return -1;
+    const hidden = this.snapshot.edges(node).filter(({ type }) => type === 'hidden');
+    const [iterator, next, ...others] = hidden.map(({ to }) => to);
+    const isOne =
+      next !== undefined && others.length === 0 && this.snapshot.type(next) === 'closure';
+    return isOne ? (iterator ?? -1) : -1;
+  }
+
   /** The live object of a node, hidden ones as well. */
   liveOf(node: number): unknown {
     const { indexOfNode, objects, nodeOf } = this.#now;
@@ -140,6 +154,7 @@ export class Heap {
     const type = this.snapshot.type(node);
     const isReceiver = type === 'object' || type === 'closure' || type === 'regexp';
     if (!isReceiver && !this.isProxy(node)) return undefined;
+    if (this.syncInside(node) >= 0) return undefined;
     const live = this.#inspection.byHeapId(this.snapshot.id(node));
     this.#found.set(node, live);
     nodeOf.set(live, node);

@@ -240,11 +240,16 @@ function tableIterator(graph: Graph, iterator: object): ObjectRecord {
   );
   const [flat, pairs] = graph.preview(iterator);
   const left = pairs ? flat.length / 2 : flat.length;
-  const source = tableOwner(graph, iterator);
+  let source = tableOwner(graph, iterator);
   if (source === undefined) {
-    if (left > 0)
-      throw graph.refuse('an iterator whose Map or Set is not known', { passing: true });
-    return spent(graph, iterator, of, sample);
+    if (left === 0) return spent(graph, iterator, of, sample);
+    // Its Map or Set is gone: nobody can change any more what is left.
+    source = sample;
+    for (let index = 0; index < left; index += 1) {
+      const [key, value] = pairs ? flat.slice(2 * index) : [flat[index], flat[index]];
+      if (types.isSet(sample)) Reflect.apply(Set.prototype.add, sample, [key]);
+      else Reflect.apply(Map.prototype.set, sample, [yields === 'values' ? index : key, value]);
+    }
   }
   if (yields === undefined)
     throw graph.refuse('an iterator over a Map or Set that was changed', { passing: true });
@@ -258,40 +263,54 @@ function tableIterator(graph: Graph, iterator: object): ObjectRecord {
   return graph.finish(record, iterator);
 }
 
-/** The Map or Set of an iterator. One that was rehashed since has another table, which the old one leads to. */
+/**
+ * The Map or Set of an iterator; undefined where it is gone. One that was rehashed since has another table, which the old
+ * one leads to.
+ * @throws {Refusal} when it is not certain
+ */
 function tableOwner(graph: Graph, iterator: object): unknown {
   const { snapshot } = graph.heap;
-  const own = graph.heap.nodeOf(iterator);
-  const first = snapshot.follow(own, 'table');
-  if (first < 0) return undefined;
+  // It has no name there, unlike that of a Map or Set.
+  const [table, ...others] = snapshot
+    .edges(graph.heap.nodeOf(iterator))
+    .filter(({ type, to }) => type === 'hidden' && snapshot.type(to) === 'array');
+  if (table === undefined || others.length > 0) throw unknownOwner(graph);
   const owners = tableOwners(graph);
-  const seen = new Set([first]);
-  for (const table of seen) {
-    const owner = owners.get(table);
-    if (owner !== undefined) return owner;
-    if (seen.size > 16) break;
-    for (const { to, type } of snapshot.edges(table)) {
-      const isTable = snapshot.name(to) === snapshot.name(table) && type !== 'weak';
-      if (isTable && snapshot.type(to) === snapshot.type(table)) seen.add(to);
+  const seen = new Set([table.to]);
+  for (const node of seen) {
+    const owner = owners.get(node);
+    if (owner !== undefined) {
+      const live = owner < 0 ? undefined : graph.heap.liveOf(owner);
+      if (types.isMap(live) || types.isSet(live)) return live;
+    }
+    if (owner !== undefined || seen.size > 16) throw unknownOwner(graph);
+    for (const { to, type } of snapshot.edges(node)) {
+      const isTable = snapshot.name(to) === snapshot.name(node) && type !== 'weak';
+      if (isTable && snapshot.type(to) === snapshot.type(node)) seen.add(to);
     }
   }
   return undefined;
 }
 
-const allOwners = new WeakMap<Graph, ReadonlyMap<number, unknown>>();
+function unknownOwner(graph: Graph): Error {
+  return graph.refuse('an iterator whose Map or Set is not known', { passing: true });
+}
 
-/** Maps and Sets by the node of the table that V8 keeps for them. */
-function tableOwners(graph: Graph): ReadonlyMap<number, unknown> {
+const allOwners = new WeakMap<Graph, ReadonlyMap<number, number>>();
+
+/**
+ * The nodes of Maps, Sets and what else has a table, those of other realms included, by the node of that; -1 where there are
+ * several.
+ */
+function tableOwners(graph: Graph): ReadonlyMap<number, number> {
   const known = allOwners.get(graph);
   if (known !== undefined) return known;
-  const owners = new Map<number, unknown>();
+  const owners = new Map<number, number>();
   const { snapshot } = graph.heap;
   for (let node = 0; node < snapshot.count; node += 1) {
     if (snapshot.type(node) !== 'object') continue;
     const table = snapshot.follow(node, 'table');
-    if (table < 0 || /Iterator/.test(snapshot.name(node))) continue;
-    const live = graph.heap.liveOf(node);
-    if (types.isMap(live) || types.isSet(live)) owners.set(table, live);
+    if (table >= 0) owners.set(table, owners.has(table) ? -1 : node);
   }
   allOwners.set(graph, owners);
   return owners;

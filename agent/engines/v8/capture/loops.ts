@@ -10,17 +10,27 @@ import type { Registers } from './registers.ts';
 import type { Place } from './scripts.ts';
 import { dataProperty } from './unchanged.ts';
 
-/** The iterators of the loops that an activation is in. @throws {NotResumable} when they cannot be told */
+/**
+ * The iterators of the loops that an activation is in.
+ * @param isAtWork whether somebody waits for its next value
+ * @throws {NotResumable} when they cannot be told
+ */
 export function placeIterators(
   graph: Graph,
   record: ActivationRecord,
   plan: Resumption,
   registers: Registers,
+  isAtWork: boolean,
 ): void {
   for (const loop of plan.iterators) {
     const live = registers.value(String(loop.start), plan);
     if (typeof live !== 'object' || live === null)
       throw new NotResumable('inside a loop whose iterator is not known');
+    if (registers.isSync(String(loop.start))) {
+      const isStep = loop === plan.target && (loop.type === 'ForOfStatement' || isAtWork);
+      if (isStep) throw new NotResumable('while it waits for a step over what gives no promises');
+      (record.sync ??= []).push(loop.start);
+    }
     // A loop that a rebuild went on with has the iterator inside of another.
     const iterator = dataProperty(live, '$flickInner') ?? live;
     record.iterators[String(loop.start)] = graph.value(iterator, 'iterator');

@@ -15,6 +15,9 @@ import type { Compiled } from './probeText.ts';
 import type { Place } from './scripts.ts';
 import { held } from './standIn.ts';
 
+/** Words of what V8 puts around an iterator that gives no promises: three of any object, the iterator and its `next`. */
+const fromSyncFields = 5;
+
 /** The nodes in the registers of an activation, by index. */
 export function registerNodes(graph: Graph, node: number): Map<number, number> {
   const { snapshot } = graph.heap;
@@ -66,6 +69,13 @@ export class Registers {
     return held(this.#graph, first.value);
   }
 
+  /** Whether the iterator that is kept under a key is one that gives no promises, with V8's own around it. */
+  isSync(key: string): boolean {
+    const [spot] = this.#spots.get(key) ?? [];
+    const node = spot === undefined ? undefined : this.#nodes.get(spot.register);
+    return node !== undefined && this.#graph.heap.syncInside(node) >= 0;
+  }
+
   /** How the `try` was left whose `finally` is under way; undefined when that is not certain. */
   completion(key: string, { mayReturn, mayJump }: Exits): Completion | undefined {
     const [spot] = this.#spots.get(key) ?? [];
@@ -112,10 +122,14 @@ export class Registers {
       if (word === undefined || word === memory.hole) return undefined;
       if (memory.isPrimitive(word)) return { value: memory.primitive(word) };
       const node = this.#nodes.get(register);
-      const live = node === undefined ? undefined : heap.liveOf(node);
+      if (node === undefined) return undefined;
+      const inside = heap.syncInside(node);
+      const live = heap.liveOf(inside < 0 ? node : inside);
+      if (live === undefined) return undefined;
       // The snapshot and the memory must speak of the same object.
-      if (live === undefined || memory.word(live) !== word) return undefined;
-      return { value: live };
+      const own = memory.word(live);
+      const isSame = inside < 0 ? own === word : memory.words(word, fromSyncFields).includes(own);
+      return isSame ? { value: live } : undefined;
     };
     const found = memory.exact(read);
     if (element === undefined && property === undefined) return found;

@@ -25,6 +25,7 @@ export function activationState(
   }
   const iterator = (at: number): Iterator<unknown> =>
     value(record.iterators[String(at)]) as Iterator<unknown>;
+  const isSync = (at: number): boolean => record.sync?.includes(at) === true;
   const kept = (key: string): unknown => value(record.kept?.[key] ?? []);
   return {
     v: values,
@@ -33,7 +34,7 @@ export function activationState(
       return awaited();
     },
     inside: (at: number, current: unknown) =>
-      resumed(iterator(at), { value: current, done: false }),
+      resumed(iterator(at), { value: current, done: false }, isSync(at)),
     stepping: (at: number) => resumed(iterator(at), awaited()),
     delegate: (at: number) =>
       resumed(
@@ -41,6 +42,7 @@ export function activationState(
         record.kind === 'asyncGenerator' && record.promise !== undefined
           ? awaited()
           : { value: undefined, done: false },
+        isSync(at),
       ),
     kept,
     callee: (key: string) => {

@@ -64,8 +64,11 @@ export function finallyThunk(value: unknown, throws: boolean): unknown {
   return found;
 }
 
-/** An iterator in the middle of a loop: its first step is the one that the loop is in. */
-export function resumed(inner: Iterator<unknown>, first: unknown): object {
+/**
+ * An iterator in the middle of a loop: its first step is the one that the loop is in.
+ * @param isSync whether it gives no promises, so that V8 has to wait for each of its values where that is asked for
+ */
+export function resumed(inner: Iterator<unknown>, first: unknown, isSync = false): object {
   let isFirst = true;
   const next = (value: unknown): unknown => {
     if (!isFirst) return inner.next(value as never);
@@ -74,7 +77,7 @@ export function resumed(inner: Iterator<unknown>, first: unknown): object {
   };
   const iterator: Record<string | symbol, unknown> = { $flickInner: inner, next };
   iterator[Symbol.iterator] = () => iterator;
-  iterator[Symbol.asyncIterator] = () => iterator;
+  if (!isSync) iterator[Symbol.asyncIterator] = () => iterator;
   if (inner.return !== undefined) iterator['return'] = (value: unknown) => inner.return?.(value);
   if (inner.throw !== undefined) iterator['throw'] = (value: unknown) => inner.throw?.(value);
   return iterator;

@@ -60,13 +60,19 @@ async function main() {
     for (const tag of ['x', 'y', 'z']) {
       stats.total += 1; const got = await inner(tag);
       try { if (tag === 'y') throw new Error('planned'); } catch (e) { await sleep(10); n += e.message.length; }
-      n += got; console.log(n, tag, stats.total, kept.splice(0).map((f) => f()).join(' '), count.next(round).value);
+      n += got; console.log(n, tag, stats.total, kept.splice(0).map((f) => f()).join(' '), count.next(round).value, leaves.next().value, (await ticks.next()).value);
     }
   }
   return 'done ' + n;
 }
 function* counting() { let i = 0; while (true) { const more = yield i++; if (more) i += more; } }
 const count = counting(); count.next();
+function* walk(tree) { for (const each of tree) { if (typeof each === 'object') yield* walk(each); else yield each; } }
+const branch = (depth) => (depth === 0 ? ['leaf'] : [branch(depth - 1), depth, branch(depth - 1)]);
+const leaves = walk(branch(7));
+async function* ticking() { let tick = 0; for await (const step of steps()) { try { yield (tick += step); } finally { await sleep(1); } } }
+async function* steps() { while (true) yield* [1, 2, 3]; }
+const ticks = ticking();
 main().then((text) => console.log(text)).finally(() => console.log('finally'));`;
 
 /** @returns what a program prints until its end, whichever its status */
