@@ -149,6 +149,7 @@ export class ArrivalMemory {
         );
       }
     }
+    this.image.dropUnused();
   }
 
   /**

@@ -150,6 +150,8 @@ export class DepartureMemory {
     try {
       await this.#sender.final(memory, chunks, options);
       await options.free;
+      // All that there is has been looked at.
+      this.#image.dropUnused();
       await this.#options.frames.sendJson({ type: 'memory-end' });
     } finally {
       await memory.close();

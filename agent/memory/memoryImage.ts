@@ -48,7 +48,11 @@ export class MemoryImage {
   /** Hashes of pages as they were seen in this image since it was opened, by number of their chunk. */
   readonly #hashes = new Map<number, PageMask & { readonly hashes: BigUint64Array }>();
   #writes = 0;
-  readonly #order: { readonly task: number; readonly index: number; low: number; high: number }[];
+  readonly #order: { task: number; index: number; low: number; high: number }[];
+  /** Numbers whose chunk was not there when the image was saved: others may have them. */
+  readonly #free = new Set<number>();
+  /** Numbers that were asked for since it was opened. */
+  readonly #used = new Set<number>();
 
   private constructor(
     folder: string,
@@ -65,7 +69,10 @@ export class MemoryImage {
       low,
       high,
     }));
-    this.#order.forEach(({ task, index }, number) => this.#enter(task, index, number));
+    this.#order.forEach(({ task, index, low, high }, number) => {
+      this.#enter(task, index, number);
+      if (low === 0 && high === 0) this.#free.add(number);
+    });
   }
 
   /** Opens what is there, or an empty one where there is nothing, or nothing that can be trusted. */
@@ -118,14 +125,20 @@ export class MemoryImage {
 
   /** The chunk's number in the page file; a chunk that is met for the first time gets one. @throws {FlickError} `transferFailed` */
   numberOf(task: number, index: number): number {
-    const known = this.#numbers.get(task)?.get(index);
-    if (known !== undefined) return known;
-    const number = this.#order.length;
-    if (number >= maxChunks)
-      throw new FlickError('transferFailed', 'The process has more memory than can be moved.');
-    this.#order.push({ task, index, low: 0, high: 0 });
-    this.#enter(task, index, number);
+    const number = this.#numbers.get(task)?.get(index) ?? this.#newNumber(task, index);
+    this.#free.delete(number);
+    this.#used.add(number);
     return number;
+  }
+
+  /**
+   * Lets go of chunks that were not asked for since it was opened: the process does not have them any more. Else the page
+   * file of a process that lives long would grow with every address that it ever had.
+   */
+  dropUnused(): void {
+    for (let number = 0; number < this.#order.length; number += 1) {
+      if (!this.#used.has(number)) this.forget(number);
+    }
   }
 
   /** The task and index of a chunk, by its number. */
@@ -259,6 +272,8 @@ export class MemoryImage {
   /** Begins anew: the other side does not have what is here. */
   async clear(): Promise<void> {
     this.#numbers.clear();
+    this.#free.clear();
+    this.#used.clear();
     this.#order.length = 0;
     this.#hashes.clear();
     await this.#file.truncate(0);
@@ -267,6 +282,18 @@ export class MemoryImage {
   /** Closes it; what it held is not trusted any more. */
   async close(): Promise<void> {
     await this.#file.close();
+  }
+
+  #newNumber(task: number, index: number): number {
+    const [free] = this.#free;
+    const number = free ?? this.#order.length;
+    if (number >= maxChunks)
+      throw new FlickError('transferFailed', 'The process has more memory than can be moved.');
+    const before = this.#order[number];
+    if (before !== undefined) this.#numbers.get(before.task)?.delete(before.index);
+    this.#order[number] = { task, index, low: 0, high: 0 };
+    this.#enter(task, index, number);
+    return number;
   }
 
   #enter(task: number, index: number, number: number): void {

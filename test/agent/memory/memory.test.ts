@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   chunkBytes,
+  chunkPages,
   chunksOf,
   pageBytes,
   runsOf,
@@ -215,6 +216,38 @@ describe('the memory of a process, sent to another device', function () {
     const { pages } = await link(source, target).sender.round(memory, chunks);
     assert.equal(pages, 0);
     await Promise.all([source.close(), target.close()]);
+  });
+
+  it('takes no more room for memory that the process had at other places', async () => {
+    const page = Buffer.alloc(chunkBytes, 1);
+    const path = join(folder.path, 'places');
+    const filled = async (indexes: readonly number[]): Promise<readonly number[]> => {
+      const image = await MemoryImage.open(path);
+      for (const index of indexes) {
+        const number = image.numberOf(anyTask, index);
+        await image.write(number, 0, chunkPages, page.fill(index));
+        Object.assign(image.known(number), { low: -1, high: -1 });
+      }
+      image.dropUnused();
+      await image.save('h-1', 1);
+      const again = await MemoryImage.open(path);
+      const there = await Promise.all(
+        indexes.map(async (index) => (await again.readPage(again.numberOf(anyTask, index), 5))[0]),
+      );
+      const knows = [1, 2, 3, 4, 5].filter((index) =>
+        again.knows({ task: anyTask, index, low: 1, high: 0 }),
+      );
+      assert.deepEqual(knows, [...indexes].sort());
+      await again.save('h-1', 1);
+      return [again.size, ...there.map(Number)];
+    };
+    assert.deepEqual(await filled([1, 2]), [2, 1, 2]);
+    // What the process had until now is let go of when the move has come to its end.
+    assert.deepEqual(await filled([2, 3]), [3, 2, 3]);
+    assert.deepEqual(await filled([3, 4]), [3, 3, 4]);
+    assert.deepEqual(await filled([4, 5]), [3, 4, 5]);
+    assert.deepEqual(await filled([5, 1]), [3, 5, 1]);
+    assert.deepEqual(await filled([2, 3, 4, 5]), [5, 2, 3, 4, 5]);
   });
 
   it('does not trust an image that was open when its agent was killed', async () => {
