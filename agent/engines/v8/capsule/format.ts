@@ -146,6 +146,8 @@ export type ObjectRecord =
 export type KindRecord =
   | (Common & { k: 'builtin'; paths: string[]; callable?: 1 })
   | (Common & { k: 'obj' | 'args' })
+  /** An object of many properties that all were assigned: names and values in turns. */
+  | (Common & { k: 'dict'; entries: Value[] })
   | (Common & { k: 'err'; stack?: Value })
   | (Common & { k: 'arr'; length: number })
   | (Common & { k: 'map' | 'wmap'; entries: [Value, Value][] })

@@ -109,11 +109,12 @@ export class ContextAddresses {
     const { memory } = this.#heap;
     if (memory === undefined) return;
     memory.readAgain();
-    for (const [address, { closure }] of this.#known) {
-      if (memory.chain(closure)?.includes(address) !== true) {
+    const innermost = memory.contextsOf([...this.#known.values()].map(({ closure }) => closure));
+    [...this.#known.keys()].forEach((address, index) => {
+      if (memory.chainFrom(innermost[index] ?? 0)?.includes(address) !== true) {
         throw new Refusal('Cannot move yet: the heap is being tidied up.', { passing: true });
       }
-    }
+    });
   }
 }
 

@@ -40,18 +40,22 @@ function scopesOf(graph: Graph, f: object): readonly LiveScope[] {
 
 /** A function, and such as have been found and not visited, of which each sees another context that is not known yet. */
 function withOthers(graph: Graph, f: object): object[] {
-  const found = [f];
-  const contexts = new Set([graph.heap.contextOf(f)]);
+  const all = [f];
   const from = (graph.idOf(f) ?? 0) + 1;
   const end = Math.min(graph.objects.count, from + seenAhead);
-  for (let id = from; id < end && found.length < askedTogether; id += 1) {
+  for (let id = from; id < end; id += 1) {
     const each = graph.objects.has(id) ? undefined : graph.live(id);
-    if (typeof each !== 'function' || graph.natives.script(each) === undefined) continue;
-    const context = graph.heap.contextOf(each);
-    if (contexts.has(context) || graph.contexts.isKnown(context)) continue;
+    if (typeof each === 'function' && graph.natives.scriptId(each) >= 0) all.push(each);
+  }
+  const contexts = new Set<number>();
+  const found: object[] = [];
+  graph.heap.contextsOf(all).forEach((context, index) => {
+    const isNew = index === 0 || !(contexts.has(context) || graph.contexts.isKnown(context));
+    const each = all[index];
+    if (!isNew || each === undefined || found.length >= askedTogether) return;
     contexts.add(context);
     found.push(each);
-  }
+  });
   return found;
 }
 

@@ -26,6 +26,7 @@ import type { Natives } from './natives.ts';
 import type { Originals } from './originals.ts';
 import type { Trees } from '../language/readTree.ts';
 import { Contexts } from './contexts.ts';
+import { entriesOf } from './dictionaries.ts';
 import { homeOf } from './homes.ts';
 import { Found } from './found.ts';
 import { insideOf } from './evaluated.ts';
@@ -38,8 +39,8 @@ import { functionRecord, hasOwnGetter, isUserFunction } from './functions.ts';
 import { promiseRecord } from './promises.ts';
 import { PrivateClasses } from './privateClasses.ts';
 import { TemplateObjects } from './templateObjects.ts';
-import { lengthOfView } from './views.ts';
-import { weakTarget } from './weakTarget.ts';
+import { viewRecord } from './views.ts';
+import { WeakTargets } from './weakTarget.ts';
 import { activationRecord } from './activations.ts';
 import { iteratorRecord } from './iterators.ts';
 
@@ -88,6 +89,7 @@ export class Graph {
   readonly #shapesOf = new Map<unknown, LiveShape[]>();
   readonly #shapeIndex = new Map<string, number>();
   readonly #privateClasses = new PrivateClasses(this);
+  readonly #weakTargets: WeakTargets;
   readonly #arrays: readonly object[];
   readonly #lazy = new Map<unknown, string[]>();
   readonly #listenerLists = new Set<object>();
@@ -132,6 +134,7 @@ export class Graph {
     );
     this.objects.reserve();
     this.#details = world.internals.binding('util') as never;
+    this.#weakTargets = new WeakTargets(world.natives);
     this.#arrays = [[1], [1.5], [{}], [,], [, 1.5], [, {}], []];
   }
 
@@ -181,12 +184,15 @@ export class Graph {
     return id;
   }
 
-  /** @param between called before each object: what it throws ends it */
-  visitAll(between: () => void): void {
+  /**
+   * @param between asked before each object whether to go on; what it throws ends it
+   * @returns whether all have been visited; if not it can be called again
+   */
+  visitAll(between: () => boolean): boolean {
     // In the order of their ids, so that what is written down can be put away.
     for (; this.#next < this.objects.count; this.#next += 1) {
       const id = this.#next;
-      between();
+      if (!between()) return false;
       // V8 would let garbage grow to the size of the program.
       if (id % tidyInterval === 0) this.heap.memory?.tidy();
       if (this.objects.has(id)) continue;
@@ -202,6 +208,7 @@ export class Graph {
         });
       }
     }
+    return true;
   }
 
   live(id: number): unknown {
@@ -395,6 +402,9 @@ export class Graph {
     if (!this.#privateClasses.isIn(proto)) {
       const added = this.#addShape(object, proto);
       if (added !== undefined) return this.#plain(object, added);
+      const entries = entriesOf(this, object);
+      if (entries !== undefined)
+        return { k: 'dict', proto: this.value(proto, '__proto__'), entries };
     }
     return this.finish({ k: 'obj' }, object);
   }
@@ -537,7 +547,7 @@ export class Graph {
         record.max = maxByteLength;
       return this.finish(record, object);
     }
-    if (ArrayBuffer.isView(object)) return this.#view(object);
+    if (ArrayBuffer.isView(object)) return viewRecord(this, object);
     if (types.isBoxedPrimitive(object)) {
       return this.finish(
         { k: 'box', value: value(object.valueOf(), 'value') },
@@ -552,29 +562,10 @@ export class Graph {
     if (types.isArgumentsObject(object)) return this.finish(argumentsRecord(this, object), object);
     if (types.isExternal(object))
       throw this.refuse('a value of native code', { hint: 'Native addons cannot be carried.' });
-    const target = weakTarget(object);
+    const target = this.#weakTargets.of(object);
     if (target !== undefined)
       return this.finish({ k: 'wref', target: value(target, 'target') }, object);
     return undefined;
-  }
-
-  #view(object: ArrayBufferView): ObjectRecord {
-    const type = types.isDataView(object)
-      ? 'DataView'
-      : (Reflect.get(
-          Object.getPrototypeOf(Uint8Array.prototype) as object,
-          Symbol.toStringTag,
-          object,
-        ) as string);
-    const { buffer, byteOffset: offset } = object;
-    const skip = (key: string | symbol): boolean => typeof key === 'string' && /^\d+$/.test(key);
-    const length = lengthOfView(object);
-    if (length === undefined) throw this.refuse('a view of a shared buffer that may grow');
-    return this.finish(
-      { k: 'view', type, buffer: this.value(buffer, 'buffer'), offset, length },
-      object,
-      skip,
-    );
   }
 
   /** Refuses instances of classes of Node.js that keep what reflection does not show. */

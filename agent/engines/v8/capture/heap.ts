@@ -88,6 +88,11 @@ export class Heap {
     return this.memory?.contextOf(f) ?? this.snapshot.follow(this.nodeOf(f), 'context');
   }
 
+  /** The same for many. */
+  contextsOf(functions: readonly object[]): number[] {
+    return this.memory?.contextsOf(functions) ?? functions.map((f) => this.contextOf(f));
+  }
+
   /** Whether nothing but the global scope is around the innermost context of a function. */
   isOutermost(f: object): boolean {
     const chain = this.memory?.chain(f);

@@ -111,8 +111,7 @@ export class Inspection {
   dispose(): void {
     this.forget();
     this.#pin.value = undefined;
-    for (const objectGroup of [group, pinGroup])
-      this.post('Runtime.releaseObjectGroup', { objectGroup });
+    this.post('Runtime.releaseObjectGroup', { objectGroup: pinGroup });
     this.#session.disconnect();
   }
 
@@ -157,7 +156,7 @@ export class Inspection {
 
   /** Asks for all of these with few messages: {@link internals} knows them until it is asked so again, or to forget. */
   askTogether(values: readonly object[]): void {
-    this.forget();
+    this.#known.clear();
     const { result = [] } = this.post('Runtime.getProperties', {
       objectId: this.remote(values),
       ownProperties: true,
@@ -175,6 +174,7 @@ export class Inspection {
   /** To be called before the program runs on. */
   forget(): void {
     this.#known.clear();
+    this.#letGo();
   }
 
   isKnown(value: object): boolean {
@@ -188,12 +188,14 @@ export class Inspection {
     const values = this.#liveOnes(all.flatMap(remotesOf));
     const found = all.map((shown) => internalsOf(shown, (remote) => this.#liveOf(remote, values)));
     this.#asked += ids.length;
-    // The inspector keeps copies of the variables of each scope that it has named.
-    if (this.#asked >= keptObjects) {
-      this.#asked = 0;
-      this.post('Runtime.releaseObjectGroup', { objectGroup: group });
-    }
+    if (this.#asked >= keptObjects) this.#letGo();
     return found;
+  }
+
+  /** The inspector keeps copies of the variables of each scope that it has named. */
+  #letGo(): void {
+    this.#asked = 0;
+    this.post('Runtime.releaseObjectGroup', { objectGroup: group });
   }
 
   /** The URL of every script by its id. */

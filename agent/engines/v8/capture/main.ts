@@ -12,13 +12,13 @@ import { openFiles } from '../hosts/openFiles.ts';
 import { leaveSockets } from '../hosts/sockets.ts';
 import { isHeard, onceCertain } from './answering.ts';
 import { SnapshotNeeded } from './heap.ts';
-import { Hidden } from './hidden.ts';
 import { failedWith, requireLanguage } from './language.ts';
 import { listWithLazy } from './lazyGlobals.ts';
-import { hostWorld, newGraph, prepare, rootsOf, type Means } from './means.ts';
+import { hiddenOf, hostWorld, newGraph, prepare, rootsOf, type Means } from './means.ts';
 import { readModules } from './readModules.ts';
 import { forgetNatives } from './natives.ts';
 import { Refusal } from './refusal.ts';
+import { rehearse } from './rehearsal.ts';
 
 interface Settings {
   readonly file: string;
@@ -145,13 +145,15 @@ export function begin(settings: Settings, builtins: BuiltinList, realm: object):
         // The attempt meets the same, and tells of it.
       }
       readModules(means?.trees ?? new Map(), deadline, (advance) => {
-        // On a slow machine as long as the whole search: a program that is not at a safe point just then is tried again.
-        deadline += Math.min(performance.now() - preparing, beginPatience);
         announce(settings, advance);
-        untilReady(settings, (waited) => {
-          // Others were waited for, not the program.
-          deadline += waited;
-          attempt();
+        rehearse(settings.rehearse === true ? undefined : means, () => {
+          // On a slow machine as long as the whole search: a program that is not at a safe point just then is tried again.
+          deadline += Math.min(performance.now() - preparing, beginPatience);
+          untilReady(settings, (waited) => {
+            // Others were waited for, not the program.
+            deadline += waited;
+            attempt();
+          });
         });
       });
     });
@@ -249,10 +251,9 @@ function capture(
   requireQuiet();
   const files = filesOf(means.gate);
   leaveSockets(hosts);
-  const { binding } = means.internals;
-  const hidden = new Hidden(means.process, binding('task_queue')['runMicrotasks'] as () => void);
+  const memory = means.memory?.hold() === true ? means.memory : undefined;
   try {
-    const graph = newGraph(means, hosts, hidden, spool);
+    const graph = newGraph(means, memory, hosts, hiddenOf(means), spool);
     const { modules } = graph;
     const roots = { ...rootsOf(graph, means.list), files };
     let count = 0;
@@ -260,6 +261,7 @@ function capture(
       count += 1;
       const isDue = count % betweenGateLooks === 0;
       if (isDue && means.gate?.isThere === false) throw new Refusal(calledOff);
+      return true;
     });
     graph.contexts.confirm();
     roots.hosts['templates'] = graph.templates.complete();

@@ -11,7 +11,7 @@ import type { Trees } from '../language/readTree.ts';
 import { changesOfBuiltins, knownProperties } from './changes.ts';
 import { Graph } from './graph.ts';
 import { Heap } from './heap.ts';
-import type { Hidden } from './hidden.ts';
+import { Hidden } from './hidden.ts';
 import { Inspection } from './inspection.ts';
 import { nodeInternals, type NodeInternals } from './internals.ts';
 import { pendingGlobals } from './lazyGlobals.ts';
@@ -62,6 +62,11 @@ export function prepare(list: BuiltinList, realm: object): Means {
   };
 }
 
+/** What only the memory of the process shows. */
+export function hiddenOf({ process: memory, internals }: Means): Hidden {
+  return new Hidden(memory, internals.binding('task_queue')['runMicrotasks'] as () => void);
+}
+
 /** @param own what of the process is the engine's, first of all the immediate under way */
 export function hostWorld(own: Set<unknown>, { internals, seenSockets }: Means): HostWorld {
   const timeout = setTimeout(() => undefined, 1e6);
@@ -71,9 +76,13 @@ export function hostWorld(own: Set<unknown>, { internals, seenSockets }: Means):
   return new HostWorld(own, timeout, immediate as object, seenSockets, internals);
 }
 
-/** To be followed by `forgetNatives`, and a release of the memory. */
+/**
+ * To be followed by `forgetNatives`.
+ * @param memory held; undefined where a snapshot of the heap has to do
+ */
 export function newGraph(
-  { list, realm, inspection, internals, memory, trees }: Means,
+  { list, realm, inspection, internals, trees }: Means,
+  memory: OwnMemory | undefined,
   hosts: HostWorld,
   hidden: Hidden,
   spool: Spool,
@@ -82,7 +91,7 @@ export function newGraph(
   // It may know what the program has changed since.
   inspection.forget();
   const modules = new LiveModules(inspection, internals);
-  const heap = new Heap(inspection, natives, memory?.hold() === true ? memory : undefined);
+  const heap = new Heap(inspection, natives, memory);
   const isCore = (value: object): boolean =>
     typeof value !== 'function' || (heap.script(value)?.url.startsWith('node:') ?? true);
   const builtins = new Builtins(list, isCore, pendingGlobals(list, realm));

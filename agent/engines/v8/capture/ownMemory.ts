@@ -101,10 +101,21 @@ export class OwnMemory {
     return this.#field(this.#addressOf(f), this.#contextAt);
   }
 
+  /** The same for many, with one look at the memory where they are. */
+  contextsOf(functions: readonly unknown[]): Address[] {
+    const addresses = this.#process.wordsOf(slot, functions);
+    return addresses.map((address) => this.#field(address, this.#contextAt));
+  }
+
   /** The contexts that a function sees, from the innermost outwards; undefined when they cannot be followed. */
   chain(f: unknown): Address[] | undefined {
+    return this.chainFrom(this.contextOf(f));
+  }
+
+  /** The same from the innermost context on. */
+  chainFrom(context: Address): Address[] | undefined {
     const chain: Address[] = [];
-    for (let at = this.contextOf(f); at !== this.#end;) {
+    for (let at = context; at !== this.#end;) {
       if (!isPointer(at) || chain.length > deepest) return undefined;
       chain.push(at);
       at = this.#field(at, this.#previousAt);

@@ -68,6 +68,22 @@ export class ProcessMemory {
     this.#slots[marks + slot] = value;
   }
 
+  /** The words of values that are put into slots from one on. @throws where there is no such memory */
+  wordsOf(slot: number, values: readonly unknown[]): number[] {
+    const most = slotCount - marks - slot;
+    const words: number[] = [];
+    for (let from = 0; from < values.length; from += most) {
+      const part = values.slice(from, from + most);
+      part.forEach((value, index) => this.put(slot + index, value));
+      const bytes = this.read(this.placeOf(slot), part.length * wordBytes);
+      part.forEach((_, index) => {
+        words.push(wordIn(bytes, index * wordBytes));
+        this.put(slot + index, undefined);
+      });
+    }
+    return words;
+  }
+
   /** Where {@link put} keeps a value. */
   placeOf(slot: number): number {
     return this.#firstSlot + (marks + slot) * wordBytes;

@@ -1,3 +1,7 @@
+import { types } from 'node:util';
+import type { ObjectRecord } from '../capsule/format.ts';
+import type { Graph } from './graph.ts';
+
 interface Resizable {
   readonly resizable?: boolean;
   readonly growable?: boolean;
@@ -10,7 +14,7 @@ interface Resizable {
  * shows, and that is undone at once.
  * @returns undefined when it cannot be told: a shared buffer does not become smaller again
  */
-export function lengthOfView(view: ArrayBufferView): number | null | undefined {
+function lengthOfView(view: ArrayBufferView): number | null | undefined {
   const measure = (): number => (view as { length?: number }).length ?? view.byteLength;
   const length = measure();
   const buffer = view.buffer as ArrayBuffer & Resizable;
@@ -34,4 +38,24 @@ export function lengthOfView(view: ArrayBufferView): number | null | undefined {
   buffer.resize(size);
   new Uint8Array(buffer).set(cut, short);
   return shrank ? null : length;
+}
+
+/** @throws {Refusal} */
+export function viewRecord(graph: Graph, object: ArrayBufferView): ObjectRecord {
+  const type = types.isDataView(object)
+    ? 'DataView'
+    : (Reflect.get(
+        Object.getPrototypeOf(Uint8Array.prototype) as object,
+        Symbol.toStringTag,
+        object,
+      ) as string);
+  const { buffer, byteOffset: offset } = object;
+  const skip = (key: string | symbol): boolean => typeof key === 'string' && /^\d+$/.test(key);
+  const length = lengthOfView(object);
+  if (length === undefined) throw graph.refuse('a view of a shared buffer that may grow');
+  return graph.finish(
+    { k: 'view', type, buffer: graph.value(buffer, 'buffer'), offset, length },
+    object,
+    skip,
+  );
 }

@@ -1,8 +1,9 @@
-import type { PropertyRecord } from '../capsule/format.ts';
+import type { PropertyRecord, Value } from '../capsule/format.ts';
 import { RebuildError, type Objects } from './code.ts';
 
 /** Attributes of a property that was assigned. */
 const ordinary = 7;
+const assigned = { writable: true, enumerable: true, configurable: true } as const;
 
 /** Gives an object its own properties. @param exact whether it has none besides those */
 export function setProperties(
@@ -52,6 +53,25 @@ export function setProperties(
     if (!Reflect.defineProperty(object, key, descriptor)) {
       throw new RebuildError(`the property ${String(key)} of an object cannot be set`);
     }
+  }
+}
+
+/** The same for one whose properties all were assigned. @param entries names and values in turns */
+export function setEntries(world: Objects, object: object, entries: readonly Value[]): void {
+  const isEmpty = Reflect.ownKeys(object).length === 0;
+  const proto = Object.getPrototypeOf(object) as unknown;
+  if (!isEmpty || !(proto === null || proto === Object.prototype)) {
+    const props: PropertyRecord[] = [];
+    for (let at = 0; at < entries.length; at += 2)
+      props.push([entries[at] ?? '', ordinary, entries[at + 1] ?? null]);
+    setProperties(world, object, props, true);
+    return;
+  }
+  for (let at = 0; at < entries.length; at += 2) {
+    const key = entries[at] as string;
+    const value = world.value(entries[at + 1]);
+    if (key in object) Object.defineProperty(object, key, { ...assigned, value });
+    else (object as Record<string, unknown>)[key] = value;
   }
 }
 

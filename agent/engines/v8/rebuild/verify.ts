@@ -17,6 +17,10 @@ export function verify(world: World): void {
       return;
     }
     const kind = record as KindRecord;
+    if (kind.k === 'dict') {
+      const names = kind.entries.filter((_, at) => at % 2 === 0);
+      compare(world, id, kind.proto, names);
+    }
     if (kind.k !== 'obj' || kind.proto === undefined) return;
     compare(
       world,

@@ -24,7 +24,7 @@ import { Code, RebuildError, type Objects } from './code.ts';
 import type { Modules } from './modules.ts';
 import { Proxies } from './proxies.ts';
 import { thenInto } from './reactions.ts';
-import { setProperties } from './properties.ts';
+import { setEntries, setProperties } from './properties.ts';
 import {
   emptyArguments,
   drained,
@@ -124,8 +124,8 @@ export class World implements Objects {
         const owned = this.idOf(prototype);
         // That of a class cannot be replaced; functions may share it.
         const isFree = record.isClass === 1 || !this.#prototypeOwners.has(owned);
-        if (owned > 0 && this.kind(owned)?.k === 'obj' && isFree)
-          this.#prototypeOwners.set(owned, id);
+        const kind = owned > 0 ? this.kind(owned)?.k : undefined;
+        if ((kind === 'obj' || kind === 'dict') && isFree) this.#prototypeOwners.set(owned, id);
       }
     });
   }
@@ -242,13 +242,14 @@ export class World implements Objects {
     switch (kind.k) {
       case 'builtin':
         return builtin(kind.paths, kind.callable === 1);
-      case 'obj': {
+      case 'obj':
+      case 'dict': {
         const owner = this.#prototypeOwners.get(id);
         if (owner !== undefined) {
           this.get(owner);
           if (this.#made[id] === 1) return undefined;
         }
-        return {};
+        return kind.proto === null ? (Object.create(null) as object) : {};
       }
       case 'err':
         return emptyError();
@@ -490,13 +491,15 @@ export class World implements Objects {
       if (Object.getPrototypeOf(object) !== proto) Object.setPrototypeOf(object, proto);
     }
     if (record.k === 'arr') (object as unknown[]).length = record.length;
-    setProperties(
-      this,
-      object,
-      record.props ?? [],
-      true,
-      record.k === 'err' && record.stack !== undefined ? ['stack'] : [],
-    );
+    if (record.k === 'dict') setEntries(this, object, record.entries);
+    else
+      setProperties(
+        this,
+        object,
+        record.props ?? [],
+        true,
+        record.k === 'err' && record.stack !== undefined ? ['stack'] : [],
+      );
     if (record.k === 'err' && record.stack !== undefined)
       Reflect.set(object, 'stack', this.value(record.stack));
     if (record.priv !== undefined) {

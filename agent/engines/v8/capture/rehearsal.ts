@@ -1,0 +1,73 @@
+import { cpuUsage, memoryUsage } from 'node:process';
+import { Spool } from '../capsule/spool.ts';
+import { hiddenOf, hostWorld, newGraph, rootsOf, type Means } from './means.ts';
+import { forgetNatives } from './natives.ts';
+
+/** How long the program is kept from its own work at a time, in ms; what cannot be parted takes longer. */
+const turnMs = 8;
+/** How much of a processor it takes altogether, and how long on a machine that has little of it to give, in ms. */
+const budgetMs = 500;
+const longestMs = 3_000;
+/** With more than this in its heap the program stands still long enough for what is gained not to matter, in bytes. */
+const heapLimit = 128 << 20;
+
+/**
+ * Goes through the program while it runs on, a little in each turn of its event loop, and forgets what it found: what
+ * V8 compiles on the way need not be compiled while the program stands still. It is a try that comes to nothing, which
+ * leaves as little behind as any.
+ * @param means undefined where there is nothing to be gained
+ */
+export function rehearse(means: Means | undefined, then: () => void): void {
+  if (means?.memory === undefined || memoryUsage().heapUsed > heapLimit) {
+    then();
+    return;
+  }
+  const [began, used] = [performance.now(), cpuUsage()];
+  const isSpent = (): boolean => {
+    const { user, system } = cpuUsage(used);
+    return user + system > 1_000 * budgetMs || performance.now() - began > longestMs;
+  };
+  const own = new Set<unknown>();
+  const steps = stepsOf(means, own);
+  const turn = (): void => {
+    const immediate = setImmediate(() => {
+      let isOver = true;
+      try {
+        isOver = steps.next().done === true;
+        if (!isOver && isSpent()) isOver = steps.return().done === true;
+      } catch {
+        // What the try meets as well, or what the program has changed meanwhile.
+      }
+      own.delete(immediate);
+      if (isOver) then();
+      else turn();
+    });
+    own.add(immediate);
+  };
+  turn();
+}
+
+/** What is done in one turn each. */
+function* stepsOf(means: Means, own: Set<unknown>): Generator<void, void> {
+  const { memory, inspection, list } = means;
+  try {
+    if (memory?.hold() !== true) return;
+    const graph = newGraph(means, memory, hostWorld(own, means), hiddenOf(means), new Spool());
+    // The program's own code is not to be read with it.
+    forgetNatives();
+    yield;
+    memory.readAgain();
+    rootsOf(graph, list);
+    for (;;) {
+      yield;
+      // What is young has been moved since.
+      memory.readAgain();
+      const end = performance.now() + turnMs;
+      if (graph.visitAll(() => performance.now() < end)) return;
+    }
+  } finally {
+    forgetNatives();
+    memory?.release();
+    inspection.forget();
+  }
+}
