@@ -30,8 +30,12 @@ export function waitFor(file: string): void {
   }
 }
 
-/** Does what can be done without the capsule. @returns the scripts that have been read */
-export function getReady({ advance, ready }: Readiness): Trees {
+/**
+ * Does what can be done without the capsule.
+ * @param practise given the scripts that have been read
+ * @returns these
+ */
+export function getReady({ advance, ready }: Readiness, practise: (read: Trees) => void): Trees {
   const trees: Trees = new Map();
   waitFor(advance);
   const { scripts, modules } = readAdvance(advance);
@@ -44,6 +48,7 @@ export function getReady({ advance, ready }: Readiness): Trees {
       // Nothing of it may be in the capsule; what is will be met again.
     }
   }
+  practise(trees);
   // What has been read is there to stay: no collection is to come upon it when the program waits.
   collector()();
   writeFileSync(ready, '', { mode: 0o600 });

@@ -13,7 +13,8 @@ import { getReady, waitFor, type Readiness } from './getReady.ts';
 import { headOf } from '../headOf.ts';
 import { Modules } from './modules.ts';
 import { FunctionTexts } from './functionTexts.ts';
-import { sameSource } from '../language/readTree.ts';
+import { sameSource, type Trees } from '../language/readTree.ts';
+import { practise } from './practice.ts';
 import { showTracesAsWritten } from './traces.ts';
 import { verify } from './verify.ts';
 import { World } from './world.ts';
@@ -46,7 +47,10 @@ async function main(): Promise<void> {
   const internals = nodeInternals(inspection);
   useHidden(hiddenOf(inspection, internals));
   const { readiness } = settings;
-  const read = readiness === undefined ? new Map<string, never>() : getReady(readiness);
+  const read: Trees =
+    readiness === undefined
+      ? new Map()
+      : getReady(readiness, (trees) => practise(trees, internals, inspection));
   if (readiness !== undefined) waitFor(settings.file);
   const written = readCapsule(settings.file);
   const scripts = written.scripts.map((script) => ({

@@ -23,6 +23,11 @@ export function noteText(text: string): string {
   return text;
 }
 
+/** Forgets the texts of which nothing stays. */
+export function forgetTexts(): void {
+  texts.length = 0;
+}
+
 function markOf(hash: string): OriginMark | undefined {
   for (const text of texts.splice(0)) {
     const mark = readOriginMark(text);
