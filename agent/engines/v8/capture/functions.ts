@@ -1,4 +1,5 @@
 import { Module } from 'node:module';
+import { types } from 'node:util';
 import type { ObjectRecord, FunctionRecord, Value } from '../capsule/format.ts';
 import { standsInFor } from '../capsule/standIns.ts';
 import { isClass } from '../language/parse.ts';
@@ -11,10 +12,10 @@ import { elementRecord } from './combinators.ts';
 import { fieldKeys } from './fieldKeys.ts';
 import type { Graph } from './graph.ts';
 import { callsParent, homeOf } from './homes.ts';
-import type { LiveScope } from './inspection.ts';
+import type { Internals } from './inspection.ts';
 import { shortUrl } from './scripts.ts';
 
-/** Functions whose variables are asked for at once, and how many objects these are looked for among. */
+/** Functions of each kind that are asked for at once, and how many objects these are looked for among. */
 const askedTogether = 50;
 const seenAhead = 2_000;
 
@@ -32,31 +33,39 @@ export function hasOwnGetter(graph: Graph, error: object): boolean {
   return getter !== undefined && graph.natives.script(getter) !== undefined;
 }
 
-/** What the inspector shows of the variables that a function sees. Functions that come soon are asked for with it. */
-function scopesOf(graph: Graph, f: object): readonly LiveScope[] {
+/** What the inspector shows of a function. Functions that come soon are asked for with it. */
+function internalsOf(graph: Graph, f: object): Internals {
   if (!graph.inspection.isKnown(f)) graph.inspection.askTogether(withOthers(graph, f));
-  return graph.inspection.internals(f).scopes;
+  return graph.inspection.internals(f);
 }
 
-/** A function, and such as have been found and not visited, of which each sees another context that is not known yet. */
+/**
+ * A function, and such as have been found and not visited: those of V8, which may be bound, and of the others such as
+ * each see another context that is not known yet.
+ */
 function withOthers(graph: Graph, f: object): object[] {
-  const all = [f];
+  const [natives, others]: [object[], object[]] = [[], []];
   const from = (graph.idOf(f) ?? 0) + 1;
   const end = Math.min(graph.objects.count, from + seenAhead);
   for (let id = from; id < end; id += 1) {
     const each = graph.objects.has(id) ? undefined : graph.live(id);
-    if (typeof each === 'function' && graph.natives.scriptId(each) >= 0) all.push(each);
+    if (typeof each !== 'function' || types.isProxy(each)) continue;
+    (isNative(graph, each) ? natives : others).push(each);
   }
-  const contexts = new Set<number>();
-  const found: object[] = [];
-  graph.heap.contextsOf(all).forEach((context, index) => {
-    const isNew = index === 0 || !(contexts.has(context) || graph.contexts.isKnown(context));
-    const each = all[index];
-    if (!isNew || each === undefined || found.length >= askedTogether) return;
+  const own = isNative(graph, f) ? [] : [graph.heap.contextOf(f)];
+  const contexts = new Set(own);
+  const innermost = graph.heap.contextsOf(others);
+  const needed = others.filter((_, index) => {
+    const context = innermost[index] ?? 0;
+    if (contexts.has(context) || graph.contexts.isKnown(context)) return false;
     contexts.add(context);
-    found.push(each);
+    return true;
   });
-  return found;
+  return [f, ...needed.slice(0, askedTogether), ...natives.slice(0, askedTogether)];
+}
+
+function isNative(graph: Graph, f: object): boolean {
+  return graph.natives.scriptId(f) < 0;
 }
 
 // eslint-disable-next-line @typescript-eslint/no-unsafe-function-type
@@ -76,7 +85,12 @@ export function functionRecord(graph: Graph, f: Function): ObjectRecord {
   const around = script.tree.around.get(place.node);
   if (around === undefined) throw graph.refuse('a function of an unknown place');
   const at = isClass(place.node) ? script.tree.scopeOf.get(place.node) : around;
-  const context = graph.contexts.closure(f, place, at ?? around, () => scopesOf(graph, f));
+  const context = graph.contexts.closure(
+    f,
+    place,
+    at ?? around,
+    () => internalsOf(graph, f).scopes,
+  );
   needOfCore(graph, place, context);
   const range = textRange(script.tree.parents.get(place.node), place.node, script.source);
   const record: FunctionRecord = {
@@ -181,7 +195,7 @@ function thunkRecord(graph: Graph, f: Function): ObjectRecord {
 
 // eslint-disable-next-line @typescript-eslint/no-unsafe-function-type
 function boundFunction(graph: Graph, f: Function): ObjectRecord | undefined {
-  const { fields } = graph.inspection.internals(f);
+  const { fields } = internalsOf(graph, f);
   if (!fields.has('[[TargetFunction]]')) return undefined;
   const once = onceRecord(graph, fields.get('[[TargetFunction]]'), fields.get('[[BoundThis]]'));
   if (once !== undefined) return once;
@@ -252,7 +266,7 @@ function coreFunction(graph: Graph, f: Function): ObjectRecord | undefined {
     withCache.cache === Reflect.get(Module, '_cache') &&
     typeof withCache.resolve === 'function'
   ) {
-    for (const { object } of scopesOf(graph, f)) {
+    for (const { object } of internalsOf(graph, f).scopes) {
       const module = (Reflect.get(object, 'mod') ?? Reflect.get(object, 'module')) as unknown;
       if (module instanceof Module) {
         return { k: 'host', host: 'require', state: { module: graph.value(module, 'module') } };
