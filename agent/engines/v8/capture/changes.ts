@@ -122,6 +122,9 @@ function isChanged(
   known: ReadonlyMap<string, Known>,
   way: 'module' | 'language' | undefined,
 ): boolean {
+  const first = known.get(step);
+  // As it is with nearly all of them.
+  if (typeof first === 'number' && isFirst(graph, first, descriptor.value)) return false;
   const parts: (readonly [string, unknown])[] =
     'value' in descriptor
       ? [[step, descriptor.value]]
@@ -151,6 +154,11 @@ function isChanged(
     if (holder === process && step !== '._maxListeners') return false;
     return tagOf(descriptor) !== there;
   });
+}
+
+/** Whether a value is the builtin that a fresh process has under a name. */
+function isFirst(graph: Graph, index: number, value: unknown): boolean {
+  return value !== undefined && graph.builtins.objects[index] === value;
 }
 
 /** Whether a value is of the program's making: its function, or made by a class of its own. */

@@ -108,13 +108,15 @@ export class ContextAddresses {
   confirm(): void {
     const { memory } = this.#heap;
     if (memory === undefined) return;
+    const isUnmoved = memory.isUnmoved();
     memory.readAgain();
     const innermost = memory.contextsOf([...this.#known.values()].map(({ closure }) => closure));
-    [...this.#known.keys()].forEach((address, index) => {
-      if (memory.chainFrom(innermost[index] ?? 0)?.includes(address) !== true) {
-        throw new Refusal('Cannot move yet: the heap is being tidied up.', { passing: true });
-      }
-    });
+    const areThere = [...this.#known.keys()].every(
+      (address, index) => memory.chainFrom(innermost[index] ?? 0)?.includes(address) === true,
+    );
+    if (!isUnmoved || !areThere) {
+      throw new Refusal('Cannot move yet: the heap is being tidied up.', { passing: true });
+    }
   }
 }
 

@@ -39,13 +39,15 @@ import { functionRecord, hasOwnGetter, isUserFunction } from './functions.ts';
 import { promiseRecord } from './promises.ts';
 import { PrivateClasses } from './privateClasses.ts';
 import { TemplateObjects } from './templateObjects.ts';
-import { viewRecord } from './views.ts';
+import { bufferRecord, viewRecord } from './views.ts';
 import { WeakTargets } from './weakTarget.ts';
 import { activationRecord } from './activations.ts';
 import { iteratorRecord } from './iterators.ts';
 
 interface LiveShape {
   readonly index: number;
+  /** Whether what has it is an object like any other, whatever its values are. */
+  readonly isUsual: boolean;
   readonly specimen: object;
   readonly keys: readonly string[];
 }
@@ -369,7 +371,18 @@ export class Graph {
     return id;
   }
 
+  /** What has the shape of an object or array that has been looked at closely is looked at no closer. */
+  #usual(object: object): ObjectRecord | undefined {
+    const shape = this.#knownShape(object, Object.prototype);
+    if (shape?.isUsual === true) return this.#plain(object, shape);
+    return Array.isArray(object) && !this.#listenerLists.has(object)
+      ? this.#plainArray(object)
+      : undefined;
+  }
+
   #visit(object: object): ObjectRecord {
+    const usual = types.isProxy(object) ? undefined : this.#usual(object);
+    if (usual !== undefined) return usual;
     if (types.isProxy(object)) {
       const [target, handler] = this.proxyDetails(object);
       if (handler === null) {
@@ -453,7 +466,8 @@ export class Graph {
       this.#shapeIndex.set(name, index);
       this.shapes.push({ proto: protoValue, keys });
     }
-    const shape = { index, specimen: object, keys };
+    const isUsual = !keys.includes('constructor') && !keys.includes('fd');
+    const shape = { index, isUsual, specimen: object, keys };
     const shapes = this.#shapesOf.get(proto);
     if (shapes === undefined) this.#shapesOf.set(proto, [shape]);
     else {
@@ -477,23 +491,26 @@ export class Graph {
       const list = array.map((each, index) => this.value(each, `listener ${index}`));
       return { k: 'host', host: 'listeners', state: { list } };
     }
-    const plain = this.#arrays.some((specimen) => this.natives.sameShape(array, specimen));
-    if (plain) {
-      const record: [1, ...Value[]] = [1];
-      let whole = true;
-      for (let index = 0; index < array.length && whole; index += 1) {
-        const each = array[index];
-        if (each === undefined && !Object.hasOwn(array, index)) whole = false;
-        else record.push(this.value(each, index));
-      }
-      if (whole) return record;
-    }
+    const plain = this.#plainArray(array);
+    if (plain !== undefined) return plain;
     return this.finish(
       { k: 'arr', length: array.length },
       array,
       (key) =>
         key === 'length' && Reflect.getOwnPropertyDescriptor(array, 'length')?.writable === true,
     );
+  }
+
+  /** Undefined for one that has holes, or anything that most arrays do not have. */
+  #plainArray(array: unknown[]): ObjectRecord | undefined {
+    if (!this.#arrays.some((specimen) => this.natives.sameShape(array, specimen))) return undefined;
+    const record: [1, ...Value[]] = [1];
+    for (let index = 0; index < array.length; index += 1) {
+      const each = array[index];
+      if (each === undefined && !Object.hasOwn(array, index)) return undefined;
+      record.push(this.value(each, index));
+    }
+    return record;
   }
 
   #entries(object: object): unknown[] {
@@ -534,19 +551,7 @@ export class Graph {
       if (!isOwn && Object.hasOwn(object, 'stack')) record.stack = value(object.stack, 'stack');
       return this.finish(record, object, (key) => key === 'stack' && !isOwn);
     }
-    if (types.isAnyArrayBuffer(object)) {
-      const data = Buffer.from(object).toString('base64');
-      const record: Extract<KindRecord, { k: 'buf' }> = { k: 'buf', data };
-      if (types.isSharedArrayBuffer(object)) record.shared = 1;
-      const { resizable, growable, maxByteLength } = object as {
-        resizable?: boolean;
-        growable?: boolean;
-        maxByteLength?: number;
-      };
-      if ((resizable === true || growable === true) && maxByteLength !== undefined)
-        record.max = maxByteLength;
-      return this.finish(record, object);
-    }
+    if (types.isAnyArrayBuffer(object)) return bufferRecord(this, object);
     if (ArrayBuffer.isView(object)) return viewRecord(this, object);
     if (types.isBoxedPrimitive(object)) {
       return this.finish(

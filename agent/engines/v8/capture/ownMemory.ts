@@ -31,6 +31,8 @@ export class OwnMemory {
   /** Memory that has been read, and which page is where in it: functions and contexts do not change while they are held. */
   readonly #kept = Buffer.allocUnsafeSlow(keptPages * pageBytes);
   readonly #places = new Map<number, number>();
+  /** Where functions are that were asked about together: they stay there, which {@link isUnmoved} makes sure of. */
+  readonly #addresses = new Map<unknown, Address>();
   #contextAt = 0;
   #previousAt = 0;
   #end: Address = 0;
@@ -84,6 +86,7 @@ export class OwnMemory {
   /** Forgets what has been read. */
   readAgain(): void {
     this.#places.clear();
+    this.#addresses.clear();
   }
 
   release(): void {
@@ -101,10 +104,18 @@ export class OwnMemory {
     return this.#field(this.#addressOf(f), this.#contextAt);
   }
 
-  /** The same for many, with one look at the memory where they are. */
+  /** The same for many, with one look at the memory where they are, which is kept. */
   contextsOf(functions: readonly unknown[]): Address[] {
-    const addresses = this.#process.wordsOf(slot, functions);
-    return addresses.map((address) => this.#field(address, this.#contextAt));
+    const unknown = functions.filter((each) => !this.#addresses.has(each));
+    const found = this.#process.wordsOf(slot, unknown);
+    unknown.forEach((each, index) => this.#addresses.set(each, found[index] ?? 0));
+    return functions.map((each) => this.contextOf(each));
+  }
+
+  /** Whether all functions that were asked about together are still where they were. */
+  isUnmoved(): boolean {
+    const now = this.#process.wordsOf(slot, [...this.#addresses.keys()]);
+    return [...this.#addresses.values()].every((address, index) => address === now[index]);
   }
 
   /** The contexts that a function sees, from the innermost outwards; undefined when they cannot be followed. */
@@ -137,6 +148,8 @@ export class OwnMemory {
   }
 
   #addressOf(value: unknown): Address {
+    const known = this.#addresses.get(value);
+    if (known !== undefined) return known;
     this.#process.put(slot, value);
     return this.#process.wordAt(this.#process.placeOf(slot));
   }
@@ -150,7 +163,7 @@ export class OwnMemory {
 
   /** @returns where it is among those that are kept */
   #readPage(page: number): number {
-    if (this.#places.size >= keptPages) this.readAgain();
+    if (this.#places.size >= keptPages) this.#places.clear();
     const place = this.#places.size * pageBytes;
     this.#process.readInto(this.#kept, place, page * pageBytes, pageBytes);
     this.#places.set(page, place);

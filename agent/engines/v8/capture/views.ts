@@ -1,12 +1,11 @@
 import { types } from 'node:util';
-import type { ObjectRecord } from '../capsule/format.ts';
+import type { KindRecord, ObjectRecord } from '../capsule/format.ts';
 import type { Graph } from './graph.ts';
 
 interface Resizable {
   readonly resizable?: boolean;
   readonly growable?: boolean;
   readonly maxByteLength?: number;
-  resize(size: number): void;
 }
 
 /**
@@ -17,7 +16,7 @@ interface Resizable {
 function lengthOfView(view: ArrayBufferView): number | null | undefined {
   const measure = (): number => (view as { length?: number }).length ?? view.byteLength;
   const length = measure();
-  const buffer = view.buffer as ArrayBuffer & Resizable;
+  const buffer = view.buffer as ArrayBuffer & Resizable & { resize(size: number): void };
   const size = buffer.byteLength;
   const unit = (view as { BYTES_PER_ELEMENT?: number }).BYTES_PER_ELEMENT ?? 1;
   const { byteOffset } = view;
@@ -58,4 +57,14 @@ export function viewRecord(graph: Graph, object: ArrayBufferView): ObjectRecord 
     object,
     skip,
   );
+}
+
+export function bufferRecord(graph: Graph, object: ArrayBufferLike): ObjectRecord {
+  const data = Buffer.from(object).toString('base64');
+  const record: Extract<KindRecord, { k: 'buf' }> = { k: 'buf', data };
+  if (types.isSharedArrayBuffer(object)) record.shared = 1;
+  const { resizable, growable, maxByteLength } = object as Resizable;
+  if ((resizable === true || growable === true) && maxByteLength !== undefined)
+    record.max = maxByteLength;
+  return graph.finish(record, object);
 }
