@@ -6,7 +6,7 @@ import { forgetNatives } from './natives.ts';
 /** How long the program is kept from its own work at a time, in ms; what cannot be parted takes longer. */
 const turnMs = 8;
 /** How much of a processor it takes altogether, and how long on a machine that has little of it to give, in ms. */
-const budgetMs = 500;
+const budgetMs = 700;
 const longestMs = 3_000;
 /** With more than this in its heap the program stands still long enough for what is gained not to matter, in bytes. */
 const heapLimit = 128 << 20;

@@ -1,5 +1,5 @@
 import { lstatSync, readFileSync, unlinkSync } from 'node:fs';
-import net, { isIPv6, type Server } from 'node:net';
+import net, { type Server } from 'node:net';
 import { getSystemErrorName } from 'node:util';
 import type { HostState } from '../capsule/format.ts';
 import { RebuildError } from '../rebuild/rebuildError.ts';
@@ -32,7 +32,8 @@ interface Place {
 function placeOf({ path, address, port }: HostState): Place {
   if (typeof path === 'string') return { address: path, port: -1, addressType: pathType };
   const host = String(address);
-  return { address: host, port: Number(port), addressType: isIPv6(host) ? 6 : 4 };
+  // By no pattern for all of an address, which takes V8 longer to compile than to listen.
+  return { address: host, port: Number(port), addressType: host.includes(':') ? 6 : 4 };
 }
 
 /**

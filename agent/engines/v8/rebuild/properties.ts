@@ -16,6 +16,7 @@ export function setProperties(
   // Most objects have none yet, and most properties are ordinary ones.
   const there = exact ? Reflect.ownKeys(object) : [];
   if (there.length > 0) {
+    if (stays.length === 0 && areSame(world, object, there, props)) return;
     const kept = new Set<unknown>([...props.map(([key]) => world.value(key)), ...stays]);
     for (const key of there) {
       if (kept.has(key)) continue;
@@ -73,6 +74,27 @@ export function setEntries(world: Objects, object: object, entries: readonly Val
     if (key in object) Object.defineProperty(object, key, { ...assigned, value });
     else (object as Record<string, unknown>)[key] = value;
   }
+}
+
+/** Whether all properties are there already, in their order, and no others, as with most functions. */
+function areSame(
+  world: Objects,
+  object: object,
+  there: readonly (string | symbol)[],
+  props: readonly PropertyRecord[],
+): boolean {
+  let next = 0;
+  for (const key of there) {
+    const record = props[next];
+    if (record !== undefined && world.value(record[0]) === key) {
+      if (!isSame(world, Reflect.getOwnPropertyDescriptor(object, key), record)) return false;
+      next += 1;
+    } else if (typeof object !== 'function' || (key !== 'arguments' && key !== 'caller')) {
+      // Those of functions are V8's own, which cannot be taken away.
+      return false;
+    }
+  }
+  return next === props.length;
 }
 
 /** Whether a property is there already, as it is to be. */
