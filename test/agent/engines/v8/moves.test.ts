@@ -113,6 +113,34 @@ describe('the portable engine', function () {
     });
   }
 
+  it('lets the program read what it is given as ever while it goes through it, and moves what it became', async function () {
+    const source = `
+const all = Array.from({ length: 5_000 }, (_, n) => ({ n, read: () => n }));
+let n = 0, read = 0, turns = 0;
+(function turn() {
+  turns += 1;
+  all[turns % all.length] = { n: turns, read: () => turns };
+  try { new Function('return %GetOptimizationStatus(turn)'); read += 1; } catch {}
+  setImmediate(turn);
+})();
+setInterval(() => {
+  const wrong = all.filter((each) => each.read() !== each.n && each.read() !== turns).length;
+  console.log(++n, read, wrong);
+}, 10);`;
+    const program = await MovedProgram.start(folder.path, process.execPath, source);
+    try {
+      await program.untilLines(5);
+      await program.moveAhead(process.execPath);
+      await program.untilLines(program.lines.length + 5);
+      assert.deepEqual(
+        program.lines,
+        program.lines.map((_, index) => `${index + 1} 0 0`),
+      );
+    } finally {
+      program.kill();
+    }
+  });
+
   it('refuses with the place and lets the program go on unharmed', async function () {
     const source = `
 let n = 0, release;
