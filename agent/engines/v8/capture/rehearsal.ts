@@ -5,9 +5,8 @@ import { forgetNatives } from './natives.ts';
 
 /** How long the program is kept from its own work at a time, in ms; what cannot be parted takes longer. */
 const turnMs = 8;
-/** How much of a processor it takes altogether, and how long on a machine that has little of it to give, in ms. */
+/** How much of a processor it takes altogether, in ms. */
 const budgetMs = 700;
-const longestMs = 3_000;
 /** With more than this in its heap the program stands still long enough for what is gained not to matter, in bytes. */
 const heapLimit = 128 << 20;
 
@@ -16,16 +15,18 @@ const heapLimit = 128 << 20;
  * V8 compiles on the way need not be compiled while the program stands still. It is a try that comes to nothing, which
  * leaves as little behind as any.
  * @param means undefined where there is nothing to be gained
+ * @param deadline by `performance.now()`: on a slow machine it is left at that
  */
-export function rehearse(means: Means | undefined, then: () => void): void {
-  if (means?.memory === undefined || memoryUsage().heapUsed > heapLimit) {
+export function rehearse(means: Means | undefined, deadline: number, then: () => void): void {
+  if (means?.memory === undefined) {
     then();
     return;
   }
-  const [began, used] = [performance.now(), cpuUsage()];
+  let used: NodeJS.CpuUsage | undefined;
   const isSpent = (): boolean => {
-    const { user, system } = cpuUsage(used);
-    return user + system > 1_000 * budgetMs || performance.now() - began > longestMs;
+    if (used === undefined && memoryUsage().heapUsed > heapLimit) return true;
+    const { user, system } = cpuUsage((used ??= cpuUsage()));
+    return user + system > 1_000 * budgetMs || performance.now() > deadline;
   };
   const own = new Set<unknown>();
   const steps = stepsOf(means, own);
@@ -33,8 +34,7 @@ export function rehearse(means: Means | undefined, then: () => void): void {
     const immediate = setImmediate(() => {
       let isOver = true;
       try {
-        isOver = steps.next().done === true;
-        if (!isOver && isSpent()) isOver = steps.return().done === true;
+        isOver = (isSpent() ? steps.return() : steps.next()).done === true;
       } catch {
         // What the try meets as well, or what the program has changed meanwhile.
       }
