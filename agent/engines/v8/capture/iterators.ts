@@ -229,18 +229,18 @@ export function placeArrayIterator(graph: Graph, iterator: object, current: unkn
   return true;
 }
 
+type Table = Map<unknown, unknown> | Set<unknown>;
+
 function tableIterator(graph: Graph, iterator: object): ObjectRecord {
   const isMap = types.isMapIterator(iterator);
   const of = isMap ? 'map' : 'set';
-  const sample: Map<unknown, unknown> | Set<unknown> = isMap
-    ? new globalThis.Map()
-    : new globalThis.Set();
+  const sample: Table = isMap ? new globalThis.Map() : new globalThis.Set();
   const yields = (['keys', 'values', 'entries'] as const).find((each) =>
     graph.natives.sameShape(iterator, sample[each]()),
   );
-  const [flat, pairs] = graph.preview(iterator);
-  const left = pairs ? flat.length / 2 : flat.length;
   let source = tableOwner(graph, iterator);
+  const [flat, pairs] = previewOf(graph, iterator, source);
+  const left = pairs ? flat.length / 2 : flat.length;
   if (source === undefined) {
     if (left === 0) return spent(graph, iterator, of, sample);
     // Its Map or Set is gone: nobody can change any more what is left.
@@ -264,11 +264,34 @@ function tableIterator(graph: Graph, iterator: object): ObjectRecord {
 }
 
 /**
+ * What an iterator has left. V8 takes one that is looked at when nothing is left for over, so that it gives nothing any
+ * more, whatever is added: something has to be left.
+ */
+function previewOf(
+  graph: Graph,
+  iterator: object,
+  source: Table | undefined,
+): [flat: unknown[], pairs: boolean] {
+  if (source === undefined) return graph.preview(iterator);
+  const last = {};
+  if (types.isSet(source)) Reflect.apply(Set.prototype.add, source, [last]);
+  else Reflect.apply(Map.prototype.set, source, [last, last]);
+  try {
+    const [flat, pairs] = graph.preview(iterator);
+    return [flat.slice(0, pairs ? -2 : -1), pairs];
+  } finally {
+    Reflect.apply(types.isSet(source) ? Set.prototype.delete : Map.prototype.delete, source, [
+      last,
+    ]);
+  }
+}
+
+/**
  * The Map or Set of an iterator; undefined where it is gone. One that was rehashed since has another table, which the old
  * one leads to.
  * @throws {Refusal} when it is not certain
  */
-function tableOwner(graph: Graph, iterator: object): unknown {
+function tableOwner(graph: Graph, iterator: object): Table | undefined {
   const { snapshot } = graph.heap;
   // It has no name there, unlike that of a Map or Set.
   const [table, ...others] = snapshot
