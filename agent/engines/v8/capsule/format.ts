@@ -2,7 +2,7 @@
 
 export const capsuleFormat = 'flick-v8';
 /** Raised whenever an older engine could misread what a newer one wrote. */
-export const capsuleVersion = 1;
+export const capsuleVersion = 2;
 
 export interface CapsuleHeader {
   readonly format: typeof capsuleFormat;
@@ -49,7 +49,10 @@ export type SymbolRecord =
   | { readonly path: string }
   | { readonly description: string | null };
 
-/** Key, attributes (1 writable, 2 enumerable, 4 configurable), then value, or getter and setter. */
+/** An attribute of a property: V8 keeps it, as it does the stack of an error, and shows it as each of its versions does. */
+export const keptByV8 = 8;
+
+/** Key, attributes (1 writable, 2 enumerable, 4 configurable, {@link keptByV8}), then value, or getter and setter. */
 export type PropertyRecord =
   | readonly [key: Value, flags: number, value: Value]
   | readonly [key: Value, flags: number, get: Value, set: Value];
@@ -145,10 +148,9 @@ export type ObjectRecord =
 
 export type KindRecord =
   | (Common & { k: 'builtin'; paths: string[]; callable?: 1 })
-  | (Common & { k: 'obj' | 'args' })
+  | (Common & { k: 'obj' | 'args' | 'err' })
   /** An object of many properties that all were assigned: names and values in turns. */
   | (Common & { k: 'dict'; entries: Value[] })
-  | (Common & { k: 'err'; stack?: Value })
   | (Common & { k: 'arr'; length: number })
   | (Common & { k: 'map' | 'wmap'; entries: [Value, Value][] })
   | (Common & { k: 'set' | 'wset'; members: Value[] })

@@ -27,12 +27,6 @@ export function isUserFunction(graph: Graph, f: object): boolean {
   );
 }
 
-/** Whether the program has put a getter of its own in the place of the stack of an error. */
-export function hasOwnGetter(graph: Graph, error: object): boolean {
-  const getter = Reflect.getOwnPropertyDescriptor(error, 'stack')?.get;
-  return getter !== undefined && graph.natives.script(getter) !== undefined;
-}
-
 /** What the inspector shows of a function. Functions that come soon are asked for with it. */
 function internalsOf(graph: Graph, f: object): Internals {
   if (!graph.inspection.isKnown(f)) graph.inspection.askTogether(withOthers(graph, f));

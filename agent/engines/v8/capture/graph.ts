@@ -35,8 +35,9 @@ import { Refusal } from './refusal.ts';
 import { refuseKnown } from '../hosts/foreign.ts';
 import { hostRecord, type HostWorld } from '../hosts/capture.ts';
 import { checkCoreClass, corePrototype, isCoreModule, makerOf } from './coreClasses.ts';
-import { functionRecord, hasOwnGetter, isUserFunction } from './functions.ts';
+import { functionRecord, isUserFunction } from './functions.ts';
 import { promiseRecord } from './promises.ts';
+import { propertyRecords } from './properties.ts';
 import { PrivateClasses } from './privateClasses.ts';
 import { TemplateObjects } from './templateObjects.ts';
 import { bufferRecord, viewRecord } from './views.ts';
@@ -232,29 +233,7 @@ export class Graph {
 
   /** Own properties, without those that `skip` names. */
   properties(object: object, skip?: (key: string | symbol) => boolean): PropertyRecord[] {
-    const records: PropertyRecord[] = [];
-    for (const key of Reflect.ownKeys(object)) {
-      if (skip?.(key) === true) continue;
-      const descriptor = Reflect.getOwnPropertyDescriptor(object, key);
-      if (descriptor === undefined) continue;
-      const flags =
-        (descriptor.writable === true ? 1 : 0) |
-        (descriptor.enumerable === true ? 2 : 0) |
-        (descriptor.configurable === true ? 4 : 0);
-      const label = String(key);
-      const encodedKey = this.value(key, label);
-      if ('value' in descriptor) {
-        records.push([encodedKey, flags, this.value(descriptor.value, label)]);
-      } else {
-        records.push([
-          encodedKey,
-          flags,
-          this.value(descriptor.get, `get ${label}`),
-          this.value(descriptor.set, `set ${label}`),
-        ]);
-      }
-    }
-    return records;
+    return propertyRecords(this, object, skip);
   }
 
   /** Prototype, properties and whether it is closed, for a record of any kind. */
@@ -544,13 +523,7 @@ export class Graph {
       const { source, flags } = object;
       return this.finish({ k: 're', source, flags }, object);
     }
-    if (types.isNativeError(object)) {
-      const record: Extract<KindRecord, { k: 'err' }> = { k: 'err' };
-      // A property of V8's own kind, which differs between its versions.
-      const isOwn = hasOwnGetter(this, object);
-      if (!isOwn && Object.hasOwn(object, 'stack')) record.stack = value(object.stack, 'stack');
-      return this.finish(record, object, (key) => key === 'stack' && !isOwn);
-    }
+    if (types.isNativeError(object)) return this.finish({ k: 'err' }, object);
     if (types.isAnyArrayBuffer(object)) return bufferRecord(this, object);
     if (ArrayBuffer.isView(object)) return viewRecord(this, object);
     if (types.isBoxedPrimitive(object)) {

@@ -1,5 +1,6 @@
-import type { PropertyRecord, Value } from '../capsule/format.ts';
+import { keptByV8, type PropertyRecord, type Value } from '../capsule/format.ts';
 import { RebuildError, type Objects } from './code.ts';
+import { withoutFrames } from './shells.ts';
 
 /** Attributes of a property that was assigned. */
 const ordinary = 7;
@@ -11,13 +12,12 @@ export function setProperties(
   object: object,
   props: readonly PropertyRecord[],
   exact: boolean,
-  stays: readonly string[] = [],
 ): void {
   // Most objects have none yet, and most properties are ordinary ones.
   const there = exact ? Reflect.ownKeys(object) : [];
   if (there.length > 0) {
-    if (stays.length === 0 && areSame(world, object, there, props)) return;
-    const kept = new Set<unknown>([...props.map(([key]) => world.value(key)), ...stays]);
+    if (areSame(world, object, there, props)) return;
+    const kept = new Set<unknown>(props.map(([key]) => world.value(key)));
     for (const key of there) {
       if (kept.has(key)) continue;
       // A view's and a string's elements, and a length, are no properties of their own.
@@ -27,7 +27,7 @@ export function setProperties(
       )
         Reflect.deleteProperty(object, key);
     }
-    order(world, object, props, stays);
+    order(world, object, props);
   }
   // No setter and no proxy is to notice that a property is made by assigning to it.
   const proto = Object.getPrototypeOf(object) as unknown;
@@ -35,6 +35,10 @@ export function setProperties(
   for (const record of props) {
     const key = world.value(record[0]) as string | symbol;
     const flags = record[1];
+    if ((flags & keptByV8) !== 0) {
+      giveStack(object, flags, world.value(record[2]));
+      continue;
+    }
     if (isPlain && flags === ordinary && record.length === 3 && !(key in object)) {
       (object as Record<string | symbol, unknown>)[key] = world.value(record[2]);
       continue;
@@ -97,6 +101,16 @@ function areSame(
   return next === props.length;
 }
 
+/** Lets V8 keep a text as the stack of an object. */
+function giveStack(object: object, flags: number, text: unknown): void {
+  if (!Object.hasOwn(object, 'stack')) withoutFrames(() => Error.captureStackTrace(object));
+  Reflect.set(object, 'stack', text);
+  const there = Reflect.getOwnPropertyDescriptor(object, 'stack') ?? {};
+  const attributes = { enumerable: (flags & 2) !== 0, configurable: (flags & 4) !== 0 };
+  const writable = 'value' in there ? { writable: (flags & 1) !== 0 } : {};
+  Object.defineProperty(object, 'stack', { ...attributes, ...writable });
+}
+
 /** Whether a property is there already, as it is to be. */
 function isSame(
   world: Objects,
@@ -115,19 +129,12 @@ function isSame(
 }
 
 /** Properties that are there already, in another order than they had, are made again. */
-function order(
-  world: Objects,
-  object: object,
-  props: readonly PropertyRecord[],
-  stays: readonly string[],
-): void {
+function order(world: Objects, object: object, props: readonly PropertyRecord[]): void {
   if (ArrayBuffer.isView(object)) return;
   const wanted = props.map(([key]) => world.value(key));
   const kept = new Set(wanted);
   // Functions have properties of V8's own that cannot be taken away.
-  const there = Reflect.ownKeys(object).filter(
-    (key) => kept.has(key) && !stays.includes(key as string),
-  );
+  const there = Reflect.ownKeys(object).filter((key) => kept.has(key));
   if (there.every((key, index) => key === wanted[index])) return;
   for (const key of there) {
     if (Reflect.getOwnPropertyDescriptor(object, key)?.configurable === true)

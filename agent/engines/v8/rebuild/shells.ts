@@ -14,11 +14,16 @@ export function drained(): Promise<void> {
 }
 
 export function emptyError(): Error {
+  return withoutFrames(() => new Error());
+}
+
+/** What looks at the stack takes none of its frames along. */
+export function withoutFrames<T>(make: () => T): T {
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 0;
-  const error = new Error();
+  const made = make();
   Error.stackTraceLimit = limit;
-  return error;
+  return made;
 }
 
 export function buffer(record: Extract<KindRecord, { k: 'buf' }>): ArrayBufferLike {

@@ -492,16 +492,7 @@ export class World implements Objects {
     }
     if (record.k === 'arr') (object as unknown[]).length = record.length;
     if (record.k === 'dict') setEntries(this, object, record.entries);
-    else
-      setProperties(
-        this,
-        object,
-        record.props ?? [],
-        true,
-        record.k === 'err' && record.stack !== undefined ? ['stack'] : [],
-      );
-    if (record.k === 'err' && record.stack !== undefined)
-      Reflect.set(object, 'stack', this.value(record.stack));
+    else setProperties(this, object, record.props ?? [], true);
     if (record.priv !== undefined) {
       const classes = record.k === 'fn' ? [id] : this.#classesOf(record);
       this.code.setPrivates(
