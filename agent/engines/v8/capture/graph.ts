@@ -523,7 +523,10 @@ export class Graph {
       const { source, flags } = object;
       return this.finish({ k: 're', source, flags }, object);
     }
-    if (types.isNativeError(object)) return this.finish({ k: 'err' }, object);
+    if (types.isNativeError(object)) {
+      checkCoreClass(this, object);
+      return this.finish({ k: 'err' }, object);
+    }
     if (types.isAnyArrayBuffer(object)) return bufferRecord(this, object);
     if (ArrayBuffer.isView(object)) return viewRecord(this, object);
     if (types.isBoxedPrimitive(object)) {

@@ -6,6 +6,7 @@ import { asyncFrames, asyncStorages } from './asyncStorages.ts';
 import { callSites } from './callSites.ts';
 import { consoles } from './consoles.ts';
 import { datagrams } from './datagrams.ts';
+import { domExceptions } from './domExceptions.ts';
 import { customEvents, events, eventTargets } from './eventTargets.ts';
 import { fileHandles } from './fileHandles.ts';
 import { finalizationRegistries } from './finalization.ts';
@@ -36,6 +37,7 @@ export const adapters: readonly Adapter[] = [
   consoles,
   customEvents,
   datagrams,
+  domExceptions,
   events,
   eventTargets,
   fileHandles,
