@@ -85,15 +85,28 @@ describe('the harness of the corpus', () => {
       const script = `console.log('? 1');
         process.stdin.on('data', (text) => {
           console.log('got', String(text).trim());
-          if (String(text) === 'two\\n') process.exit(23);
-          console.log('? 2');
+          if (String(text) !== 'two\\n') return console.log('? 2');
+          console.log('end');
+          process.exit(23);
         });`;
       writeFileSync(file, script);
       const asking = { ...program, file, input: ['one', 'two'] };
       for (const stallAt of [undefined, 1]) {
         const { output, ended } = await perform(asking, '20', stallAt);
-        assert.deepEqual([output, ended], ['? 1\ngot one\n? 2\ngot two\n', 23]);
+        assert.deepEqual([output, ended], ['? 1\ngot one\n? 2\ngot two\nend\n', 23]);
       }
+    } finally {
+      folder.remove();
+    }
+  });
+
+  it('says of a program that fails on its way why it does', async function () {
+    if (!isThere('20')) skip(this, 'the tests do not run on Node 20 here');
+    const folder = temporaryFolder();
+    try {
+      const file = join(folder.path, 'failing.cjs');
+      writeFileSync(file, "console.log(1); setTimeout(() => { throw new Error('no way'); }, 5);");
+      await assert.rejects(perform({ ...program, file }, '20'), /to its end: 1\n[^]*no way/);
     } finally {
       folder.remove();
     }

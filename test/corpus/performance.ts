@@ -200,8 +200,11 @@ export async function perform(
       performance.signal('SIGCONT');
     }
     const ended = await performance.stageEnds();
-    if (ended === 'SIGKILL') throw new Error(`${program.name} does not end by itself`);
-    return { output: performance.output, ended };
+    const { output, errors } = performance;
+    // One that fails on its way has nothing that a move could get wrong.
+    if (ended === 'SIGKILL' || !/^end\b/m.test(output))
+      throw new Error(`${program.name} does not come to its end: ${String(ended)}\n${errors}`);
+    return { output, ended };
   } finally {
     performance.dispose();
   }

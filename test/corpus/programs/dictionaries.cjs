@@ -107,6 +107,7 @@ const timer = setInterval(() => {
     listed[3].length,
   );
   console.log(
+    'end',
     records.reduce((sum, each) => sum + each.id * each.fd, 0),
     made.every((each) => each.constructor === Many),
   );

@@ -13,6 +13,9 @@ abstract class Shape {
   get title(): string {
     return `${this.#name}#${String(this.id)}`;
   }
+  describe(): string {
+    return this.title;
+  }
   abstract area(): number;
 }
 class Square extends Shape {
@@ -22,8 +25,9 @@ class Square extends Shape {
     this.side = side;
   }
   area = (): number => this.side ** 2;
-  override get title(): string {
-    return `[${super.title}]`;
+  // ES5 has no way to call the getter of a parent.
+  override describe(): string {
+    return `[${super.describe()}]`;
   }
 }
 function* walk<T>(...lists: readonly T[][]): Generator<T, number, boolean | undefined> {
@@ -60,7 +64,7 @@ async function main(): Promise<void> {
     } catch (error) {
       console.log('caught', (error as Error).message, await pause(2));
     } finally {
-      console.log(step.value, step.done, shapes.at(-1)?.title);
+      console.log(step.value, step.done, shapes.at(-1)?.describe());
     }
   }
   for await (const word of slow(12)) console.log(word);
