@@ -4,10 +4,11 @@ import { PassThrough, type Readable } from 'node:stream';
 import { corePath, resolveSymbol } from '../capsule/builtins.ts';
 import type { Value } from '../capsule/format.ts';
 import type { Graph } from '../capture/graph.ts';
+import type { NodeInternals } from '../capture/internals.ts';
 import type { World } from '../rebuild/world.ts';
 import { describeHost, hiddenValue, type Adapter } from './adapter.ts';
 import { addedListeners, addListeners } from './listeners.ts';
-import { loadedModule, needModule, type Maker } from './loaded.ts';
+import { loadedInternal, loadedModule, needInternal, needModule, type Maker } from './loaded.ts';
 import { standardStream } from './standardStreams.ts';
 
 /** What Node.js keeps under symbols on an interface: descriptions, and variables of its module. */
@@ -16,7 +17,7 @@ const hidden: Record<string, string> = {
   _questionReject: 'kQuestionReject',
   _oldPrompt: 'kOldPrompt',
   _line_buffer: 'kLine_buffer',
-  '_line object stream': 'kLineObjectStream',
+  'line object stream': 'kLineObjectStream',
   _decoder: 'kDecoder',
 };
 
@@ -39,10 +40,20 @@ interface LiveInterface extends Interface {
   readonly closed?: boolean;
 }
 
-const modules = ['readline', 'readline/promises'];
+/** What the classes of both modules are derived from, and what `FileHandle.readLines` makes. */
+const common = 'internal/readline/interface';
 
-function makerIn(module: string): Maker | undefined {
-  return loadedModule(module)?.['Interface'] as Maker | undefined;
+const modules = ['readline', 'readline/promises', common];
+
+function makerIn(module: string, internals: NodeInternals): Maker | undefined {
+  const exported = module === common ? loadedInternal(internals, common) : loadedModule(module);
+  return exported?.['Interface'] as Maker | undefined;
+}
+
+/** The same, in a process in which a program is rebuilt. */
+function needMaker(module: string): Maker {
+  const exported = module === common ? needInternal(common) : needModule(module);
+  return exported?.['Interface'] as Maker;
 }
 
 /** Properties that an interface gets in the course of its life, or with the terminal that it has. */
@@ -63,11 +74,14 @@ const listened = ['data', 'keypress', 'error', 'end', 'resize'];
 /** Interfaces of readline. They read where the program goes on from the streams that they had. */
 export const readlines: Adapter = {
   host: 'readline',
-  prototypes: () => modules.map((module) => makerIn(module)?.prototype as object | undefined),
+  prototypes: (internals) =>
+    modules.map((module) => makerIn(module, internals)?.prototype as object | undefined),
   record(graph, object) {
     const lines = object as LiveInterface;
-    const module = modules.find((each) => lines instanceof (makerIn(each) ?? Map)) ?? 'readline';
-    const fresh = new (makerIn(module) as new (options: ReadLineOptions) => Interface)({
+    const { internals } = graph;
+    const module =
+      modules.find((each) => lines instanceof (makerIn(each, internals) ?? Map)) ?? common;
+    const fresh = new (makerIn(module, internals) as new (options: ReadLineOptions) => Interface)({
       input: new PassThrough(),
     });
     const given = (key: string): [Value, Value] => [key, graph.value(Reflect.get(lines, key), key)];
@@ -107,7 +121,7 @@ export const readlines: Adapter = {
     return record;
   },
   shell(_world, record) {
-    const { prototype } = needModule(String(record.state['module']))['Interface'] as Maker;
+    const { prototype } = needMaker(String(record.state['module']));
     const object = Object.create(prototype as object) as EventEmitter;
     EventEmitter.call(object);
     return object;
@@ -155,14 +169,15 @@ export const readlines: Adapter = {
 
 /** What all classes of interfaces are made by. */
 function interfaceConstructor(): () => void {
-  const maker = needModule('readline/promises')['Interface'] as object;
-  return Object.getPrototypeOf(Object.getPrototypeOf(maker)) as () => void;
+  return Object.getPrototypeOf(needMaker(common)) as () => void;
 }
 
 /** The interface that a function of readline works for; undefined for other functions. */
 export function interfaceOf(graph: Graph, listener: object): object | undefined {
   if (graph.heap.script(listener)?.url.includes('readline') !== true) return undefined;
-  const makers = modules.map((module) => makerIn(module)).filter((each) => each !== undefined);
+  const makers = modules
+    .map((module) => makerIn(module, graph.internals))
+    .filter((each) => each !== undefined);
   for (const { object } of graph.inspection.internals(listener).scopes) {
     for (const name of ['self', 'iface']) {
       const found = Reflect.getOwnPropertyDescriptor(object, name)?.value as unknown;
