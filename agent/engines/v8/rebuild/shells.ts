@@ -88,11 +88,14 @@ export function resumed(inner: Iterator<unknown>, first: unknown, isSync = false
   return iterator;
 }
 
+type ViewType = new (buffer: ArrayBufferLike, offset: number, length?: number) => object;
+
+const { Float16Array } = globalThis as { Float16Array?: ViewType };
+
 /** The classes of views of buffers, by name. */
-export const viewTypes: Record<
-  string,
-  new (buffer: ArrayBufferLike, offset: number, length?: number) => object
-> = {
+export const viewTypes: Record<string, ViewType> = {
+  // Node.js 20 and 22 have none.
+  ...(Float16Array === undefined ? {} : { Float16Array }),
   DataView,
   Int8Array,
   Uint8Array,

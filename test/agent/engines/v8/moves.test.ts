@@ -141,6 +141,23 @@ setInterval(() => {
     }
   });
 
+  it('moves numbers of half the size between versions that have them', async function () {
+    const node24 = requireProvisioned(this, 'node24');
+    const source = `
+const halves = new Float16Array([1.5, 1 / 3]); let n = 0;
+setInterval(() => { halves[0] += 0.25; console.log(++n, halves.join(' ')); }, 50);`;
+    const program = await MovedProgram.start(folder.path, node24, source);
+    try {
+      await program.untilLines(3);
+      await program.move(node24);
+      await program.untilLines(program.lines.length + 2);
+      const expected = program.lines.map((_, n) => `${n + 1} ${1.75 + n / 4} 0.333251953125`);
+      assert.deepEqual(program.lines, expected);
+    } finally {
+      program.kill();
+    }
+  });
+
   it('refuses with the place and lets the program go on unharmed', async function () {
     const source = `
 let n = 0, release;
