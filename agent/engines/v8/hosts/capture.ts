@@ -1,5 +1,5 @@
 import { Module } from 'node:module';
-import { channel, hasSubscribers, tracingChannel } from 'node:diagnostics_channel';
+import { channel, hasSubscribers } from 'node:diagnostics_channel';
 import { EventEmitter } from 'node:events';
 import { Stream } from 'node:stream';
 import type { HostState, KindRecord, Value } from '../capsule/format.ts';
@@ -56,7 +56,6 @@ const ordinaryClasses = [
 /** Prototypes of builtin classes whose instances show all they have, or are told by what they are made of. */
 const ordinary = new Set<object>(ordinaryClasses.map(({ prototype }) => prototype as object));
 const channelClass = channel('flick').constructor as new () => object;
-ordinary.add(Object.getPrototypeOf(tracingChannel('flick')) as object);
 for (const sample of [function* () {}, async function* () {}]) {
   for (let at: object | null = sample.prototype as object; at !== null;) {
     ordinary.add(at);

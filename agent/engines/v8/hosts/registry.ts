@@ -16,6 +16,7 @@ import { intlFunctions, intlObjects } from './intl.ts';
 import { listenerLists } from './listenerLists.ts';
 import { templateObjects } from './templateObjects.ts';
 import { messagePorts } from './messagePorts.ts';
+import { tracingChannels } from './tracingChannels.ts';
 import { textDecoders, textEncoders } from './textCoding.ts';
 import { readlines } from './readlines.ts';
 import { revocations } from './revocations.ts';
@@ -61,6 +62,7 @@ export const adapters: readonly Adapter[] = [
   templateObjects,
   textDecoders,
   textEncoders,
+  tracingChannels,
   urls,
 ];
 
