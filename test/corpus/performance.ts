@@ -202,7 +202,7 @@ export async function perform(
     const ended = await performance.stageEnds();
     const { output, errors } = performance;
     // One that fails on its way has nothing that a move could get wrong.
-    if (ended === 'SIGKILL' || !/^end\b/m.test(output))
+    if (ended === 'SIGKILL' || !/^ *end\b/m.test(output))
       throw new Error(`${program.name} does not come to its end: ${String(ended)}\n${errors}`);
     return { output, ended };
   } finally {
