@@ -3,10 +3,6 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { messageOf } from '../common/rpc.ts';
 import { FlickError } from '../protocol/index.ts';
-import { runDaemon } from './daemon/daemon.ts';
-import { pipeToDaemon } from './daemon/pipe.ts';
-import { startDaemon } from './daemon/start.ts';
-import { runHelper } from './helper/helperMain.ts';
 import { agentHome } from './state/home.ts';
 import { agentVersion } from './version.ts';
 
@@ -18,19 +14,28 @@ async function main(): Promise<void> {
   const entry = resolve(process.argv[1] ?? '');
   const build = createHash('sha256').update(readFileSync(entry)).digest('hex');
   const home = agentHome();
+  // Each imports what it needs alone: every command of a person begins with a `start`, which most often finds the daemon.
   switch (process.argv[2]) {
-    case 'start':
+    case 'start': {
+      const { startDaemon } = await import('./daemon/start.ts');
       process.stdout.write(`${JSON.stringify(await startDaemon(home, build, entry))}\n`);
       return;
-    case 'daemon':
+    }
+    case 'daemon': {
+      const { runDaemon } = await import('./daemon/daemon.ts');
       await runDaemon({ home, build, entry, version: agentVersion });
       return;
-    case 'pipe':
+    }
+    case 'pipe': {
+      const { pipeToDaemon } = await import('./daemon/pipe.ts');
       await pipeToDaemon(home);
       return;
-    case 'helper':
+    }
+    case 'helper': {
+      const { runHelper } = await import('./helper/helperMain.ts');
       await runHelper();
       return;
+    }
     case 'helper-check':
       return;
     default:

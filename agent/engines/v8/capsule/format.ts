@@ -178,7 +178,10 @@ export type KindRecord =
   | (Common & { k: 'namespace' | 'meta'; module: number })
   /** The namespace that `require` gives for an ES module with a default export. */
   | (Common & { k: 'facade'; module: number })
-  | (Common & { k: 'host'; host: string; state: HostState });
+  | (Common & { k: 'host'; host: string; state: HostState; integrity?: Integrity });
+
+/** How far an object is closed: nothing can be added, nor taken away, nor changed. */
+export type Integrity = 'closed' | 'sealed' | 'frozen';
 
 /** What an adapter of hosts/ keeps of its object. */
 export type HostState = Record<string, Value | Value[] | [Value, Value][]>;

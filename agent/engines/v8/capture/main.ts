@@ -18,7 +18,7 @@ import { hiddenOf, hostWorld, newGraph, prepare, rootsOf, type Means } from './m
 import { readModules } from './readModules.ts';
 import { forgetNatives } from './natives.ts';
 import { Refusal } from './refusal.ts';
-import { rehearse } from './rehearsal.ts';
+import { practise } from './practice.ts';
 
 interface Settings {
   readonly file: string;
@@ -146,7 +146,7 @@ export function begin(settings: Settings, builtins: BuiltinList, realm: object):
       }
       readModules(means?.trees ?? new Map(), deadline, (advance) => {
         announce(settings, advance);
-        rehearse(settings.rehearse === true ? undefined : means, deadline, () => {
+        practise(settings.rehearse === true ? undefined : means, deadline, () => {
           // On a slow machine as long as the whole search: a program that is not at a safe point just then is tried again.
           deadline += Math.min(performance.now() - preparing, beginPatience);
           untilReady(settings, (waited) => {

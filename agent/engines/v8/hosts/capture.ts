@@ -2,7 +2,7 @@ import { Module } from 'node:module';
 import { channel, hasSubscribers } from 'node:diagnostics_channel';
 import { EventEmitter } from 'node:events';
 import { Stream } from 'node:stream';
-import type { HostState, KindRecord, Value } from '../capsule/format.ts';
+import type { HostState, Integrity, KindRecord, Value } from '../capsule/format.ts';
 import { standsInFor } from '../capsule/standIns.ts';
 import { isOwnTimer } from '../capture/answering.ts';
 import { isCorePrototype, makerOf } from '../capture/coreClasses.ts';
@@ -121,8 +121,12 @@ export function hostRecord(graph: Graph, object: object): KindRecord | undefined
   const adapter = graph.hosts.adapters.of(proto, (each) => isCorePrototype(graph, each));
   const stream = standardStream(object);
   if (stream !== undefined) return streamRecord(graph, stream);
-  if (adapter?.record !== undefined && makerOf(object) === undefined)
-    return adapter.record(graph, object);
+  if (adapter?.record !== undefined && makerOf(object) === undefined) {
+    const record = adapter.record(graph, object);
+    const integrity = integrityOf(object);
+    if (integrity !== undefined) record.integrity = integrity;
+    return record;
+  }
   const missing = proto === Object.prototype ? undefined : standsInFor(object);
   if (missing !== undefined) return { k: 'builtin', paths: missing };
   if (proto === graph.hosts.timeoutProto)
@@ -134,6 +138,11 @@ export function hostRecord(graph: Graph, object: object): KindRecord | undefined
   if (topic !== undefined)
     return { k: 'host', host: 'channel', state: { name: graph.value(topic, 'name') } };
   return undefined;
+}
+
+function integrityOf(object: object): Integrity | undefined {
+  if (Object.isExtensible(object)) return undefined;
+  return Object.isFrozen(object) ? 'frozen' : Object.isSealed(object) ? 'sealed' : 'closed';
 }
 
 /** The name of a diagnostics channel; undefined for other objects. */

@@ -2,7 +2,7 @@ import { channel } from 'node:diagnostics_channel';
 import { EventEmitter } from 'node:events';
 import { Module } from 'node:module';
 import { deprecate, promisify } from 'node:util';
-import type { HostState, PropertyRecord, Value } from '../capsule/format.ts';
+import type { HostState, Integrity, PropertyRecord, Value } from '../capsule/format.ts';
 import type { NodeInternals } from '../capture/internals.ts';
 import { RebuildError } from '../rebuild/code.ts';
 import { giveFrame, within } from '../rebuild/asyncFrames.ts';
@@ -124,7 +124,16 @@ export function goLive(world: World, internals: NodeInternals): void {
   for (const each of list(hosts['immediates'])) restoreImmediate(world, each);
   for (const [id, record] of world.hosts())
     adapterNamed(record.host)?.start?.(world, world.get(id) as object, record, internals);
+  // Last, since what they are given on the way are properties too.
+  for (const [id, { integrity }] of world.hosts())
+    if (integrity !== undefined) close[integrity](world.get(id));
 }
+
+const close: Readonly<Record<Integrity, (object: unknown) => void>> = {
+  closed: Object.preventExtensions,
+  sealed: Object.seal,
+  frozen: Object.freeze,
+};
 
 function restoreProperty(world: World, holder: object, record: PropertyRecord): void {
   const attributes = { enumerable: (record[1] & 2) !== 0, configurable: (record[1] & 4) !== 0 };

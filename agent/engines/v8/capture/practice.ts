@@ -17,7 +17,7 @@ const heapLimit = 128 << 20;
  * @param means undefined where there is nothing to be gained
  * @param deadline by `performance.now()`: on a slow machine it is left at that
  */
-export function rehearse(means: Means | undefined, deadline: number, then: () => void): void {
+export function practise(means: Means | undefined, deadline: number, then: () => void): void {
   if (means?.memory === undefined) {
     then();
     return;
