@@ -29,12 +29,17 @@ export type Handler<C extends AnyRequest> = (
   signal: AbortSignal,
 ) => Promise<ResultOf<C>>;
 
+/** Turns of the event loop in which answers are still waited for when a stream has come to its end. */
+const drainTurns = 64;
+
 /** Typed JSON-RPC 2.0 over any duplex stream; everything that arrives is validated here and nowhere else. */
 export class RpcPeer implements Disposable {
   readonly #connection: MessageConnection;
   readonly #closed = new Emitter<void>();
   readonly #logger: Logger;
   #isClosed = false;
+  /** Its stream has come to its end; what has arrived may still be dealt with. */
+  #hasEnded = false;
 
   /** Fires once, when the stream has ended or broken. */
   readonly onDidClose: Event<void> = this.#closed.event;
@@ -54,16 +59,23 @@ export class RpcPeer implements Disposable {
       stream.destroy();
     };
     stream.on('error', close);
-    stream.on('close', close);
+    stream.on('close', () => this.#drain(close));
     // A tunnelled socket stays half open when the program at its other end dies: nothing more will be answered then.
-    stream.on('end', close);
-    this.#connection.onClose(close);
+    stream.on('end', () => this.#drain(close));
+    this.#connection.onClose(() => this.#drain(close));
     // A malformed message says that the other end does not speak our protocol: there is nothing to go on with.
     this.#connection.onError(([error]) => {
       this.#logger.log('warn', 'connection failed', { error: error.message });
       close();
     });
     this.#connection.listen();
+  }
+
+  /** The connection deals with one message in a turn: an answer may have come right before the end. */
+  #drain(close: () => void, turns = drainTurns): void {
+    this.#hasEnded = true;
+    if (turns === 0 || !this.#connection.hasPendingResponse()) close();
+    else setImmediate(() => this.#drain(close, turns - 1));
   }
 
   get isClosed(): boolean {
@@ -76,7 +88,7 @@ export class RpcPeer implements Disposable {
     params: ParamsOf<C>,
     signal?: AbortSignal,
   ): Promise<ResultOf<C>> {
-    if (this.#isClosed) throw linkLost();
+    if (this.#isClosed || this.#hasEnded) throw linkLost();
     const source = new CancellationTokenSource();
     const cancel = (): void => source.cancel();
     signal?.addEventListener('abort', cancel, { once: true });
@@ -89,7 +101,8 @@ export class RpcPeer implements Disposable {
       );
       return v.parse(contract.result, result);
     } catch (error) {
-      throw this.#isClosed && !(error instanceof ResponseError && isFlickError(error))
+      throw (this.#isClosed || this.#hasEnded) &&
+        !(error instanceof ResponseError && isFlickError(error))
         ? linkLost(error)
         : fromWire(contract.method, error);
     } finally {
@@ -130,7 +143,7 @@ export class RpcPeer implements Disposable {
   }
 
   notify<C extends AnyNotification>(contract: C, params: ParamsOf<C>): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed || this.#hasEnded) return;
     this.#connection.sendNotification(contract.method, params).catch(() => undefined);
   }
 
