@@ -38,7 +38,7 @@ export class RpcPeer implements Disposable {
   readonly #closed = new Emitter<void>();
   readonly #logger: Logger;
   #isClosed = false;
-  /** Its stream has come to its end; what has arrived may still be dealt with. */
+  /** Its stream has come to its end or broken; until it is closed, what has arrived may still be dealt with. */
   #hasEnded = false;
 
   /** Fires once, when the stream has ended or broken. */
@@ -54,6 +54,7 @@ export class RpcPeer implements Disposable {
     const close = (): void => {
       if (this.#isClosed) return;
       this.#isClosed = true;
+      this.#hasEnded = true;
       this.#closed.fire();
       this.#connection.dispose();
       stream.destroy();
@@ -88,7 +89,7 @@ export class RpcPeer implements Disposable {
     params: ParamsOf<C>,
     signal?: AbortSignal,
   ): Promise<ResultOf<C>> {
-    if (this.#isClosed || this.#hasEnded) throw linkLost();
+    if (this.#hasEnded) throw linkLost();
     const source = new CancellationTokenSource();
     const cancel = (): void => source.cancel();
     signal?.addEventListener('abort', cancel, { once: true });
@@ -101,8 +102,7 @@ export class RpcPeer implements Disposable {
       );
       return v.parse(contract.result, result);
     } catch (error) {
-      throw (this.#isClosed || this.#hasEnded) &&
-        !(error instanceof ResponseError && isFlickError(error))
+      throw this.#hasEnded && !(error instanceof ResponseError && isFlickError(error))
         ? linkLost(error)
         : fromWire(contract.method, error);
     } finally {
@@ -143,7 +143,7 @@ export class RpcPeer implements Disposable {
   }
 
   notify<C extends AnyNotification>(contract: C, params: ParamsOf<C>): void {
-    if (this.#isClosed || this.#hasEnded) return;
+    if (this.#hasEnded) return;
     this.#connection.sendNotification(contract.method, params).catch(() => undefined);
   }
 

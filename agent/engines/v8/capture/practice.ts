@@ -12,8 +12,8 @@ const heapLimit = 128 << 20;
 
 /**
  * Goes through the program while it runs on, a little in each turn of its event loop, and forgets what it found: what
- * V8 compiles on the way need not be compiled while the program stands still. It is a try that comes to nothing, which
- * leaves as little behind as any.
+ * V8 compiles on the way need not be compiled while the program stands still. It leaves no more behind than a try that is
+ * refused: nothing is held, and no question of the inspector is open, when `then` is called.
  * @param means undefined where there is nothing to be gained
  * @param deadline by `performance.now()`: on a slow machine it is left at that
  */

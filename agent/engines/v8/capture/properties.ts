@@ -42,9 +42,17 @@ export function propertyRecords(
 /** Whether a property is the stack that V8 keeps of an error, and of whatever `Error.captureStackTrace` was given. */
 function isStackOfV8(graph: Graph, object: object, stack: PropertyDescriptor): boolean {
   if (stack.get !== undefined)
-    return graph.natives.script(stack.get) === undefined && stack.get === stackGetter();
+    return graph.natives.script(stack.get) === undefined && stack.get === getterOfV8();
   // Node.js 20 shows a value, as that of any property; one that cannot be set is such everywhere.
-  return stack.writable === true && types.isNativeError(object) && stackGetter() === undefined;
+  return stack.writable === true && types.isNativeError(object) && getterOfV8() === undefined;
+}
+
+let getter: { readonly found: unknown } | undefined;
+
+/** Found once: it takes an error that is thrown. */
+function getterOfV8(): unknown {
+  getter ??= { found: stackGetter() };
+  return getter.found;
 }
 
 /** What V8 reads the stack of an error with; undefined where it shows a value. It has no name that leads to it. */

@@ -73,11 +73,14 @@ export function setEntries(world: Objects, object: object, entries: readonly Val
     return;
   }
   for (let at = 0; at < entries.length; at += 2) {
-    const key = entries[at] as string;
-    const value = world.value(entries[at + 1]);
-    if (key in object) Object.defineProperty(object, key, { ...assigned, value });
-    else (object as Record<string, unknown>)[key] = value;
+    assign(object, entries[at] as string, world.value(entries[at + 1]));
   }
+}
+
+/** Gives an object a property as assigning does; no setter of a prototype runs. */
+export function assign(object: object, key: string, value: unknown): void {
+  if (key in object) Object.defineProperty(object, key, { ...assigned, value });
+  else (object as Record<string, unknown>)[key] = value;
 }
 
 /** Whether all properties are there already, in their order, and no others, as with most functions. */

@@ -24,7 +24,7 @@ import { Code, RebuildError, type Objects } from './code.ts';
 import type { Modules } from './modules.ts';
 import { Proxies } from './proxies.ts';
 import { thenInto } from './reactions.ts';
-import { setEntries, setProperties } from './properties.ts';
+import { assign, setEntries, setProperties } from './properties.ts';
 import {
   emptyArguments,
   drained,
@@ -456,17 +456,7 @@ export class World implements Objects {
     }
     const { keys } = this.capsule.shapes[record[1] as number] ?? { keys: [] };
     for (let index = 0; index < keys.length; index += 1) {
-      const key = keys[index] ?? '';
-      const value = this.value(record[index + 2]);
-      // A setter of a prototype must not run.
-      if (key in object)
-        Object.defineProperty(object, key, {
-          value,
-          writable: true,
-          enumerable: true,
-          configurable: true,
-        });
-      else object[key] = value;
+      assign(object, keys[index] ?? '', this.value(record[index + 2]));
     }
   }
 
