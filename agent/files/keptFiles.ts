@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { constants, type Dirent } from 'node:fs';
-import { open, readdir, rename, rm, statfs, type FileHandle } from 'node:fs/promises';
+import { lstat, open, readdir, rename, rm, statfs, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makePrivateFolder, removeTree } from '../processes/cells.ts';
 import { readProc } from '../procfs/read.ts';
@@ -43,7 +43,10 @@ export class KeptFiles {
   /** Keeps a file of this file system that nobody needs any more, under the path that the process gives it. */
   async take(file: string, path: string, isComplete: boolean): Promise<void> {
     await makePrivateFolder(this.folder);
-    await rename(file, this.#place(path, isComplete));
+    const place = this.#place(path, isComplete);
+    // What was broken off sooner than the time before has less of it.
+    if (!isComplete && (await sizeOf(place)) > (await sizeOf(file))) await rm(file);
+    else await rename(file, place);
   }
 
   /** Looks for the files that are to come in capsules, and elsewhere on the device for some that may be them. */
@@ -154,6 +157,10 @@ async function keepLarge(kept: KeptFiles, file: string, path: string): Promise<v
   if (handle === undefined) return;
   const { size } = await handle.stat().finally(() => handle.close());
   if (size >= keptFrom) await kept.take(file, path, true);
+}
+
+async function sizeOf(path: string): Promise<number> {
+  return (await lstat(path).catch(() => undefined))?.size ?? 0;
 }
 
 /** A regular file of some size, links not followed. */

@@ -139,7 +139,7 @@ export class PieceReceiver {
 
   /** @throws {FlickError} `transferFailed` when the list is none that an honest agent makes, or content is not what it says */
   async stretch(records: Buffer): Promise<void> {
-    const { frames, hash, wait, onProgress } = this.#transfer;
+    const { frames, wait, onProgress } = this.#transfer;
     const pieces = this.#parse(records);
     const length = pieces.reduce((sum, each) => sum + each.length, 0);
     const content = Buffer.allocUnsafe(length);
@@ -155,25 +155,37 @@ export class PieceReceiver {
       at += each.length;
     }
     await wait(frames.sendJson({ type: 'missing', mask: mask.toString('base64') }));
-    await this.#fill(content, open);
-    for (let start = 0; start < length; start += partBytes) {
+    try {
+      await this.#fill(content, open);
+    } catch (error) {
+      // What has come of it need not come again.
+      await this.#write(content.subarray(0, open[0]?.at ?? length)).catch(() => undefined);
+      throw error;
+    }
+    await this.#write(content);
+    this.position += length;
+    onProgress?.(length);
+  }
+
+  async #write(content: Buffer): Promise<void> {
+    for (let start = 0; start < content.length; start += partBytes) {
       const part = content.subarray(start, start + partBytes);
-      hash.update(part);
+      this.#transfer.hash.update(part);
       let offset = this.position + start;
       for (const { hole, data } of splitHoles(part)) {
         if (!hole) await this.#incoming.write(data, offset);
         offset += data.length;
       }
     }
-    this.position += length;
-    onProgress?.(length);
   }
 
-  /** Receives the bytes of the missing pieces, which follow each other however they are cut. */
-  async #fill(content: Buffer, pieces: readonly Open[]): Promise<void> {
+  /**
+   * Receives the bytes of the missing pieces, which follow each other however they are cut.
+   * @param pieces those that are complete are taken out of it
+   */
+  async #fill(content: Buffer, pieces: Open[]): Promise<void> {
     const { frames, wait } = this.#transfer;
     let left = pieces.reduce((sum, each) => sum + each.length, 0);
-    let current = 0;
     let filled = 0;
     while (left > 0) {
       const frame = await wait(frames.receive());
@@ -182,7 +194,7 @@ export class PieceReceiver {
       if (part.length === 0) throw unexpected(`an empty part of ${this.#entry.path}`);
       left -= part.length;
       for (let taken = 0; taken < part.length;) {
-        const piece = pieces[current];
+        const [piece] = pieces;
         if (piece === undefined) throw unexpected(`more of ${this.#entry.path} than announced`);
         const some = Math.min(piece.length - filled, part.length - taken);
         const start = piece.at + filled;
@@ -194,7 +206,7 @@ export class PieceReceiver {
         if (!digestOf(content.subarray(piece.at, piece.at + filled)).equals(piece.digest)) {
           throw unexpected(`a piece of ${this.#entry.path} with another content than announced`);
         }
-        current += 1;
+        pieces.shift();
         filled = 0;
       }
     }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { captureProgram, restoreProgram } from '../../agent/engines/v8/index.ts';
 import { FlickError } from '../../protocol/index.ts';
 import type { CorpusProgram } from './catalogue.ts';
+import { Turnstile } from './turnstile.ts';
 import { isEmulated, nodeCommand, type NodeName, type Route } from './nodes.ts';
 import { compare, Performance, type Showing } from './performance.ts';
 
@@ -104,7 +105,22 @@ async function reachesTurn(performance: Performance, turn: Turn): Promise<boolea
   return performance.isRunning;
 }
 
+/** One hop at a time has the machine to itself, or how long it takes would say little; what comes before and after it may go on. */
+const hops = new Turnstile();
+
 async function hop(
+  performance: Performance,
+  target: NodeName,
+  index: number,
+  patience: Patience,
+): Promise<Outcome> {
+  // Whatever waits for input does so until it has been moved, and is there to be captured.
+  performance.holdInput();
+  performance.signal('SIGSTOP');
+  return hops.pass(() => hopAlone(performance, target, index, patience));
+}
+
+async function hopAlone(
   performance: Performance,
   target: NodeName,
   index: number,
@@ -113,8 +129,6 @@ async function hop(
   const file = join(performance.folder, `capsule-${String(index)}`);
   const began = Date.now();
   let tries: number;
-  // Whatever waits for input does so until it has been moved, and is there to be captured.
-  performance.holdInput();
   try {
     const { pid } = performance;
     const capture = captureProgram({ pid, file, patienceMs, end: true });
@@ -137,15 +151,14 @@ async function hop(
 }
 
 /**
- * Keeps a program at its turn while it is got ready outside of it that it is asked, which takes longer than its life where
- * other things run: it goes on when the signal that asks it has been sent.
+ * A program stands still at its turn while it is got ready outside of it that it is asked, which takes longer than its
+ * life where other things run: it goes on when the signal that asks it has been sent.
  */
 async function heldUntilSignalled<T>(
   performance: Performance,
   capture: Promise<T>,
   holdMs: number,
 ): Promise<T> {
-  performance.signal('SIGSTOP');
   let isDone = false;
   const done = (): void => {
     isDone = true;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { open, stat } from 'node:fs/promises';
+import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { KeptFiles, withBases } from '../../../agent/files/keptFiles.ts';
 import { LayerWriter } from '../../../agent/files/layerWriter.ts';
 import type { Entry, FileEntry } from '../../../agent/files/manifest.ts';
@@ -188,6 +189,43 @@ describe('sending files of which something is there', () => {
     const placed = await stat(join(root, 'layer/upper/db'));
     assert.equal(placed.size, content.length);
     assert.ok(left.bytesSent < 2.2 * megabyte, `${left.bytesSent} bytes`);
+    await writer.close();
+  });
+
+  it('leaves what it got of the missing pieces when it is broken off, and what was there before', async () => {
+    const content = noise('whole', 6 * megabyte);
+    await put(join(root, 'source/db'), content);
+    await put(join(root, 'device/db'), content.subarray(0, megabyte));
+    const entry = fileOf('/db', content);
+    const writer = await layer();
+    const breakOff = async (megabytes: number): Promise<void> => {
+      const cancel = new AbortController();
+      const { signal } = cancel;
+      const heed = async (): Promise<void> => {
+        while (left.bytesSent < megabytes * megabyte && !signal.aborted) await delay(1);
+        cancel.abort();
+      };
+      const paths = await withBases(writer, [entry]);
+      const answer = (): Promise<{ type: 'missing'; mask: string }> => expect(left, missing);
+      const based = { paths, answer };
+      await Promise.all([
+        heed(),
+        sendFiles(left, join(root, 'source'), [entry], { signal, based }).catch(() => undefined),
+        assert.rejects(receiveFiles(right, writer, [entry], { signal }), { reason: 'cancelled' }),
+      ]);
+      [left, right] = framePair();
+    };
+    await breakOff(3);
+    const [part = ''] = await readdir(kept.folder);
+    const { size } = await stat(join(kept.folder, part));
+    assert.ok(size > 2.5 * megabyte, `${size} bytes`);
+    await breakOff(0);
+    const sooner = await kept.create(entry);
+    await sooner.write(content.subarray(0, 300_000), 0);
+    await sooner.discard();
+    assert.equal((await stat(join(kept.folder, part))).size, size);
+    await pass([entry], writer);
+    assert.ok(left.bytesSent < content.length - size + 200_000, `${left.bytesSent} bytes`);
     await writer.close();
   });
 
