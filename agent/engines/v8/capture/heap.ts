@@ -33,8 +33,11 @@ interface PromiseSlots {
   readonly settlerPromise: string;
 }
 
-/** Something can be told by a snapshot only, and none was taken. */
-export class SnapshotNeeded extends Error {}
+/**
+ * Something can be told by a snapshot only, and none was taken. Made once: with the stack of an error V8 keeps the receivers
+ * of its calls, and all that has been found by then would be in the snapshot.
+ */
+export const snapshotNeeded = new Error('a snapshot is needed');
 
 /**
  * What V8 knows of the heap: by the memory itself, or by a snapshot and which of its nodes is which live object. A
@@ -102,7 +105,7 @@ export class Heap {
   }
 
   get #now(): Taken {
-    if (this.#taken === undefined) throw new SnapshotNeeded();
+    if (this.#taken === undefined) throw snapshotNeeded;
     return this.#taken;
   }
 

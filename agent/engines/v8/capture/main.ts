@@ -11,7 +11,7 @@ import { refuseForeign } from '../hosts/handles.ts';
 import { openFiles } from '../hosts/openFiles.ts';
 import { leaveSockets } from '../hosts/sockets.ts';
 import { isHeard, onceCertain } from './answering.ts';
-import { SnapshotNeeded } from './heap.ts';
+import { snapshotNeeded } from './heap.ts';
 import { failedWith, requireLanguage } from './language.ts';
 import { listWithLazy } from './lazyGlobals.ts';
 import { hiddenOf, hostWorld, newGraph, prepare, rootsOf, type Means } from './means.ts';
@@ -221,7 +221,7 @@ function captureBy(
   try {
     return capture(new Set(own), attempts, means, spool, began);
   } catch (error) {
-    if (!(error instanceof SnapshotNeeded)) throw error;
+    if (error !== snapshotNeeded) throw error;
     means.memory = undefined;
     means.trees.clear();
     spool.clear();

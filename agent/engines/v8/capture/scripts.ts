@@ -2,7 +2,7 @@ import type { Scope, ScopeTree } from '../language/scopes.ts';
 import { isClass, type ClassNode, type FunctionNode, type ScriptKind } from '../language/parse.ts';
 import { evaluatedTree, readTree, scopeAround, type Trees } from '../language/readTree.ts';
 import type { ScriptRecord } from '../capsule/format.ts';
-import { SnapshotNeeded, type Heap } from './heap.ts';
+import { snapshotNeeded, type Heap } from './heap.ts';
 import type { Address, OwnMemory } from './ownMemory.ts';
 import type { Natives } from './natives.ts';
 import { readOriginMark, type OriginMark } from '../language/origin.ts';
@@ -110,7 +110,7 @@ export class Scripts {
       this.#shown.set(outermost, home);
       return home;
     }
-    throw new SnapshotNeeded();
+    throw snapshotNeeded;
   }
 
   /** The script that generated code was made of; the outermost context of what it made holds them all. */
