@@ -57,6 +57,8 @@ import {
   type Offer,
 } from './messages.ts';
 
+/** Paths that the log names of those that were lacking. */
+const loggedPaths = 10;
 /** How long the source may take to confirm that it has taken its process back, in ms. */
 const confirmPatience = 5_000;
 
@@ -355,8 +357,14 @@ export class Arrival implements HandoffOperation<void> {
     this.#announced = entries;
     const needed = await files.plan(entries, last, signal);
     const wanted = entries.filter((each) => needed.has(each.path));
-    await sendNeeded(frames, entries, needed, await withBases(files.sink, wanted));
+    const based = await withBases(files.sink, wanted);
+    await sendNeeded(frames, entries, needed, based);
     for (const each of wanted) if (each.kind === 'file') this.#totalBytes += each.size;
+    if (wanted.length > 0) {
+      const some = wanted.slice(0, loggedPaths).map(({ path }) => path);
+      const counts = { files: wanted.length, based: based.size, some };
+      this.#context.logger.log('info', 'files are lacking here', { handoff: this.id, ...counts });
+    }
     const onProgress = this.#onBytes;
     const { changed } = await receiveFiles(frames, files.sink, wanted, { signal, onProgress });
     files.missed(changed);

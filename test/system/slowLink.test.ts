@@ -89,7 +89,8 @@ describe('a link of 384 kbit/s', function () {
       Moved & { readonly memory: { readonly bytes: number; readonly sentBytes: number } }
     >(['move', id, 'beta']);
     // The images of the process are some 300 kB, the file is five times that.
-    const story = `${bytesSent} ${JSON.stringify(memory)}\n${parts}`;
+    const log = await fixture.on('beta', ['tail', '-n', '60', '/root/.flick/agent.log']);
+    const story = `${bytesSent} ${JSON.stringify(memory)}\n${parts}\n${log}`;
     assert.ok(bytesSent - memory.sentBytes < 600_000, story);
     // Random memory does not pack; of the first megabyte all had come.
     assert.ok(memory.sentBytes < 1_500_000, story);
