@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
-import { captureProgram, restoreProgram } from '../../agent/engines/v8/index.ts';
+import { moveProgram, type MovedProgram } from '../../agent/engines/v8/index.ts';
 import { FlickError } from '../../protocol/index.ts';
 import type { CorpusProgram } from './catalogue.ts';
 import { Turnstile } from './turnstile.ts';
@@ -23,7 +23,7 @@ export interface Attempt {
 /** It went on and came to the same end. */
 interface Moved {
   readonly kind: 'moved';
-  /** From asking for the capture to the first line that was printed after it; of the longest hop. */
+  /** From asking for the move to the first line that was printed after it; of the longest hop. */
   readonly ms: number;
   /** Safe points that were tried until one would do. */
   readonly tries: number;
@@ -128,11 +128,11 @@ async function hopAlone(
 ): Promise<Outcome> {
   const file = join(performance.folder, `capsule-${String(index)}`);
   const began = Date.now();
-  let tries: number;
+  let moved: MovedProgram;
   try {
-    const { pid } = performance;
-    const capture = captureProgram({ pid, file, patienceMs, end: true });
-    ({ attempts: tries } = await heldUntilSignalled(performance, capture, holdMs));
+    const { pid, stdio } = performance;
+    const move = moveProgram({ pid, file, patienceMs, node: nodeCommand(target), stdio });
+    moved = await heldUntilSignalled(performance, move, holdMs);
   } catch (error) {
     performance.releaseInput();
     if (error instanceof FlickError && error.reason === 'refused') {
@@ -140,14 +140,14 @@ async function hopAlone(
     }
     const gone = error instanceof FlickError && error.reason === 'processGone';
     if (gone || !performance.isRunning) return { kind: 'over' };
-    return { kind: 'wrong', what: `the capture failed: ${String(error)}` };
+    return { kind: 'wrong', what: `the move failed: ${String(error)}` };
   }
   await performance.stageEnds();
   const before = performance.lines;
-  performance.adopt(restoreProgram({ file, node: nodeCommand(target), stdio: performance.stdio }));
+  performance.adopt(moved.child);
   performance.releaseInput();
   await performance.reaches(before + 1);
-  return { kind: 'moved', ms: Date.now() - began, tries, hops: 1 };
+  return { kind: 'moved', ms: Date.now() - began, tries: moved.report.attempts, hops: 1 };
 }
 
 /**
@@ -156,20 +156,20 @@ async function hopAlone(
  */
 async function heldUntilSignalled<T>(
   performance: Performance,
-  capture: Promise<T>,
+  move: Promise<T>,
   holdMs: number,
 ): Promise<T> {
   let isDone = false;
   const done = (): void => {
     isDone = true;
   };
-  void capture.then(done, done);
+  void move.then(done, done);
   const until = Date.now() + holdMs;
   while (!isDone && Date.now() < until && !isSignalled(performance.pid)) {
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
   performance.signal('SIGCONT');
-  return await capture;
+  return await move;
 }
 
 /** Whether SIGUSR1 waits for a process that stands still, or there is none (proc_pid_status(5)). */

@@ -16,18 +16,11 @@ import { handles } from './handles.ts';
 import { standardStream } from './standardStreams.ts';
 import { consoleState } from './consoles.ts';
 import { userListeners } from './listeners.ts';
+import { immediateRecord, waitingImmediates, type LiveImmediate } from './immediates.ts';
 import { liveTimers, type LiveTimer } from './liveTimers.ts';
 import { AdapterTable } from './registry.ts';
 import { plainClasses } from './plainClasses.ts';
 import { isUserFunction } from '../capture/functions.ts';
-
-interface LiveImmediate {
-  _onImmediate: unknown;
-  _argv: unknown[] | undefined;
-  _destroyed: boolean;
-  _idleNext: LiveImmediate | null;
-  hasRef(): boolean;
-}
 
 /** Of which the engine has its own, so that the program cannot change what they do. */
 const ofProgram = ['Array', 'Map', 'Set', 'WeakMap', 'Number', 'Promise', 'String'].flatMap(
@@ -132,7 +125,7 @@ export function hostRecord(graph: Graph, object: object): KindRecord | undefined
   if (proto === graph.hosts.timeoutProto)
     return timeoutRecord(graph, object as unknown as LiveTimer);
   if (proto === graph.hosts.immediateProto)
-    return immediateRecord(graph, object as unknown as LiveImmediate);
+    return immediateRecord(graph, object as LiveImmediate, frameState(graph, object));
   if (proto === Module.prototype) return moduleRecord(graph, object as NodeJS.Module);
   const topic = channelName(object);
   if (topic !== undefined)
@@ -171,19 +164,6 @@ function timeoutRecord(graph: Graph, timer: LiveTimer): KindRecord {
   };
 }
 
-function immediateRecord(graph: Graph, immediate: LiveImmediate): KindRecord {
-  return {
-    k: 'host',
-    host: 'immediate',
-    state: {
-      callback: graph.value(immediate._onImmediate, 'callback'),
-      args: (immediate._argv ?? []).map((each, index) => graph.value(each, `argument ${index}`)),
-      active: !immediate._destroyed,
-      ...frameState(graph, immediate),
-    },
-  };
-}
-
 function frameState(graph: Graph, resource: object): HostState {
   const frame = frameOf(graph, resource);
   return frame === undefined ? {} : { frame };
@@ -212,7 +192,7 @@ export function hostRoots(graph: Graph): Record<string, HostState> {
   refuseHooks(graph);
   return {
     timers: { list: timers(graph) },
-    immediates: { list: immediates(graph) },
+    immediates: waitingImmediates(graph),
     handles: { list: handles(graph) },
     signals: { list: awaitedSignals(graph) },
     streams: { list: standardStreams(graph) },
@@ -239,26 +219,6 @@ function isPrograms(graph: Graph, timer: LiveTimer): boolean {
   const script = graph.heap.script(callback);
   const isCore = script !== undefined || callback.name.startsWith('bound ');
   return !isCore || timer.hasRef();
-}
-
-function immediates(graph: Graph): Value[] {
-  const { immediateQueue } = graph.internals.require('internal/timers') as {
-    immediateQueue: { head: LiveImmediate | null };
-  };
-  const found: LiveImmediate[] = [];
-  const own = [...graph.hosts.own].find(
-    (each) => Object.getPrototypeOf(each) === graph.hosts.immediateProto,
-  );
-  // Those of this very turn hang on the engine's own.
-  for (const first of [
-    (own as LiveImmediate | undefined)?._idleNext ?? null,
-    immediateQueue.head,
-  ]) {
-    for (let each = first; each !== null; each = each._idleNext) {
-      if (!graph.hosts.own.has(each) && !each._destroyed && !found.includes(each)) found.push(each);
-    }
-  }
-  return found.map((each) => graph.value(each, 'an immediate'));
 }
 
 /** Those that the program has used: asking for one that it has not would make it. */

@@ -5,10 +5,11 @@ import { deprecate, promisify } from 'node:util';
 import type { HostState, Integrity, PropertyRecord, Value } from '../capsule/format.ts';
 import type { NodeInternals } from '../capture/internals.ts';
 import { RebuildError } from '../rebuild/code.ts';
-import { giveFrame, within } from '../rebuild/asyncFrames.ts';
+import { giveFrame } from '../rebuild/asyncFrames.ts';
 import type { World } from '../rebuild/world.ts';
 import type { HostRecord } from './adapter.ts';
 import { restoreConsole } from './consoles.ts';
+import { restoreImmediates } from './immediates.ts';
 import type { LiveTimer } from './liveTimers.ts';
 import { adapterNamed } from './registry.ts';
 
@@ -107,8 +108,11 @@ export function reserveHosts(world: World): void {
     adapterNamed(record.host)?.reserve?.(world, world.get(id) as object, record);
 }
 
-/** Lets everything go on: from here on the program runs. */
-export function goLive(world: World, internals: NodeInternals): void {
+/**
+ * Lets everything go on: from here on the program runs.
+ * @param running the immediate in which this is done, as the capture was
+ */
+export function goLive(world: World, internals: NodeInternals, running: object): void {
   const { hosts, modules, globals, changed, removed, closed } = world.capsule.roots;
   restoreModules(world, modules);
   for (const record of globals) restoreProperty(world, globalThis, record);
@@ -121,7 +125,7 @@ export function goLive(world: World, internals: NodeInternals): void {
   restoreConsole(console, hosts['console'] ?? {});
   for (const each of list(hosts['streams'])) restoreStream(world, each);
   restoreTimers(world, internals, list(hosts['timers']));
-  for (const each of list(hosts['immediates'])) restoreImmediate(world, each);
+  restoreImmediates(world, internals, hosts['immediates'] ?? {}, running);
   for (const [id, record] of world.hosts())
     adapterNamed(record.host)?.start?.(world, world.get(id) as object, record, internals);
   // Last, since what they are given on the way are properties too.
@@ -245,12 +249,4 @@ function restoreStream(world: World, value: Value): void {
     stream.on(world.value(name) as string, world.value(listener) as () => void);
   }
   if (record.state['paused'] === true) stream.pause();
-}
-
-function restoreImmediate(world: World, value: Value): void {
-  const record = world.kind(world.idOf(value));
-  if (record?.k !== 'host') return;
-  const args = ((record.state['args'] ?? []) as Value[]).map((each) => world.value(each));
-  const callback = world.value(record.state['callback']) as (...args: unknown[]) => void;
-  within(world, frameIn(record.state), () => setImmediate(callback, ...args));
 }

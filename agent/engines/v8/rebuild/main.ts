@@ -79,17 +79,35 @@ async function main(): Promise<void> {
   const reported = (): void => undefined;
   process.on('unhandledRejection', reported);
   await world.settle();
-  reserveHosts(world);
-  process.off('unhandledRejection', reported);
-  if (readiness?.go !== undefined) waitFor(readiness.go);
-  const { hold } = settings;
-  const gate = hold === undefined ? undefined : new Gate(hold.gate);
-  if (hold !== undefined) writeFileSync(hold.mark, '');
-  gate?.wait();
-  showTracesAsWritten(internals, capsule.scripts);
-  goLive(world, internals);
-  inspection.dispose();
-  gate?.leave();
+  // Nothing may happen between the two: a connection to a port that has been opened would find nobody.
+  await inImmediate((running) => {
+    process.off('unhandledRejection', reported);
+    // Until then the old process may have the ports.
+    if (readiness?.go !== undefined) waitFor(readiness.go);
+    reserveHosts(world);
+    const { hold } = settings;
+    const gate = hold === undefined ? undefined : new Gate(hold.gate);
+    if (hold !== undefined) writeFileSync(hold.mark, '');
+    gate?.wait();
+    showTracesAsWritten(internals, capsule.scripts);
+    goLive(world, internals, running);
+    inspection.dispose();
+    gate?.leave();
+  });
+}
+
+/** At the place in a turn of the event loop at which the program was captured. */
+function inImmediate(work: (running: object) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const running = setImmediate(() => {
+      try {
+        work(running);
+        resolve();
+      } catch (error) {
+        reject(error instanceof Error ? error : new Error(String(error)));
+      }
+    });
+  });
 }
 
 /** A sentence; where the reason is one that nobody thought of, what a log should have follows on lines of its own. */

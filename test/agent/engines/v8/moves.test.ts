@@ -141,6 +141,42 @@ setInterval(() => {
     }
   });
 
+  it('keeps immediates what they are: before timers, in their order, and to be cleared by what the program has of them', async function () {
+    // The one that waits is cleared by the one before it. What a file's answer makes runs before a timer that is due.
+    const source = `
+const { stat } = require('fs');
+let n = 0, wrong = 0, late;
+const never = setImmediate(() => { wrong += 1; }).unref();
+clearImmediate(never);
+(function turn() {
+  clearImmediate(late);
+  setImmediate(turn);
+  late = setImmediate(() => { wrong += 1; });
+})();
+(function ask() {
+  stat('/', () => {
+    let ran = false;
+    setImmediate(() => { ran = true; });
+    setTimeout(() => { if (!ran) wrong += 1; ask(); }, 1);
+  });
+})();
+setInterval(() => console.log(++n, wrong, late.hasRef(), never.hasRef() === true), 10);`;
+    const program = await MovedProgram.start(folder.path, process.execPath, source);
+    try {
+      for (let hop = 0; hop < 3; hop += 1) {
+        await program.untilLines(program.lines.length + 3);
+        await program.move(process.execPath);
+      }
+      await program.untilLines(program.lines.length + 3);
+      assert.deepEqual(
+        program.lines,
+        program.lines.map((_, index) => `${index + 1} 0 true false`),
+      );
+    } finally {
+      program.kill();
+    }
+  });
+
   it('moves numbers of half the size between versions that have them', async function () {
     const node24 = requireProvisioned(this, 'node24');
     const source = `
