@@ -17,7 +17,7 @@ import { standardStream } from './standardStreams.ts';
 import { consoleState } from './consoles.ts';
 import { userListeners } from './listeners.ts';
 import { immediateRecord, waitingImmediates, type LiveImmediate } from './immediates.ts';
-import { liveTimers, type LiveTimer } from './liveTimers.ts';
+import { idCounter, liveTimers, ownOf, type LiveTimer } from './liveTimers.ts';
 import { AdapterTable } from './registry.ts';
 import { plainClasses } from './plainClasses.ts';
 import { isUserFunction } from '../capture/functions.ts';
@@ -159,6 +159,7 @@ function timeoutRecord(graph: Graph, timer: LiveTimer): KindRecord {
       elapsed: graph.hosts.now(graph.internals) - start,
       active: isActive,
       ref: timer.hasRef(),
+      ...(ownOf(timer, 'kHasPrimitive') === true ? { id: Number(timer) } : undefined),
       ...frameState(graph, timer),
     },
   };
@@ -191,7 +192,7 @@ function moduleRecord(graph: Graph, module: NodeJS.Module): KindRecord {
 export function hostRoots(graph: Graph): Record<string, HostState> {
   refuseHooks(graph);
   return {
-    timers: { list: timers(graph) },
+    timers: { list: timers(graph), lastId: idCounter(graph.internals).last },
     immediates: waitingImmediates(graph),
     handles: { list: handles(graph) },
     signals: { list: awaitedSignals(graph) },
@@ -278,6 +279,5 @@ function processState(graph: Graph): HostState {
     umask: process.umask(),
     // What nobody has set is the command, which is another one on the target.
     ...(process.title === process.argv0 ? {} : { title: process.title }),
-    uptime: process.uptime(),
   };
 }

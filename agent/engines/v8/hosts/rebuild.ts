@@ -10,7 +10,7 @@ import type { World } from '../rebuild/world.ts';
 import type { HostRecord } from './adapter.ts';
 import { restoreConsole } from './consoles.ts';
 import { restoreImmediates } from './immediates.ts';
-import type { LiveTimer } from './liveTimers.ts';
+import { idCounter, setOwn, type LiveTimer } from './liveTimers.ts';
 import { adapterNamed } from './registry.ts';
 
 /** The objects of Node.js that stand for what its event loop and its files do, made again without anything going on yet. */
@@ -93,7 +93,7 @@ function onceWrapper(target: object, type: string, listener: () => void): unknow
 interface TimerInternals {
   insert(timer: object, after: number, start: number): void;
   incRefCount(): void;
-  timerListMap: Record<string, unknown>;
+  knownTimersById: Record<number, unknown>;
 }
 
 /** Gives objects of Node.js what belongs into them. */
@@ -124,7 +124,7 @@ export function goLive(world: World, internals: NodeInternals, running: object):
   restoreProcess(world, hosts['process'] ?? {});
   restoreConsole(console, hosts['console'] ?? {});
   for (const each of list(hosts['streams'])) restoreStream(world, each);
-  restoreTimers(world, internals, list(hosts['timers']));
+  restoreTimers(world, internals, hosts['timers'] ?? {});
   restoreImmediates(world, internals, hosts['immediates'] ?? {}, running);
   for (const [id, record] of world.hosts())
     adapterNamed(record.host)?.start?.(world, world.get(id) as object, record, internals);
@@ -205,7 +205,11 @@ function restoreProcess(world: World, state: HostState): void {
   }
 }
 
-function restoreTimers(world: World, internals: NodeInternals, active: readonly Value[]): void {
+function restoreTimers(world: World, internals: NodeInternals, state: HostState): void {
+  const active = list(state);
+  // What the program knows by its number must not be taken for something new.
+  const counter = idCounter(internals);
+  counter.last = Math.max(counter.last, Number(state['lastId'] ?? 0));
   const timers = internals.require('internal/timers') as unknown as TimerInternals;
   const clock = internals.binding('timers')['getLibuvNow'] as () => number;
   const now = clock();
@@ -224,16 +228,15 @@ function restoreTimers(world: World, internals: NodeInternals, active: readonly 
     if (record?.k !== 'host') continue;
     const timer = world.value(each) as LiveTimer & NodeJS.Timeout;
     timer._destroyed = false;
-    const { idle, elapsed, ref } = record.state;
+    const { idle, elapsed, ref, id } = record.state;
     timers.insert(timer, idle as number, now - (elapsed as number));
-    const refed = Object.getOwnPropertySymbols(timer).find(
-      ({ description }) => description === 'refed',
-    );
-    if (refed !== undefined) Reflect.set(timer, refed, null);
-    if (ref === true) {
-      if (refed !== undefined) Reflect.set(timer, refed, false);
-      timer.ref();
-    } else if (refed !== undefined) Reflect.set(timer, refed, false);
+    setOwn(timer, 'refed', false);
+    if (ref === true) timer.ref();
+    if (typeof id === 'number') {
+      setOwn(timer, 'kHasPrimitive', true);
+      setOwn(timer, 'asyncId', id);
+      timers.knownTimersById[id] = timer;
+    }
   }
   // Node.js looks at all lists when any is due. This one is none of the program's, should that move on at once.
   if (active.length > 0) setTimeout(Function.prototype.bind(undefined) as () => void, 1).unref();

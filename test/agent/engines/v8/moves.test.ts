@@ -177,6 +177,35 @@ setInterval(() => console.log(++n, wrong, late.hasRef(), never.hasRef() === true
     }
   });
 
+  it('moves timers that are known by a number, and those by no other', async function () {
+    const source = `
+let n = 0, wrong = 0, held;
+const byNumber = {};
+for (let each = 0; each < 30; each += 1) byNumber[setInterval(() => { wrong += 1; }, 1e6)] = each;
+held = Number(setTimeout(() => { wrong += 1; }, 400));
+let old = Number(setTimeout(() => {}, 0));
+setInterval(() => {
+  const fresh = [1, 2, 3].map(() => Number(setTimeout(() => {}, 0)));
+  if (fresh.some((id) => id in byNumber || id === old)) wrong += 1;
+  clearTimeout(old);
+  if (n === 8) for (const id of Object.keys(byNumber)) clearInterval(id);
+  clearTimeout(held);
+  held = Number(setTimeout(() => { wrong += 1; }, 400));
+  console.log(++n, wrong, n > 8 && process.getActiveResourcesInfo().length > 10);
+  if (n === 12) process.exit();
+}, 40);`;
+    const program = await MovedProgram.start(folder.path, process.execPath, source);
+    try {
+      await program.untilLines(3);
+      await program.move(process.execPath);
+      assert.equal(await program.end(), 0);
+      const expected = Array.from({ length: 12 }, (_, index) => `${index + 1} 0 false`);
+      assert.deepEqual(program.lines, expected);
+    } finally {
+      program.kill();
+    }
+  });
+
   it('moves numbers of half the size between versions that have them', async function () {
     const node24 = requireProvisioned(this, 'node24');
     const source = `
