@@ -55,9 +55,17 @@ function keyedStorages(graph: Graph): readonly KeyedStorage[] {
   return list;
 }
 
+const inUse = new WeakMap<Graph, boolean>();
+
 /** Whether anything may have stores. */
 export function areStoresInUse(graph: Graph): boolean {
-  return hasFrames() || keyedStorages(graph).length > 0;
+  if (!hasFrames()) return keyedStorages(graph).length > 0;
+  const known = inUse.get(graph);
+  if (known !== undefined) return known;
+  // A frame holds its storages. The class alone is there in any program that has moved.
+  const isAnyThere = graph.inspection.heirs(storageClass()?.prototype ?? {}).length > 0;
+  inUse.set(graph, isAnyThere);
+  return isAnyThere;
 }
 
 /**

@@ -182,7 +182,7 @@ function align(chain: readonly Address[], expected: readonly Expected[]): Aligne
 
 /**
  * The same for what a rebuild made, where each context is shown: those of the program have what they were given their
- * values by, the others hold the rebuild's alone.
+ * values by, or are of calls since then and have the names of their scope; the others hold the rebuild's alone.
  */
 function alignRebuilt(
   chain: readonly Address[],
@@ -197,12 +197,13 @@ function alignRebuilt(
   for (const [index, each] of shown.entries()) {
     const names = Object.getOwnPropertyNames(each.object);
     const address = chain[index];
-    if (!names.includes('$flickR')) {
-      if (!names.every((name) => name === 'arguments' || hiddenName.test(name))) return undefined;
-      continue;
-    }
+    const isMade = names.includes('$flickR');
+    if (!isMade && names.every((name) => name === 'arguments' || hiddenName.test(name))) continue;
     const scope = filled[aligned.length]?.scope;
     if (scope === undefined || address === undefined) return undefined;
+    // Of a call since then: as in any program.
+    const own = names.filter((name) => !hiddenName.test(name)).sort();
+    if (!isMade && own.join() !== scope.capturedNames().join()) return undefined;
     aligned.push({ address, scope });
     live.push(each);
   }

@@ -57,19 +57,15 @@ export function waitingImmediates(graph: Graph): HostState {
   add(own?._idleNext ?? null);
   const turn = found.size;
   add(queueOf(graph.internals).head);
-  for (const each of found) if (isOfNode(graph, each)) throw busy();
+  if ([...found].some((each) => endsConnection(graph, each)))
+    throw new Refusal('Cannot move yet: a connection is being closed.', { passing: true });
   return { list: [...found].map((each) => graph.value(each, 'an immediate')), turn };
 }
 
-/** What Node.js has left for a moment later, as the end of a connection. */
-function isOfNode(graph: Graph, { _onImmediate: callback }: LiveImmediate): boolean {
-  return (
-    typeof callback === 'function' && graph.heap.script(callback)?.url.startsWith('node:') === true
-  );
-}
-
-function busy(): Refusal {
-  return new Refusal('Cannot move yet: Node.js is closing something.', { passing: true });
+/** Whether the end of a connection has been left for a moment later. */
+function endsConnection(graph: Graph, { _onImmediate: callback }: LiveImmediate): boolean {
+  const url = typeof callback === 'function' ? graph.heap.script(callback)?.url : undefined;
+  return url === 'node:_http_common' || url === 'node:_tls_wrap';
 }
 
 /**
