@@ -60,6 +60,8 @@ const inUse = new WeakMap<Graph, boolean>();
 /** Whether anything may have stores. */
 export function areStoresInUse(graph: Graph): boolean {
   if (!hasFrames()) return keyedStorages(graph).length > 0;
+  // Where there is a snapshot that tells of each.
+  if (graph.heap.memory === undefined) return true;
   const known = inUse.get(graph);
   if (known !== undefined) return known;
   // A frame holds its storages. The class alone is there in any program that has moved.
