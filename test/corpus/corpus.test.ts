@@ -24,7 +24,7 @@ function routesOf(program: CorpusProgram): readonly Route[] {
 }
 
 describe('the corpus', function () {
-  // Every program at 20 turns takes about an hour with two at a time.
+  // Every program at 20 turns takes some two hours: one turn of each on one route takes four to seven minutes.
   this.timeout(isFullRun ? 150 * 60_000 : 180_000);
   const references = new References();
   const records = new Map<string, Record>();
