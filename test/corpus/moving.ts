@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { moveProgram, type MovedProgram } from '../../agent/engines/v8/index.ts';
+import { Turns } from '../../common/turns.ts';
 import { FlickError } from '../../protocol/index.ts';
 import type { CorpusProgram } from './catalogue.ts';
-import { Turnstile } from './turnstile.ts';
 import { isEmulated, nodeCommand, type NodeName, type Route } from './nodes.ts';
 import { compare, Performance, type Showing } from './performance.ts';
 
@@ -106,7 +106,7 @@ async function reachesTurn(performance: Performance, turn: Turn): Promise<boolea
 }
 
 /** One hop at a time has the machine to itself, or how long it takes would say little; what comes before and after it may go on. */
-const hops = new Turnstile();
+const hops = new Turns();
 
 async function hop(
   performance: Performance,
@@ -117,7 +117,7 @@ async function hop(
   // Whatever waits for input does so until it has been moved, and is there to be captured.
   performance.holdInput();
   performance.signal('SIGSTOP');
-  return hops.pass(() => hopAlone(performance, target, index, patience));
+  return hops.take('', () => hopAlone(performance, target, index, patience));
 }
 
 async function hopAlone(

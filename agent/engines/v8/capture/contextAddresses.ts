@@ -195,30 +195,36 @@ function alignRebuilt(
   const aligned: Aligned[] = [];
   const live: LiveScope[] = [];
   for (const [index, each] of shown.entries()) {
-    const names = Object.getOwnPropertyNames(each.object);
     const address = chain[index];
-    const isMade = names.includes('$flickR');
-    if (!isMade && names.every((name) => name === 'arguments' || hiddenName.test(name))) continue;
+    const names = namesIn(each.object);
+    if (!isMade(each.object) && names.every((name) => name === 'arguments')) continue;
     const scope = filled[aligned.length]?.scope;
     if (scope === undefined || address === undefined) return undefined;
-    // Of a call since then: as in any program.
-    const own = names.filter((name) => !hiddenName.test(name)).sort();
-    if (!isMade && own.join() !== scope.capturedNames().join()) return undefined;
+    if (names.join() !== scope.capturedNames().join()) return undefined;
     aligned.push({ address, scope });
     live.push(each);
   }
   return aligned.length === filled.length ? { aligned, live } : undefined;
 }
 
+/** Whether a rebuild made a context for the program, which then has what its variables were given their values by. */
+function isMade(object: object): boolean {
+  return Object.hasOwn(object, '$flickR');
+}
+
+/** The variables of the program in a context, as `capturedNames` has them of a scope. */
+function namesIn(object: object): string[] {
+  // What a rebuild made has `arguments` of its own.
+  const isOwn = (name: string): boolean => !(name === 'arguments' && isMade(object));
+  return Object.getOwnPropertyNames(object)
+    .filter((name) => !hiddenName.test(name) && isOwn(name))
+    .sort();
+}
+
 /** The variables of a scope; undefined when they are others than its source says. */
 function shownValues(object: object, scope: Scope): Record<string, unknown> | undefined {
-  const all = Object.getOwnPropertyNames(object);
-  // What a rebuild made has `arguments` of its own.
-  const isRebuilt = all.includes('$flickR');
-  const names = all.filter(
-    (name) => !hiddenName.test(name) && !(isRebuilt && name === 'arguments'),
-  );
-  if (names.sort().join() !== scope.capturedNames().join()) return undefined;
+  const names = namesIn(object);
+  if (names.join() !== scope.capturedNames().join()) return undefined;
   const values: Record<string, unknown> = {};
   try {
     for (const name of names) values[name] = Reflect.get(object, name) as unknown;

@@ -7,7 +7,6 @@ import { standsInFor } from '../capsule/standIns.ts';
 import { isOwnTimer } from '../capture/answering.ts';
 import { isCorePrototype, makerOf } from '../capture/coreClasses.ts';
 import { awaitedSignals } from './abort.ts';
-import { frameOf } from '../capture/asyncFrames.ts';
 import type { Graph } from '../capture/graph.ts';
 import type { NodeInternals } from '../capture/internals.ts';
 import { interfaceOf } from './readlines.ts';
@@ -17,6 +16,7 @@ import { standardStream } from './standardStreams.ts';
 import { consoleState } from './consoles.ts';
 import { userListeners } from './listeners.ts';
 import { immediateRecord, waitingImmediates, type LiveImmediate } from './immediates.ts';
+import { laterCall } from './laterCalls.ts';
 import { idCounter, liveTimers, ownOf, type LiveTimer } from './liveTimers.ts';
 import { AdapterTable } from './registry.ts';
 import { plainClasses } from './plainClasses.ts';
@@ -124,8 +124,7 @@ export function hostRecord(graph: Graph, object: object): KindRecord | undefined
   if (missing !== undefined) return { k: 'builtin', paths: missing };
   if (proto === graph.hosts.timeoutProto)
     return timeoutRecord(graph, object as unknown as LiveTimer);
-  if (proto === graph.hosts.immediateProto)
-    return immediateRecord(graph, object as LiveImmediate, frameState(graph, object));
+  if (proto === graph.hosts.immediateProto) return immediateRecord(graph, object as LiveImmediate);
   if (proto === Module.prototype) return moduleRecord(graph, object as NodeJS.Module);
   const topic = channelName(object);
   if (topic !== undefined)
@@ -147,27 +146,20 @@ function channelName(object: object): string | symbol | undefined {
 
 function timeoutRecord(graph: Graph, timer: LiveTimer): KindRecord {
   const { _idleStart: start, _idleTimeout: idle, _repeat: repeat } = timer;
-  const isActive = !timer._destroyed && timer._idlePrev !== null;
   return {
     k: 'host',
     host: 'timeout',
     state: {
-      callback: graph.value(timer._onTimeout, 'callback'),
-      args: (timer._timerArgs ?? []).map((each, index) => graph.value(each, `argument ${index}`)),
+      ...laterCall(graph, timer, timer._onTimeout, timer._timerArgs),
       repeat: repeat,
       idle,
       elapsed: graph.hosts.now(graph.internals) - start,
-      active: isActive,
       ref: timer.hasRef(),
-      ...(ownOf(timer, 'kHasPrimitive') === true ? { id: Number(timer) } : undefined),
-      ...frameState(graph, timer),
+      ...(ownOf(timer, 'kHasPrimitive') === true
+        ? { id: ownOf(timer, 'asyncId') as number }
+        : undefined),
     },
   };
-}
-
-function frameState(graph: Graph, resource: object): HostState {
-  const frame = frameOf(graph, resource);
-  return frame === undefined ? {} : { frame };
 }
 
 function moduleRecord(graph: Graph, module: NodeJS.Module): KindRecord {

@@ -4,6 +4,7 @@ import type { NodeInternals } from '../capture/internals.ts';
 import { Refusal } from '../capture/refusal.ts';
 import { within } from '../rebuild/asyncFrames.ts';
 import type { World } from '../rebuild/world.ts';
+import { calledLater, frameIn, laterCall } from './laterCalls.ts';
 
 /** An immediate as Node.js keeps it. */
 export interface LiveImmediate {
@@ -25,20 +26,13 @@ interface ImmediateQueue {
 /** Node.js's own: the program may have put something else in its place by the time that it is needed. */
 const makeImmediate = setImmediate;
 
-export function immediateRecord(
-  graph: Graph,
-  immediate: LiveImmediate,
-  frame: HostState,
-): KindRecord {
+export function immediateRecord(graph: Graph, immediate: LiveImmediate): KindRecord {
   return {
     k: 'host',
     host: 'immediate',
     state: {
-      callback: graph.value(immediate._onImmediate, 'callback'),
-      args: (immediate._argv ?? []).map((each, index) => graph.value(each, `argument ${index}`)),
-      active: !immediate._destroyed,
+      ...laterCall(graph, immediate, immediate._onImmediate, immediate._argv),
       ref: immediate.hasRef(),
-      ...frame,
     },
   };
 }
@@ -94,11 +88,8 @@ export function restoreImmediates(
 /** The program knows it by an object that has been made already: what a new one gets is given to that. */
 function restoreImmediate(world: World, queue: ImmediateQueue, value: Value): LiveImmediate {
   const { state } = world.kind(world.idOf(value)) as { readonly state: HostState };
-  const args = ((state['args'] ?? []) as Value[]).map((each) => world.value(each));
-  const callback = world.value(state['callback']) as (...args: unknown[]) => void;
-  const fresh = within(world, state['frame'] as Value | undefined, () =>
-    makeImmediate(callback, ...args),
-  );
+  const { callback, args } = calledLater(world, state);
+  const fresh = within(world, frameIn(state), () => makeImmediate(callback, ...args));
   if (state['ref'] === false) fresh.unref();
   queue.remove(fresh as unknown as LiveImmediate);
   return Object.assign(world.value(value) as LiveImmediate, fresh);

@@ -10,6 +10,7 @@ import type { World } from '../rebuild/world.ts';
 import type { HostRecord } from './adapter.ts';
 import { restoreConsole } from './consoles.ts';
 import { restoreImmediates } from './immediates.ts';
+import { calledLater, frameIn } from './laterCalls.ts';
 import { idCounter, setOwn, type LiveTimer } from './liveTimers.ts';
 import { adapterNamed } from './registry.ts';
 
@@ -69,11 +70,6 @@ export function hostShell(world: World, record: HostRecord, id: number): unknown
     default:
   }
   throw new RebuildError(`an object of the kind ${host} is not known here`);
-}
-
-/** The stores of AsyncLocalStorage in which something goes on. */
-function frameIn(state: HostState): Value | undefined {
-  return state['frame'] as Value | undefined;
 }
 
 /** What `once` would add to an emitter, without adding it. */
@@ -217,9 +213,9 @@ function restoreTimers(world: World, internals: NodeInternals, state: HostState)
     const record = world.kind(id);
     if (record?.k !== 'host' || record.host !== 'timeout') return;
     const timer = world.get(id) as unknown as LiveTimer & Record<string | symbol, unknown>;
-    timer._onTimeout = world.value(record.state['callback']);
-    const args = (record.state['args'] ?? []) as Value[];
-    timer._timerArgs = args.length === 0 ? undefined : args.map((each) => world.value(each));
+    const { callback, args } = calledLater(world, record.state);
+    timer._onTimeout = callback;
+    timer._timerArgs = args.length === 0 ? undefined : args;
     timer._repeat = record.state['repeat'] as number | null;
     timer._idleTimeout = record.state['idle'] as number;
   });
